@@ -1,0 +1,43 @@
+# The commands of this project. `make help` lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help demo test check bench sounds lock clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Hashes are checked: what is installed is what was reviewed.
+$(BIN)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --require-hashes --only-binary=:all: --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+demo: $(BIN)/.installed  ## a real PBX, callers, agents and the recorder; ONCE=1 ends after the calls
+	$(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
+
+test: check  ## everything: unit, real PostgreSQL, real Asterisk
+	$(BIN)/pytest
+
+check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(BIN)/.installed  ## every figure as a ratio against its peers, in one run
+	$(BIN)/python -m benchmarks
+
+sounds: $(BIN)/.installed  ## make the announcements anew (needs espeak-ng)
+	$(BIN)/python asterisk_conf/sounds/make_sounds.py
+
+lock: $(BIN)/.installed  ## resolve the dependencies anew
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --no-annotate --upgrade --extra dev pyproject.toml -o requirements.lock
+
+clean:  ## remove what make made
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo build dist *.egg-info

@@ -1,0 +1,1 @@
+"""Call recording beside an Asterisk PBX. Start reading at daemon.py; DESIGN is in README.md."""

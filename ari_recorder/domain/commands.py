@@ -1,0 +1,136 @@
+"""What the shell shall do: the call machine's orders, carried out in sequence once the journal holds the call's state.
+
+Every order may be carried out twice without harm: a crash between the journal and the effect repeats it.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+
+class AlarmCode(StrEnum):
+    """Stable names of what somebody must look at."""
+
+    NO_EVIDENCE = "no-announcement-evidence"
+    MIXMONITOR_REFUSED = "mixmonitor-refused"
+    FILES_NOT_GROWING = "files-not-growing"
+    STOPPED_BY_OTHERS = "stopped-by-others"
+    SEAL_FAILED = "seal-failed"
+    FORGED_REPORT = "forged-report"
+    COVERAGE_UNKNOWN = "coverage-unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """`subject` is an id, never a number or a name of a person."""
+
+    code: AlarmCode
+    subject: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingCommand:
+    recording_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartMixMonitor(RecordingCommand):
+    """Answered by MixMonitorAccepted or MixMonitorRefused."""
+
+    base: str
+    channel: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMixMonitor(RecordingCommand):
+    """Stops this MixMonitor and no other; no answer is needed, FilesClosed tells."""
+
+    channel: str
+    mixmonitor_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MuteMixMonitor(RecordingCommand):
+    """Both directions: silence is written, the timeline stays whole."""
+
+    channel: str
+    mixmonitor_id: str
+    muted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchGrowth(RecordingCommand):
+    """Answered by FilesGrew or FilesMissing."""
+
+    base: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitClosed(RecordingCommand):
+    """The channel is gone or MixMonitor was stopped: answered by FilesClosed once nobody writes."""
+
+    base: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeLater(RecordingCommand):
+    """Answered by ResumeDue."""
+
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckLater(RecordingCommand):
+    """The files closed under a living call: answered by CheckDue when a Hangup would have come."""
+
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealRecording(RecordingCommand):
+    """Answered by Sealed or SealFailed."""
+
+    base: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgetFiles(RecordingCommand):
+    """The sealed recording is safe: the spool files go."""
+
+    base: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestroyRecording(RecordingCommand):
+    """The caller said no, or was never told: no byte stays. `path` is that of the sealed file, if there is one.
+
+    Answered by Destroyed.
+    """
+
+    base: str
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCall:
+    """The call's row in the database is to become what the call is now."""
+
+    call_id: UUID
+
+
+Command = (
+    Alarm
+    | StartMixMonitor
+    | StopMixMonitor
+    | MuteMixMonitor
+    | WatchGrowth
+    | AwaitClosed
+    | ResumeLater
+    | CheckLater
+    | SealRecording
+    | ForgetFiles
+    | DestroyRecording
+    | StoreCall
+)

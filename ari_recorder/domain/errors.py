@@ -1,0 +1,231 @@
+"""Every error this program shows to a person. The docstring of a class is its message template.
+
+Four kinds, which the web maps to HTTP and the command line to exit codes; the domain knows neither.
+`code` is stable: scripts and logs rely on it. A code is never given to another error.
+"""
+
+from typing import ClassVar
+
+
+class RecorderError(Exception):
+    """Something went wrong."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, **fields: object) -> None:
+        self.fields = fields
+        template = " ".join((type(self).__doc__ or "").split())  # a long one has line breaks in the source
+        super().__init__(template.format_map(fields))
+
+
+class Invalid(RecorderError):
+    """The input is not acceptable."""
+
+
+class NotFound(RecorderError):
+    """There is no such thing."""
+
+
+class Forbidden(RecorderError):
+    """This is not allowed."""
+
+
+class Conflict(RecorderError):
+    """The thing is not in a state in which this can be done."""
+
+
+class Unavailable(RecorderError):
+    """Something outside is away; try again later."""
+
+
+# --- the vault ---
+
+
+class RecordingTooLong(Invalid):
+    """The recording is longer than the {limit_bytes} bytes one sealed file can hold."""
+
+    code = "recording_too_long"
+
+
+class SealedTruncated(Conflict):
+    """The sealed file {name} is cut off after {size} bytes: its last chunk is missing. Restore it from a backup."""
+
+    code = "sealed_truncated"
+
+
+class SealedForeign(Conflict):
+    """The sealed file {name} does not belong to this data key and recording, or its first 56 bytes were changed.
+    Check that file and row belong together, or restore the file from a backup.
+    """
+
+    code = "sealed_foreign"
+
+
+class SealedDamaged(Conflict):
+    """The sealed file {name} was changed or cut: chunk {chunk} of {chunks} is not what was sealed. Restore it from a
+    backup.
+    """
+
+    code = "sealed_damaged"
+
+
+class SealedMissing(NotFound):
+    """The sealed file {path} is not in the vault. Restore it from a backup, or check that the vault is mounted."""
+
+    code = "sealed_missing"
+
+
+class SealedUnreadable(Unavailable):
+    """The sealed file {name} cannot be read: {reason}. Check the disk and the rights of the vault."""
+
+    code = "sealed_unreadable"
+
+
+class SealedAlready(Conflict):
+    """There is a sealed file {path} already; it is not overwritten. Unlink it first if no recording refers to it."""
+
+    code = "sealed_already"
+
+
+class SealNotVerified(Conflict):
+    """Recording {recording_id} was sealed, but what was read back differs in its {part}; nothing was stored. Check
+    memory and disk of this host.
+    """
+
+    code = "seal_not_verified"
+
+
+class VaultPathRefused(Invalid):
+    """The path {path} is not a path of the vault (YYYY/MM/DD/<uuid>.sealed, no symbolic links)."""
+
+    code = "vault_path_refused"
+
+
+class VaultWriteFailed(Unavailable):
+    """The vault cannot store {path}: {reason}. Nothing was left behind; mend the disk or make room, and seal again."""
+
+    code = "vault_write_failed"
+
+
+class MasterKeyMissing(Unavailable):
+    """The master key {path} is missing, but there are sealed recordings. Bring it back from its backup: a new key
+    opens none of them.
+    """
+
+    code = "master_key_missing"
+
+
+class MasterKeyExposed(Invalid):
+    """The master key {path} can be read by others (mode {mode}). Check who had access, then: chmod 600 {path}"""
+
+    code = "master_key_exposed"
+
+
+class MasterKeyUnfit(Invalid):
+    """The master key {path} is not a file of 32 bytes: {reason}. Bring it back from its backup."""
+
+    code = "master_key_unfit"
+
+
+class WrappedKeyRefused(Conflict):
+    """The wrapped data key of recording {recording_id} does not open: it was changed, belongs to another recording,
+    or was wrapped by another master key.
+    """
+
+    code = "wrapped_key_refused"
+
+
+class SealedTextRefused(Conflict):
+    """The sealed {purpose} of {owner} does not open: it was changed, belongs to another record, or was sealed under
+    another master key.
+    """
+
+    code = "sealed_text_refused"
+
+
+class NothingCaptured(Conflict):
+    """Recording {recording_id} holds no sample on either side; there is nothing to seal."""
+
+    code = "nothing_captured"
+
+
+class AudioUnreadable(Conflict):
+    """The audio of {name} cannot be read or written as FLAC: {reason}."""
+
+    code = "audio_unreadable"
+
+
+# --- the spool ---
+
+
+class SpoolFileRefused(Invalid):
+    """The spool file {name} is not an ordinary file; it is not read. Find out who put it into the spool."""
+
+    code = "spool_file_refused"
+
+
+class SpoolNameRefused(Invalid):
+    """The name {base!r} is not a name of a recording in the spool (letters, digits, and _ . + - only)."""
+
+    code = "spool_name_refused"
+
+
+class SpoolUnusable(Unavailable):
+    """The spool {path} cannot be used: {reason}."""
+
+    code = "spool_unusable"
+
+
+class SpoolInUse(Conflict):
+    """The spool {path} is in use by another ari-recorder ({holder}). One spool serves one service: stop the other or
+    give this one a spool of its own.
+    """
+
+    code = "spool_in_use"
+
+
+# --- the AMI session ---
+
+
+class AmiUnreachable(Unavailable):
+    """The PBX's AMI at {address} cannot be reached: {because}. Is Asterisk running, and is AMI enabled there (manager.conf)?"""
+
+    code = "ami_unreachable"
+
+
+class AmiLoginRefused(Forbidden):
+    """The PBX at {address} refused the AMI user {username}: {because}. Compare user name and secret with manager.conf,
+    and its permit lines with this host.
+    """
+
+    code = "ami_login_refused"
+
+
+class AmiLost(Unavailable):
+    """The AMI session with {address} ended: {because}."""
+
+    code = "ami_lost"
+
+
+class AmiNotLive(Unavailable):
+    """{action} was not sent: there is no live AMI session with {address}."""
+
+    code = "ami_not_live"
+
+
+class AmiValueRefused(Invalid):
+    """{action} was not sent: the value of {header} is refused, {because}."""
+
+    code = "ami_value_refused"
+
+
+class AmiActionRefused(Conflict):
+    """The PBX refused {action}: {because}."""
+
+    code = "ami_action_refused"
+
+
+class AmiOutcomeUnknown(Unavailable):
+    """{action} was sent to the PBX, but {because}. Whether it was done is unknown: ask the PBX before doing it again."""
+
+    code = "ami_outcome_unknown"
