@@ -215,7 +215,7 @@ def _step_living(call: Call, event: Event, policy: Policy, fresh: UUID) -> Step:
         case ChannelRow():
             return _seen(call, event, policy, fresh)
         case Hangup():
-            return end(call, event.at, EndReason.HANGUP)
+            return _end(call, event.at, EndReason.HANGUP)
         case _:
             return call, ()
 
@@ -331,10 +331,13 @@ def _seen(call: Call, event: ChannelRow, policy: Policy, fresh: UUID) -> Step:
 
 
 def end(call: Call, at: datetime, because: EndReason) -> Step:
-    """The caller's channel is gone."""
+    """The caller's channel is gone, as a snapshot of the PBX shows."""
     if call.state is CallState.ENDED:
         return call, ()
-    before = call
+    return _stored_when_final(call, *_end(call, at, because))
+
+
+def _end(call: Call, at: datetime, because: EndReason) -> Step:
     call = replace(
         call,
         state=CallState.ENDED,
@@ -346,7 +349,7 @@ def end(call: Call, at: datetime, because: EndReason) -> Step:
         far_ends=frozenset(),
         recordings=tuple(r if r.end_reason else replace(r, end_reason=because) for r in call.recordings),
     )
-    return _stored_when_final(before, *capture.stop(call, at, because))
+    return capture.stop(call, at, because)
 
 
 def interrupted(call: Call, at: datetime) -> Call:

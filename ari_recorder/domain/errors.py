@@ -149,8 +149,14 @@ class NothingCaptured(Conflict):
     code = "nothing_captured"
 
 
+class AudioNotEncoded(Unavailable):
+    """The audio of {name} could not be written as FLAC into the spool: {reason} Make room in the spool."""
+
+    code = "audio_not_encoded"
+
+
 class AudioUnreadable(Conflict):
-    """The audio of {name} cannot be read or written as FLAC: {reason}."""
+    """The audio of {name} cannot be decoded: {reason}"""
 
     code = "audio_unreadable"
 
@@ -159,7 +165,7 @@ class AudioUnreadable(Conflict):
 
 
 class SpoolFileRefused(Invalid):
-    """The spool file {name} is not an ordinary file; it is not read. Find out who put it into the spool."""
+    """The spool file {name} is not read: {reason}. Check who put it into the spool, and the rights of the spool."""
 
     code = "spool_file_refused"
 
