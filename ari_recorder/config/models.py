@@ -1,0 +1,320 @@
+"""The shape of the configuration file: a model for each section, every setting described.
+
+The example file and README's table are made from these descriptions. What a setting means for calls and recordings is
+not here, and neither is what a person is told about a mistake: config/messages.py.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from ari_recorder.config import secrets
+from ari_recorder.config.problems import ConfigError, Problem
+
+
+def _refuse(what: str, mend: str, key: str = "") -> PydanticCustomError:
+    return PydanticCustomError("refused", "{what}", {"what": what, "mend": mend, "key": key})
+
+
+def _path(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not value.startswith("/"):
+        raise _refuse(f"{value!r} is not an absolute path", "Write the whole path, beginning with /")
+    return Path(os.path.normpath(value))
+
+
+def _secret_reference(value: str) -> str:
+    # The value is not repeated: it may be the secret itself, written here by mistake.
+    if not re.fullmatch(r"/.+|[A-Za-z0-9_.-]{1,255}", value):
+        raise _refuse(
+            "this is neither an absolute path nor the name of a systemd credential",
+            "Put the secret alone into a file, mode 0600, and write the file's path here",
+        )
+    return value
+
+
+def _spool_path(path: Path) -> Path:
+    # The dialplan and MixMonitor's argument list give a meaning to blanks, commas, brackets and quotes.
+    if not re.fullmatch(r"[A-Za-z0-9_./-]+", str(path)):
+        raise _refuse(
+            f"{str(path)!r} has a character that Asterisk's dialplan would read as something else",
+            "Use letters, digits, and _ . / - only",
+        )
+    return path
+
+
+def _retention(value: str) -> str:
+    match = re.fullmatch(r"P(?=[0-9])(?:([0-9]{1,3})Y)?(?:([0-9]{1,4})M)?(?:([0-9]{1,4})W)?(?:([0-9]{1,5})D)?", value)
+    if match is None:
+        raise _refuse(f"{value!r} is not a period", 'Write it like "P3M" (3 months), "P14D" (14 days), "P1Y" (1 year)')
+    if not any(int(part) for part in match.groups() if part):
+        raise _refuse(f"{value!r} keeps nothing: a recording would be destroyed at once", 'Write for example "P3M"')
+    return value
+
+
+def _dsn(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise _refuse(
+            "this is not an address of a PostgreSQL database", "Write it like postgresql://user@host:5432/database"
+        )
+    if parts.password or "password" in parse_qs(parts.query):
+        raise _refuse(
+            "there is a password in it", "Put the whole address into a file, mode 0600, and set database.dsn_file"
+        )
+    return value
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_path)]
+SecretFile = Annotated[str, AfterValidator(_secret_reference)]
+Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
+Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=False)
+
+
+class Pbx(Section):
+    """The Asterisk this service runs beside."""
+
+    host: str = Field(
+        default="127.0.0.1", min_length=1, description="Where Asterisk's manager interface (AMI) listens."
+    )
+    port: int = Field(default=5038, ge=1, le=65535, description="Its port; with TLS usually 5039.")
+    username: str = Field(
+        min_length=1, max_length=80, pattern=r"^[^\s:]+$", description="The manager user.", examples=["ari-recorder"]
+    )
+    secret_file: SecretFile = Field(
+        description="The file that holds that user's secret and nothing else, or the name of a systemd credential.",
+        examples=["/etc/ari-recorder/ami.secret"],
+    )
+    tls: bool = Field(default=False, description="Speak TLS to the manager interface.")
+    tls_ca_file: AbsolutePath | None = Field(
+        default=None,
+        description="The certificate (authority) to trust, in PEM; without it, those of the system.",
+        examples=["/etc/ari-recorder/pbx-ca.pem"],
+    )
+    tls_server_name: str | None = Field(
+        default=None,
+        description="The name in the PBX's certificate, when it is not `host`.",
+        examples=["pbx.example.org"],
+    )
+    system_name: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_.-]{1,80}$",
+        description="`systemname` in asterisk.conf. When set, another PBX at this address is refused.",
+        examples=["pbx1"],
+    )
+    spool: Annotated[AbsolutePath, AfterValidator(_spool_path)] = Field(
+        description="The folder both Asterisk and this service write to, best on tmpfs: ARI_RECORDER_SPOOL.",
+        examples=["/run/ari-recorder/spool"],
+    )
+    sounds: Annotated[AbsolutePath, AfterValidator(_spool_path)] = Field(
+        description="The folder of the announcements (fi/ sv/ en/); ARI_RECORDER_SOUNDS in the dialplan.",
+        examples=["/var/lib/ari-recorder/sounds"],
+    )
+    queue_log: AbsolutePath = Field(
+        default=Path("/var/log/asterisk/queue_log"),
+        description="Asterisk's own log of queue events: the ledger's other source.",
+    )
+    dialplan_secret_file: SecretFile = Field(
+        description="The file that holds ARI_RECORDER_SECRET: 64 hexadecimal digits, the same as in the dialplan.",
+        examples=["/etc/ari-recorder/dialplan.secret"],
+    )
+    outside: Texts = Field(
+        default=(),
+        description="How names of channels begin that lead out of the organisation (trunks). "
+        "When only such are left with the caller, recording ends.",
+        examples=[["PJSIP/operator-"]],
+    )
+
+
+class Capture(Section):
+    """How recordings begin."""
+
+    start: Literal["ami", "dialplan"] = Field(
+        default="ami",
+        description="Who starts MixMonitor: this service over AMI (needs write=system there), or always the dialplan.",
+    )
+    resume_guard_seconds: float = Field(
+        default=0.5, ge=0, le=5, description="How long after an agent's resume code the recording stays silent."
+    )
+    growth_deadline_seconds: float = Field(
+        default=3, ge=0.5, le=30, description="Both files of a recording must have grown by then, or there is an alarm."
+    )
+    heartbeat_seconds: float = Field(
+        default=10,
+        ge=1,
+        le=14,
+        description="How often the dialplan is told that this service lives; after 30 s without, it records.",
+    )
+
+
+class Storage(Section):
+    """Where this service keeps what it has."""
+
+    state: AbsolutePath = Field(
+        description="The folder of the journal, the keys and, without `database`, a PostgreSQL of the service's own.",
+        examples=["/var/lib/ari-recorder"],
+    )
+    vault: AbsolutePath = Field(
+        default_factory=lambda data: data["state"] / "vault",
+        description="The folder of the sealed recordings; without it, `vault` in `state`.",
+        examples=["/srv/ari-recorder/vault"],
+    )
+    keys: AbsolutePath = Field(
+        default_factory=lambda data: data["state"] / "keys",
+        description="The folder of the keys; without it, `keys` in `state`. Back it up apart from the vault.",
+        examples=["/var/lib/ari-recorder/keys"],
+    )
+
+
+class Database(Section):
+    """PostgreSQL. Without either, the service starts a private one in `storage.state`."""
+
+    dsn: Annotated[str, AfterValidator(_dsn)] | None = Field(
+        default=None,
+        description="The address of the database, without a password.",
+        examples=["postgresql:///ari_recorder"],
+    )
+    dsn_file: SecretFile | None = Field(
+        default=None,
+        description="The file that holds the address with its password, or the name of a systemd credential.",
+        examples=["/etc/ari-recorder/database.dsn"],
+    )
+
+
+class Queue(Section):
+    """A queue whose calls are recorded. Calls to a queue without such a section are not."""
+
+    name: str = Field(
+        pattern=r"^[^\x00-\x1f|]{1,128}$", description="Its name in Asterisk's queues.conf.", examples=["advice"]
+    )
+    retention: Annotated[str, AfterValidator(_retention)] = Field(
+        description="How long its recordings are kept: an ISO 8601 period, counted on the calendar of Europe/Helsinki.",
+        examples=["P3M"],
+    )
+    numbers: Annotated[tuple[Number, ...], Field(strict=False)] = Field(
+        default=(),
+        description="The numbers that lead to it; `check` looks for them in the dialplan.",
+        examples=[["0800123456"]],
+    )
+    label: str = Field(default="", description="What people call it; empty: its name.", examples=["Health advice"])
+
+
+class Retention(Section):
+    """When recordings that are due are destroyed."""
+
+    sweep_every_seconds: float = Field(
+        default=600, ge=1, le=3600, description="How often the service looks for recordings that are due."
+    )
+
+
+class Log(Section):
+    """What the service says about itself. Neither numbers nor names of people, nor secrets, are in it."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that is written."
+    )
+    file: AbsolutePath | None = Field(
+        default=None,
+        description="Where to write; without it, to standard error.",
+        examples=["/var/log/ari-recorder/service.log"],
+    )
+    # `json` is taken by pydantic.
+    json_lines: bool = Field(default=True, alias="json", description="One JSON object a line; false: coloured text.")
+
+
+class Config(Section):
+    """The whole file."""
+
+    pbx: Pbx
+    capture: Capture = Capture()
+    storage: Storage
+    database: Database = Database()
+    queues: Annotated[tuple[Queue, ...], Field(strict=False, min_length=1)]
+    retention: Retention = Retention()
+    log: Log = Log.model_validate({})
+    _source: Path = PrivateAttr(default=Path())
+
+    @property
+    def source(self) -> Path:
+        return self._source
+
+    def ami_secret(self) -> str:
+        return self._secret("pbx.secret_file", self.pbx.secret_file)
+
+    def dialplan_secret(self) -> str:
+        secret = self._secret("pbx.dialplan_secret_file", self.pbx.dialplan_secret_file)
+        if not re.fullmatch(r"[0-9a-f]{64}", secret):
+            raise ConfigError(
+                self.source,
+                Problem(
+                    key="pbx.dialplan_secret_file",
+                    what="the file does not hold 64 hexadecimal digits in lower case",
+                    mend="Make a secret with `openssl rand -hex 32` and set ARI_RECORDER_SECRET in the dialplan to it",
+                ),
+            )
+        return secret
+
+    def dsn(self) -> str | None:
+        """The database's address, or None for the embedded one."""
+        if self.database.dsn_file is not None:
+            return self._secret("database.dsn_file", self.database.dsn_file)
+        return self.database.dsn
+
+    def _secret(self, key: str, reference: str) -> str:
+        try:
+            return secrets.read(reference)
+        except secrets.SecretUnusable as refusal:
+            raise ConfigError(self.source, Problem(key=key, what=refusal.what, mend=refusal.mend)) from None
+
+    def contradictions(self) -> Iterator[Problem]:
+        """What no single setting shows."""
+        if self.database.dsn and self.database.dsn_file:
+            yield Problem(key="database.dsn", what="dsn_file is set too", mend="Keep one of the two")
+        if self.pbx.tls_ca_file and not self.pbx.tls:
+            yield Problem(key="pbx.tls_ca_file", what="tls is off", mend="Set pbx.tls = true, or remove tls_ca_file")
+        for key, folder in (("storage.vault", self.storage.vault), ("storage.keys", self.storage.keys)):
+            if _within(folder, self.pbx.spool) or _within(self.pbx.spool, folder):
+                yield Problem(
+                    key=key,
+                    what="it and pbx.spool lie one in the other; the spool is emptied and may be lost with the power",
+                    mend="Give each a folder of its own",
+                )
+        names = [queue.name for queue in self.queues]
+        numbers = [number for queue in self.queues for number in queue.numbers]
+        for key, what in (("name", names), ("numbers", numbers)):
+            for twice in sorted({one for one in what if what.count(one) > 1}):
+                yield Problem(key=f"queues.{key}", what=f"{twice!r} is there twice", mend="Keep one of the two")
+
+
+def _within(inner: Path, outer: Path) -> bool:
+    return inner.is_relative_to(outer)
+
+
+def section_of(field: FieldInfo) -> type[Section] | None:
+    """The model behind a field that is a section, or a list of sections."""
+    for candidate in (field.annotation, *get_args(field.annotation)):
+        if isinstance(candidate, type) and issubclass(candidate, Section):
+            return candidate
+    return None
+
+
+def fields_of(model: type[Section]) -> dict[str, FieldInfo]:
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
+def sections() -> dict[str, type[Section]]:
+    """The name of each section with its model."""
+    found = ((name, section_of(field)) for name, field in fields_of(Config).items())
+    return {name: model for name, model in found if model is not None}

@@ -1,0 +1,279 @@
+"""config: what is read, and what a person is told about each mistake."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from ari_recorder import config
+from ari_recorder.config import ConfigError
+
+GOOD = """
+[pbx]
+username = "ari-recorder"
+secret_file = "/etc/ari-recorder/ami.secret"
+spool = "/run/ari-recorder/spool"
+sounds = "/var/lib/ari-recorder/sounds"
+dialplan_secret_file = "/etc/ari-recorder/dialplan.secret"
+[storage]
+state = "/var/lib/ari-recorder"
+[[queues]]
+name = "advice"
+retention = "P3M"
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "ari-recorder.toml"
+    path.write_text(text)
+    return path
+
+
+def with_line(section: str, line: str) -> str:
+    """GOOD with one more (or another) line in a section."""
+    key = line.partition("=")[0].strip()
+    out = []
+    here = ""
+    for old in GOOD.splitlines():
+        here = old if old.startswith("[") else here
+        if not (here == section and old.startswith(f"{key} =")):
+            out.append(old)
+        if old == section:
+            out.append(line)
+    if section not in out:
+        out += [section, line]
+    return "\n".join(out)
+
+
+def refusal(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        config.load(written(folder, text))
+    return str(caught.value)
+
+
+def test_what_is_not_written_has_its_default(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, GOOD))
+    assert (loaded.pbx.host, loaded.pbx.port, loaded.pbx.tls) == ("127.0.0.1", 5038, False)
+    assert loaded.capture.start == "ami"
+    assert loaded.capture.heartbeat_seconds == 10
+    assert loaded.storage.vault == Path("/var/lib/ari-recorder/vault")
+    assert loaded.storage.keys == Path("/var/lib/ari-recorder/keys")
+    assert loaded.dsn() is None
+    assert loaded.log.json_lines
+    assert loaded.source == tmp_path / "ari-recorder.toml"
+
+
+def test_the_example_can_be_used_as_it_is(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, config.example()))
+    assert loaded.queues[0].retention == "P3M"
+
+
+def test_each_line_that_the_example_has_commented_out_can_be_used(tmp_path: Path) -> None:
+    text = "\n".join(
+        line.removeprefix("#") if line.startswith("#") and not line.startswith("# ") else line
+        for line in config.example().splitlines()
+    )
+    both = refusal(tmp_path, text)
+    assert both.count("\n") == 1, "only what contradicts itself: dsn with dsn_file, tls_ca_file without tls"
+    assert "database.dsn: dsn_file is set too" in both
+    fitting = text.replace("tls = false", "tls = true").replace("dsn_file =", "#dsn_file =")
+    assert config.load(written(tmp_path, fitting)).pbx.tls
+
+
+def test_every_setting_is_described_and_in_the_example() -> None:
+    lines = config.example().splitlines()
+    for setting in config.settings():
+        assert setting.description.endswith("."), setting.key
+        key = setting.key.rpartition(".")[2]
+        assert any(line.lstrip("#").startswith(f"{key} = ") for line in lines), setting.key
+
+
+def test_models_are_frozen(tmp_path: Path) -> None:
+    loaded = config.load(written(tmp_path, GOOD))
+    with pytest.raises(ValueError, match="frozen"):
+        loaded.pbx.port = 1
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "expected"),
+    [
+        ("[pbx]", 'hots = "x"', "pbx.hots: there is no such setting. Did you mean pbx.host?"),
+        ("[capture]", 'spool = "/x"', "capture.spool: there is no such setting. Did you mean pbx.spool?"),
+        ("[log]", "zzz = 1", "log.zzz: there is no such setting. In [log] there are level, file, json"),
+        ("[[queues]]", 'retenton = "P3M"', 'queues["advice"].retenton: there is no such setting'),
+        ("[queue]", 'name = "x"', "queue: there is no such setting. Did you mean the section [queues]?"),
+        ("[http]", "port = 1", "http: there is no such setting. There are the sections pbx, capture"),
+        ("[pbx]", 'port = "5038"', "pbx.port: a whole number without quotes is wanted. Write for example: port = 5038"),
+        ("[pbx]", "port = 0", "pbx.port: 0 is too little: at least 1"),
+        ("[pbx]", "tls = 1", "pbx.tls: true or false, without quotes, is wanted"),
+        ("[pbx]", 'username = "a b"', "pbx.username: it has a character that cannot be there"),
+        ("[pbx]", 'spool = "spool"', "pbx.spool: 'spool' is not an absolute path"),
+        ("[pbx]", 'spool = "/run/a b"', "pbx.spool: '/run/a b' has a character that Asterisk's dialplan"),
+        ("[pbx]", "spool = 3", "pbx.spool: an absolute path in quotes is wanted"),
+        ("[pbx]", 'outside = "PJSIP/x"', "pbx.outside: a list in [ ] is wanted"),
+        ("[pbx]", 'outside = [""]', "pbx.outside[1]: it is empty"),
+        ("[pbx]", 'tls_ca_file = "/x"', "pbx.tls_ca_file: tls is off. Set pbx.tls = true"),
+        ("[capture]", 'start = "amii"', "capture.start: 'amii' is not one of 'ami' or 'dialplan'"),
+        ("[capture]", "heartbeat_seconds = 20", "capture.heartbeat_seconds: 20 is too much: at most 14"),
+        ("[database]", 'dsn = "mysql://x"', "database.dsn: this is not an address of a PostgreSQL database"),
+        ("[[queues]]", 'retention = "P0M"', "queues[\"advice\"].retention: 'P0M' keeps nothing"),
+        ("[[queues]]", 'retention = "P0Y0D"', "queues[\"advice\"].retention: 'P0Y0D' keeps nothing"),
+        ("[[queues]]", 'retention = "-P3M"', "queues[\"advice\"].retention: '-P3M' is not a period"),
+        ("[[queues]]", 'retention = "P"', "queues[\"advice\"].retention: 'P' is not a period"),
+        ("[[queues]]", 'retention = "3 months"', 'is not a period. Write it like "P3M" (3 months)'),
+        ("[[queues]]", "retention = 3", 'queues["advice"].retention: text in quotes is wanted'),
+        ("[[queues]]", 'numbers = ["x"]', 'queues["advice"].numbers[1]: it has a character that cannot be there'),
+        ("[[queues]]", 'numbers = ["1", "1"]', "queues.numbers: '1' is there twice"),
+        ("[storage]", 'vault = "/run/ari-recorder/spool/v"', "storage.vault: it and pbx.spool lie one in the other"),
+        ("[retention]", "sweep_every_seconds = 7200", "retention.sweep_every_seconds: 7200 is too much: at most 3600"),
+    ],
+)
+def test_a_mistake_is_named_with_file_key_and_mend(tmp_path: Path, section: str, line: str, expected: str) -> None:
+    message = refusal(tmp_path, with_line(section, line))
+    assert "\n" not in message
+    assert message.startswith(f"{tmp_path / 'ari-recorder.toml'}: ")
+    assert expected in message
+
+
+def test_a_missing_setting_is_named_with_an_example(tmp_path: Path) -> None:
+    message = refusal(tmp_path, GOOD.replace('retention = "P3M"', ""))
+    assert 'queues["advice"].retention: it is missing. Add for example: retention = "P3M"' in message
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    message = refusal(tmp_path, GOOD[: GOOD.index("[[queues]]")])
+    assert "queues: there is no such section. Add the section [[queues]]" in message
+
+
+def test_a_missing_state_is_told_once_and_not_for_what_follows_from_it(tmp_path: Path) -> None:
+    message = refusal(tmp_path, GOOD.replace('state = "/var/lib/ari-recorder"', ""))
+    assert "storage.state: it is missing" in message
+    assert "\n" not in message
+
+
+def test_two_queues_of_one_name_are_refused(tmp_path: Path) -> None:
+    message = refusal(tmp_path, GOOD + '[[queues]]\nname = "advice"\nretention = "P1M"\n')
+    assert "queues.name: 'advice' is there twice" in message
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    message = refusal(tmp_path, with_line("[pbx]", "port = 0").replace("P3M", "P0M") + "\nlabel = 3")
+    assert len(message.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("[pbx]", 'secret = "hunter2"'),
+        ("[pbx]", 'password = "hunter2"'),
+        ("[pbx]", 'secret_file = "hunter2 hunter2"'),
+        ("[database]", 'password = "hunter2"'),
+        ("[database]", 'dsn = "postgresql://recorder:hunter2@db/recorder"'),
+        ("[database]", 'dsn = "postgresql://db/recorder?password=hunter2"'),
+        ("[database]", 'dsn_file = "postgresql://recorder:hunter2@db/recorder"'),
+    ],
+)
+def test_a_secret_in_the_file_is_refused_and_not_repeated(tmp_path: Path, section: str, line: str) -> None:
+    message = refusal(tmp_path, with_line(section, line))
+    assert "hunter2" not in message
+    assert "into a file, mode 0600" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"[pbx\n", "file: it is not TOML"),
+        (b"[pbx]\nhost = caf\xe9\n", "byte 16: it is not UTF-8 text. Save the file as UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, content: bytes, expected: str) -> None:
+    path = tmp_path / "ari-recorder.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        config.load(path)
+    assert expected in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file"):
+        config.load(tmp_path / "none.toml")
+
+
+def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        config.load(tmp_path)
+
+
+# --- secrets
+
+
+def with_secret(folder: Path, content: str, mode: int = 0o600) -> config.Config:
+    secret = folder / "secret"
+    secret.write_text(content)
+    secret.chmod(mode)
+    text = with_line("[pbx]", f'secret_file = "{secret}"').replace("/etc/ari-recorder/dialplan.secret", str(secret))
+    return config.load(written(folder, text))
+
+
+def test_a_secret_is_read_from_its_file_without_the_line_end(tmp_path: Path) -> None:
+    assert with_secret(tmp_path, "hunter2\n").ami_secret() == "hunter2"
+
+
+def test_a_secret_may_be_a_systemd_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ami").write_text("hunter2")
+    (tmp_path / "ami").chmod(0o400)
+    loaded = config.load(written(tmp_path, with_line("[pbx]", 'secret_file = "ami"')))
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    with pytest.raises(ConfigError, match=r"pbx\.secret_file: it names a systemd credential"):
+        loaded.ami_secret()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert loaded.ami_secret() == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "expected"),
+    [
+        ("", 0o600, r"pbx\.secret_file: .*secret is empty\. Write the secret alone"),
+        ("one\ntwo\n", 0o600, r"holds more than one line"),
+        ("hunter2", 0o644, r"everybody on this host can use .* \(mode 0644\)\. chmod 600 /"),
+    ],
+)
+def test_an_unfit_secret_file_is_refused(tmp_path: Path, content: str, mode: int, expected: str) -> None:
+    loaded = with_secret(tmp_path, content, mode)
+    with pytest.raises(ConfigError, match=expected) as caught:
+        loaded.ami_secret()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
+    loaded = with_secret(tmp_path, "x")
+    (tmp_path / "secret").unlink()
+    with pytest.raises(ConfigError, match=r"pbx\.secret_file: .*/secret does not exist"):
+        loaded.ami_secret()
+
+
+def test_the_dialplan_secret_is_64_hexadecimal_digits(tmp_path: Path) -> None:
+    assert with_secret(tmp_path, "0a" * 32 + "\n").dialplan_secret() == "0a" * 32
+    for unfit in ("0a" * 31, "0A" * 32, "xy" * 32):
+        with pytest.raises(ConfigError, match="64 hexadecimal digits") as caught:
+            with_secret(tmp_path, unfit).dialplan_secret()
+        assert unfit not in str(caught.value)
+
+
+def test_an_address_with_a_password_comes_from_a_file(tmp_path: Path) -> None:
+    dsn = tmp_path / "dsn"
+    dsn.write_text("postgresql://recorder:hunter2@db/recorder\n")
+    dsn.chmod(0o600)
+    loaded = config.load(written(tmp_path, with_line("[database]", f'dsn_file = "{dsn}"')))
+    assert loaded.dsn() == "postgresql://recorder:hunter2@db/recorder"
+    assert "hunter2" not in repr(loaded)
+
+
+def test_no_secret_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ARI_RECORDER_SECRET", "PBX_SECRET", "ARI_RECORDER_PBX__USERNAME", "USERNAME"):
+        monkeypatch.setenv(name, "from-environment")
+    assert "from-environment" not in repr(config.load(written(tmp_path, GOOD)))
+
+
+def test_the_example_is_valid_toml_with_all_sections_that_are_required() -> None:
+    assert set(tomllib.loads(config.example())) == {"pbx", "storage", "queues"}

@@ -1,0 +1,166 @@
+"""logs.py: one way for every line, and a last net for numbers and secrets."""
+
+import asyncio
+import io
+import json
+import logging
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from ari_recorder import logs
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            root.removeHandler(handler)
+            handler.close()
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines_of(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_line_has_its_time_level_and_fields(tmp_path: Path) -> None:
+    logs.set_up(file=tmp_path / "log")
+    structlog.get_logger("ari_recorder.x").info("call_seal", action="call_seal", call_id="1", duration_seconds=3.5)
+    (line,) = lines_of(tmp_path / "log")
+    assert line.pop("timestamp")
+    assert line == {
+        "event": "call_seal",
+        "action": "call_seal",
+        "call_id": "1",
+        "duration_seconds": 3.5,
+        "level": "info",
+        "logger": "ari_recorder.x",
+    }
+
+
+def test_the_file_is_not_for_everybody(tmp_path: Path) -> None:
+    logs.set_up(file=tmp_path / "logs" / "log")
+    assert stat.S_IMODE((tmp_path / "logs" / "log").stat().st_mode) & 0o007 == 0
+
+
+def test_a_rotated_file_is_begun_anew(tmp_path: Path) -> None:
+    logs.set_up(file=tmp_path / "log")
+    structlog.get_logger().info("one")
+    (tmp_path / "log").rename(tmp_path / "log.1")
+    structlog.get_logger().info("two")
+    assert [line["event"] for line in lines_of(tmp_path / "log")] == ["two"]
+
+
+def test_lines_below_the_level_are_not_written(tmp_path: Path) -> None:
+    logs.set_up(level="warning", file=tmp_path / "log")
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().warning("loud")
+    assert [line["event"] for line in lines_of(tmp_path / "log")] == ["loud"]
+
+
+@pytest.mark.parametrize("library", ["panoramisk", "asyncio", "asyncpg"])
+def test_a_library_is_heard_from_warning_on_and_in_the_same_form(tmp_path: Path, library: str) -> None:
+    logs.set_up(level="debug", file=tmp_path / "log")
+    logging.getLogger(library + ".part").info("chatter about +358 40 123 4567")
+    logging.getLogger(library + ".part").warning("trouble with %s", "+358401234567")
+    (line,) = lines_of(tmp_path / "log")
+    assert line["event"] == f"trouble with {logs.REMOVED}"
+    assert line["level"] == "warning"
+
+
+def test_setting_up_twice_does_not_write_twice(tmp_path: Path) -> None:
+    logs.set_up(file=tmp_path / "log")
+    logs.set_up(file=tmp_path / "log")
+    structlog.get_logger().info("once")
+    assert len(lines_of(tmp_path / "log")) == 1
+
+
+def test_a_traceback_holds_no_values_of_variables(tmp_path: Path) -> None:
+    logs.set_up(file=tmp_path / "log")
+    try:
+        caller_name = "Aino Example"
+        raise ValueError("from 0401234567")
+    except ValueError:
+        structlog.get_logger().exception("call_fail")
+        logging.getLogger("library").exception("also here")
+    text = (tmp_path / "log").read_text()
+    assert "ValueError" in text
+    assert caller_name not in text
+    assert "0401234567" not in text
+
+
+def test_text_for_people_has_the_same_net(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up(json_lines=False)
+    try:
+        raise ValueError("from 0401234567")
+    except ValueError:
+        structlog.get_logger().exception("call_fail", who="0501234567")
+    text = capsys.readouterr().err
+    assert "call_fail" in text
+    assert "1234567" not in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0401234567", "+358 40 123 4567", "call from 358-40-1234567 ended", "09.310.1691", "sip:0401234567@example.org"],
+)
+def test_what_looks_like_a_telephone_number_is_removed(text: str) -> None:
+    cleaned = str(
+        logs.remove_personal(None, "info", {"event": text, "because": text, "list": [text], "map": {"a": text}})
+    )
+    assert sum(character.isdigit() for character in cleaned) == 0
+    assert cleaned.count(logs.REMOVED) == 4
+
+
+@pytest.mark.parametrize(
+    "key", ["ami_secret", "password", "token", "caller_id_num", "caller_name", "number", "caller", "dsn"]
+)
+def test_a_field_with_the_name_of_a_secret_is_removed(key: str) -> None:
+    assert logs.remove_personal(None, "info", {key: "hunter2"}) == {key: logs.REMOVED}
+
+
+@pytest.mark.parametrize(
+    "key", ["a" * 64, "0123456789abcdef" * 2, "k3J9" * 11 + "=", "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYm1"]
+)
+def test_what_looks_like_a_key_is_removed(key: str) -> None:
+    assert logs.remove_personal(None, "info", {"because": f"with {key}."}) == {"because": f"with {logs.REMOVED}."}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "channel 1700000000.12 is gone",
+        "pbx1-1700000000.12",
+        "recording 0198a1b2-c3d4-7e5f-8a9b-0123456789ab",
+        "since 2026-01-02T03:04:05.678901Z",
+        "192.168.100.200:5038 refused the connection",
+        "sealed 1073741824 bytes",
+        "/var/lib/ari-recorder/vault/2026/01/02/0198a1b2-c3d4-7e5f-8a9b-0123456789ab.sealed",
+        "Asterisk 22.10.1",
+        "queue advice-2, member PJSIP/agent-1001",
+    ],
+)
+def test_ids_times_and_places_stay(text: str) -> None:
+    assert logs.remove_personal(None, "info", {"because": text}) == {"because": text}
+
+
+async def test_a_line_can_be_written_from_a_thread(tmp_path: Path) -> None:
+    logs.set_up(file=tmp_path / "log")
+    await asyncio.to_thread(structlog.get_logger().info, "from_thread")
+    assert [line["event"] for line in lines_of(tmp_path / "log")] == ["from_thread"]
+
+
+def test_standard_error_may_be_anything_that_can_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    logs.set_up()
+    structlog.get_logger().info("here")
+    assert json.loads(stream.getvalue())["event"] == "here"
