@@ -1,0 +1,221 @@
+"""Two mono files of a segment to one stereo FLAC and back, losing no sample. No encryption, no paths of the vault.
+
+In: headerless signed 16 bit little-endian mono at 8000 Hz (Asterisk's `.sln`), one file a side. Out: FLAC, 16 bit,
+8000 Hz, caller left, agent right. The shorter side is filled up with silence at its end: Asterisk keeps the two in step
+from their start. Everything is streamed in blocks, so memory does not grow with the call.
+"""
+
+import hashlib
+import io
+import math
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Self
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from ari_recorder.domain.errors import AudioNotEncoded, AudioUnreadable, SpoolFileRefused
+from ari_recorder.vault.files import open_ordinary
+from ari_recorder.vault.stream import Sink, write_all
+
+SAMPLE_RATE = 8000
+_SAMPLE_BYTES = 2
+_STEREO_BYTES = 2 * _SAMPLE_BYTES
+_FRAME = SAMPLE_RATE // 50  # 20 ms, one RTP packet
+_BLOCK = 400 * _FRAME  # 8 s: 125 KiB a side in memory
+# -60 dBFS. An idle line decodes to ±8 in A-law (-72 dBFS) and to 0 in µ-law; quiet speech is near -45 dBFS.
+_AUDIBLE_RMS = 33
+_AUDIBLE_FRAMES = 5  # 100 ms in all, the shortest syllable; a click on the line fills one frame
+
+Samples = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SideFacts:
+    """One side of a recording as it was captured.
+
+    `carries_audio`: at least 100 ms of it are louder than -60 dBFS, counted in frames of 20 ms. Peak and overall level
+    cannot tell a dead line with a click from a caller who says little; that much sound in single frames can.
+    `missing`: there was no file. `half_sample`: the file had an odd number of bytes; the last one was dropped.
+    """
+
+    samples: int
+    peak: int
+    rms: float
+    carries_audio: bool
+    missing: bool
+    half_sample: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioFacts:
+    """A recording as it was encoded. `pcm_sha256` is over the interleaved little-endian samples."""
+
+    samples: int
+    caller: SideFacts
+    agent: SideFacts
+    pcm_sha256: bytes
+
+    @property
+    def duration(self) -> timedelta:
+        return timedelta(seconds=self.samples / SAMPLE_RATE)
+
+
+def encode(caller_sln: Path, agent_sln: Path, flac: IO[bytes]) -> AudioFacts:
+    """Write both sides as FLAC into the empty file `flac`, which needs a descriptor: FLAC goes back to its header."""
+    digest = hashlib.sha256()
+    with _Side(caller_sln) as caller, _Side(agent_sln) as agent:
+        try:
+            with soundfile.SoundFile(
+                flac.fileno(), "w", SAMPLE_RATE, 2, format="FLAC", subtype="PCM_16", closefd=False
+            ) as encoder:
+                while len(stereo := _interleave(caller.read(), agent.read())):
+                    digest.update(stereo.data)
+                    encoder.write(stereo.astype(np.int16, copy=False))  # the machine's own byte order
+        except soundfile.SoundFileError as error:
+            raise AudioNotEncoded(name=caller_sln.name, reason=error) from error
+        return AudioFacts(
+            samples=max(caller.samples, agent.samples),
+            caller=caller.facts(),
+            agent=agent.facts(),
+            pcm_sha256=digest.digest(),
+        )
+
+
+def decode(flac: IO[bytes], name: str) -> Iterator[bytes]:
+    """The interleaved little-endian samples of a FLAC file made by `encode`, block by block."""
+    with _Decoder(flac, name) as decoder:
+        yield from decoder.blocks()
+
+
+def write_wav(flac: IO[bytes], wav: Sink, name: str) -> int:
+    """The FLAC file as WAV, written from front to back without seeking; the number of samples a side."""
+    with _Decoder(flac, name) as decoder:
+        data_bytes = decoder.samples * _STEREO_BYTES
+        rate = SAMPLE_RATE
+        layout = (b"RIFF", 36 + data_bytes, b"WAVE", b"fmt ", 16, 1, 2, rate, rate * _STEREO_BYTES, _STEREO_BYTES, 16)
+        write_all(wav, memoryview(struct.pack("<4sI4s4sIHHIIHH4sI", *layout, b"data", data_bytes)))
+        for block in decoder.blocks():
+            write_all(wav, memoryview(block))
+        return decoder.samples
+
+
+class _Side:
+    """One mono file, read once from front to back, with what was heard on the way."""
+
+    def __init__(self, path: Path) -> None:
+        self.samples = 0
+        self._peak = 0
+        self._squares = 0
+        self._audible_frames = 0
+        self._half_sample = False
+        self._file: io.BufferedReader | None = None
+        try:
+            self._file = io.BufferedReader(open_ordinary(path))
+        except FileNotFoundError:
+            pass  # the other side is still worth keeping; the facts say that this one is missing
+        except OSError as error:
+            raise SpoolFileRefused(name=path.name, reason=error.strerror) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+    def read(self) -> Samples:
+        data = self._file.read(_BLOCK * _SAMPLE_BYTES) if self._file else b""
+        if len(data) % _SAMPLE_BYTES:
+            self._half_sample = True
+            data = data[:-1]
+        block = np.frombuffer(data, "<i2")
+        if len(block):
+            self._listen(block.astype(np.int64))  # squares of 16 bit samples overflow anything smaller
+        return block
+
+    def facts(self) -> SideFacts:
+        return SideFacts(
+            samples=self.samples,
+            peak=self._peak,
+            rms=math.sqrt(self._squares / self.samples) if self.samples else 0.0,
+            carries_audio=self._audible_frames >= _AUDIBLE_FRAMES,
+            missing=self._file is None,
+            half_sample=self._half_sample,
+        )
+
+    def _listen(self, block: NDArray[np.int64]) -> None:
+        squares = block * block
+        self.samples += len(block)
+        self._peak = max(self._peak, int(np.abs(block).max()))
+        self._squares += int(squares.sum())
+        # Every block but the last is whole frames. The last packet, if cut, is not counted.
+        frames = squares[: len(squares) // _FRAME * _FRAME].reshape(-1, _FRAME).sum(axis=1)
+        self._audible_frames += int(np.count_nonzero(frames >= _AUDIBLE_RMS**2 * _FRAME))
+
+
+class _Reader:
+    """What libsndfile reads through. Its C callbacks swallow exceptions, so the first one is kept for afterwards."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.error: Exception | None = None
+        self.seek = file.seek
+        self.tell = file.tell
+
+    def read(self, length: int) -> bytes:
+        if self.error is None:
+            try:
+                return self._file.read(length)
+            except Exception as error:
+                self.error = error
+        return b""
+
+
+class _Decoder:
+    """A FLAC file of ours, opened. An error of the file underneath comes out as it is, and before any other."""
+
+    def __init__(self, flac: IO[bytes], name: str) -> None:
+        self._name = name
+        self._reader = _Reader(flac)
+        try:
+            self._sound = soundfile.SoundFile(self._reader)
+        except soundfile.SoundFileError as error:
+            raise self._reader.error or AudioUnreadable(name=name, reason=error) from error
+        self.samples: int = self._sound.frames
+        found = (self._sound.format, self._sound.subtype, self._sound.samplerate, self._sound.channels)
+        if found != ("FLAC", "PCM_16", SAMPLE_RATE, 2):
+            self._sound.close()
+            raise AudioUnreadable(name=name, reason=f"it is {found}, not stereo FLAC at {SAMPLE_RATE} Hz")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._sound.close()
+
+    def blocks(self) -> Iterator[bytes]:
+        done = 0
+        while done < self.samples:
+            try:
+                block = self._sound.read(_BLOCK, dtype="int16")
+            except soundfile.SoundFileError as error:
+                raise self._reader.error or AudioUnreadable(name=self._name, reason=error) from error
+            if self._reader.error:
+                raise self._reader.error
+            if not len(block):
+                raise AudioUnreadable(name=self._name, reason=f"it ends after {done} of {self.samples} samples")
+            done += len(block)
+            yield block.astype("<i2", copy=False).tobytes()
+
+
+def _interleave(left: Samples, right: Samples) -> Samples:
+    stereo = np.zeros((max(len(left), len(right)), 2), "<i2")
+    stereo[: len(left), 0] = left
+    stereo[: len(right), 1] = right
+    return stereo

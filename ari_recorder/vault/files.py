@@ -1,0 +1,232 @@
+"""Where sealed files lie, and how they get there and go for good. The only maker of vault paths; knows no keys.
+
+    <vault>/2026/03/29/<uuid>.sealed     0600 in folders of 0700
+    <vault>/.new/<uuid>.<random>         being written; after a crash it is a leftover, swept away at the start
+
+The day is that of Helsinki, in which retention counts its months: what expires on one night lies in one folder.
+Fresh files have a folder of their own so that sweeping leftovers does not walk through millions of recordings.
+
+A file is stored in this order, and each step is on disk before the next::
+
+    create .new/… -> write -> fsync file -> (the caller checks what it reads back) -> link to its name -> fsync folders
+
+The name therefore appears only on a complete, checked file. It is `link`, not `rename`, because a rename would
+overwrite a recording that is there already. A failed fsync is final for that file: the kernel may have dropped the
+pages it could not write and would report success the second time.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from datetime import date, datetime
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from ari_recorder.domain.errors import (
+    SealedAlready,
+    SealedMissing,
+    SealedUnreadable,
+    VaultPathRefused,
+    VaultWriteFailed,
+)
+
+_RELATIVE = re.compile(
+    r"(\d{4})/(\d{2})/(\d{2})/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.sealed)", re.ASCII
+)
+_FRESH = ".new"
+_FOLDER_MODE = 0o700
+_FILE_MODE = 0o600
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_HELSINKI = ZoneInfo("Europe/Helsinki")
+
+
+def day_of(started_at: datetime) -> date:
+    """The day a recording belongs to: its start, in Helsinki."""
+    return started_at.astimezone(_HELSINKI).date()
+
+
+def path_of(recording_id: UUID, day: date) -> str:
+    """Where a recording lies, relative to the vault. This is what the database keeps."""
+    return f"{day:%Y/%m/%d}/{recording_id}.sealed"
+
+
+def open_ordinary(path: Path) -> FileIO:
+    """Open an ordinary file for reading. A link, pipe, device or folder is an OSError: others may have put it there."""
+    fd = os.open(path, _READ | os.O_NONBLOCK)  # opening a pipe would wait for its writer
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not an ordinary file")
+    return FileIO(fd, "rb")
+
+
+class VaultFiles:
+    """The folder of sealed files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def prepare(self) -> int:
+        """Make the folder and sweep away what a crash left behind; how many files that was.
+
+        Only the service does this, while it holds its spool: another one may be writing here.
+        """
+        try:
+            if not self.folder.exists():
+                self.folder.mkdir(mode=_FOLDER_MODE)
+                _fsync_folder(self.folder.parent)
+            (self.folder / _FRESH).mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            leftovers = os.listdir(self.folder / _FRESH)
+            for name in leftovers:
+                os.unlink(self.folder / _FRESH / name)
+            _fsync_folder(self.folder / _FRESH)
+            _fsync_folder(self.folder)
+        except OSError as error:
+            raise VaultWriteFailed(path=self.folder, reason=error.strerror) from error
+        return len(leftovers)
+
+    def create(self, recording_id: UUID, day: date) -> "NewFile":
+        """A new sealed file, to be written, finished, checked and stored: use it in a `with`."""
+        return NewFile(self.folder, recording_id, day)
+
+    def open(self, relative: str) -> int:
+        """A descriptor of a sealed file, open for reading."""
+        try:
+            with _folders(self.folder, relative) as (folders, name):
+                return os.open(name, _READ, dir_fd=folders[-1])
+        except FileNotFoundError:
+            raise SealedMissing(path=relative) from None
+        except OSError as error:
+            raise SealedUnreadable(name=relative, reason=error.strerror) from error
+
+    def unlink(self, relative: str) -> None:
+        """Remove a sealed file for good. Removing it twice is fine; an error means it may still be there."""
+        try:
+            with _folders(self.folder, relative) as (folders, name):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folders[-1])
+                os.fsync(folders[-1])  # also the second time: the first may have been killed before this
+        except FileNotFoundError:
+            return  # not even the folder is there
+        except OSError as error:
+            raise VaultWriteFailed(path=relative, reason=error.strerror) from error
+
+    def any_sealed(self) -> bool:
+        """Is there any sealed file? Then the master key must not be made anew."""
+        return next(self.folder.glob("[0-9]*/[0-9]*/[0-9]*/*.sealed"), None) is not None
+
+    def free_bytes(self) -> int:
+        """Room the service may use (that kept for root is not counted)."""
+        room = os.statvfs(self.folder)
+        return room.f_bavail * room.f_frsize
+
+
+class NewFile:
+    """A sealed file on its way. Leaving the `with` before `store` has returned leaves nothing behind.
+
+    empty --write*--> written --finish--> on disk, no name --(check)--> --store--> stored
+    """
+
+    def __init__(self, vault: Path, recording_id: UUID, day: date) -> None:
+        self.path = path_of(recording_id, day)
+        self.sealed_bytes = 0
+        self._vault = vault
+        self._fresh = vault / _FRESH / f"{recording_id}.{secrets.token_hex(4)}"
+        self._hash = hashlib.sha256()
+        self._fd = -1
+
+    @property
+    def sha256(self) -> bytes:
+        return self._hash.digest()
+
+    def __enter__(self) -> Self:
+        if (self._vault / self.path).exists():  # said before the work is done; `link` has the last word
+            raise SealedAlready(path=self.path)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        with self._failing():
+            self._fd = os.open(self._fresh, flags, _FILE_MODE)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.close(self._fd)
+        with contextlib.suppress(OSError):  # what cannot be removed now is swept away at the next start
+            os.unlink(self._fresh)
+
+    def write(self, data: memoryview, /) -> int:
+        with self._failing():
+            written = os.write(self._fd, data)
+        self._hash.update(data[:written])
+        self.sealed_bytes += written
+        return written
+
+    def finish(self) -> int:
+        """Bring the bytes to disk; a descriptor to read them back with, from the disk and not from memory."""
+        with self._failing():
+            os.fsync(self._fd)
+            os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            return os.open(self._fresh, _READ)
+
+    def store(self) -> None:
+        """Give the file its name, durably."""
+        with self._failing(), _folders(self._vault, self.path, make=True) as (folders, name):
+            try:
+                os.link(self._fresh, name, dst_dir_fd=folders[-1])
+            except FileExistsError:
+                raise SealedAlready(path=self.path) from None
+            try:
+                # Parents too, and always: who made them may have been killed before syncing. A clean one costs 50 µs.
+                for folder in reversed(folders):
+                    os.fsync(folder)
+            except OSError:
+                os.unlink(name, dir_fd=folders[-1])
+                raise
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise VaultWriteFailed(path=self.path, reason=error.strerror) from error
+
+
+@contextlib.contextmanager
+def _folders(vault: Path, relative: str, *, make: bool = False) -> Iterator[tuple[list[int], str]]:
+    """The opened folders from the vault down to the day, and the name of the file in the last one.
+
+    Each step refuses symbolic links, so no path leads out of the vault.
+    """
+    match = _RELATIVE.fullmatch(relative)
+    if match is None:
+        raise VaultPathRefused(path=relative)
+    *parts, name = match.groups()
+    with contextlib.ExitStack() as stack:
+        folders = [os.open(vault, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)]
+        stack.callback(os.close, folders[0])
+        try:
+            for part in parts:
+                if make:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(part, _FOLDER_MODE, dir_fd=folders[-1])
+                folders.append(os.open(part, _READ | os.O_DIRECTORY, dir_fd=folders[-1]))
+                stack.callback(os.close, folders[-1])
+            yield folders, name
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.ENOTDIR):
+                raise VaultPathRefused(path=relative) from None
+            raise
+
+
+def _fsync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
