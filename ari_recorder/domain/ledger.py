@@ -18,7 +18,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from ari_recorder.domain.calls import Call
-from ari_recorder.domain.recordings import EndReason, RecordingState
+from ari_recorder.domain.recordings import EndReason, RecordingState, StartedBy
 
 # Frames are 20 ms and clocks are read on both sides of the AMI; one second is what the notice of a gap is worth.
 TOLERANCE = timedelta(seconds=1)
@@ -85,7 +85,8 @@ def _judge_recorded(call: Call) -> Verdict:
     sealed = [(r, r.sealed) for r in call.recordings if r.sealed is not None]
     heard = sum((facts.duration for _, facts in sealed), timedelta())
     if EndReason.ENDED_UNSEEN in (call.end_reason, *(r.end_reason for r, _ in sealed)):
-        return _verdict(LedgerState.RECORDED, Reason.ENDED_UNSEEN)
+        adopted = all(r.started_by is StartedBy.DIALPLAN for r, _ in sealed)
+        return _verdict(LedgerState.RECORDED, Reason.ADOPTED if adopted else Reason.ENDED_UNSEEN)
     if any(r.late for r, _ in sealed):
         return _verdict(LedgerState.RECORDED, Reason.LATE_START)
     if abs(heard - call.talk_time) > TOLERANCE:

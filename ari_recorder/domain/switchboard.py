@@ -99,8 +99,14 @@ class Switchboard:
 
     def load(self, call: Call, at: datetime) -> Change:
         """A call from the journal, and what was ordered for it and may not have happened."""
+        call = interrupted(call, at)
         self._keep(call)
         return Change(call=call, commands=capture.resume(call, at))
+
+    def gone(self, uniqueid: Uniqueid, at: datetime) -> list[Change]:
+        """A call that is known to have ended while nobody listened."""
+        call = self._calls.get(uniqueid)
+        return list(self._changed(call, *end(call, at, EndReason.ENDED_UNSEEN))) if call is not None else []
 
     def forget(self, uniqueid: Uniqueid) -> None:
         """The call is finished and stored."""

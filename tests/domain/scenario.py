@@ -121,16 +121,7 @@ class Bench:
                 recording = next(r for r in call.recordings if r.id == command.recording_id)
                 end = recording.ended_at or at
                 length = call.clock(end) - recording.clock_at_start
-                side = e.Side(duration=length, peak=0.5, rms=0.1, has_audio=True)
-                facts = e.SealedFacts(
-                    path="x",
-                    wrapped_key="00",
-                    sha256="0" * 64,
-                    sealed_bytes=1,
-                    duration=length,
-                    caller=side,
-                    agent=side,
-                )
+                facts = sealed_facts(length)
                 self.lengths[recording.id] = length
                 yield e.Sealed(at=at, recording_id=command.recording_id, facts=facts)
             case c.DestroyRecording():
@@ -150,6 +141,7 @@ def event(line: str) -> e.Event:
     values = dict(word.split("=", 1) for word in rest if "=" in word)
     who = next((word for word in rest if "=" not in word), "caller")
     channel = {"uniqueid": uniqueid(who), "linkedid": uniqueid("caller"), "channel": CHANNELS[who]}
+    recording_id = {"recording_id": UUID(int=int(values.get("recording", "0")))}
     party = e.Party(num="0401234567", name="Maija Meikäläinen")
     extra: dict[str, Any]
     match name:
@@ -237,15 +229,27 @@ def event(line: str) -> e.Event:
                 "armed": values.get("armed", ""),
                 "mixmonitor_id": values.get("mixmonitor", ""),
             }
-        case "FilesClosed" | "FilesMissing" | "FilesGrew" | "MixMonitorAccepted" | "MixMonitorRefused" | "SealFailed":
-            extra = {"recording_id": UUID(int=int(values["recording"]))}
-            extra |= {"mixmonitor_id": "0x1"} if name == "MixMonitorAccepted" else {}
-            extra |= {"because": "No such channel"} if name == "MixMonitorRefused" else {}
-            extra |= {"because": "no samples", "final": True} if name == "SealFailed" else {}
+        case "MixMonitorAccepted":
+            extra = {**recording_id, "mixmonitor_id": "0x1"}
+        case "MixMonitorRefused":
+            extra = {**recording_id, "because": "No such channel"}
+        case "SealFailed":
+            extra = {**recording_id, "because": "no samples", "final": True}
+        case "Sealed":
+            extra = {**recording_id, "facts": sealed_facts(timedelta(seconds=3))}
+        case "FilesClosed" | "FilesMissing" | "FilesGrew" | "Destroyed":
+            extra = recording_id
         case _:
             extra = channel if name != "ResyncDone" else {}
     made: e.Event = getattr(e, name)(at=at, **extra)
     return made
+
+
+def sealed_facts(length: timedelta) -> e.SealedFacts:
+    side = e.Side(duration=length, peak=0.5, rms=0.1, has_audio=True)
+    return e.SealedFacts(
+        path="x", wrapped_key="00", sha256="0" * 64, sealed_bytes=1, duration=length, caller=side, agent=side
+    )
 
 
 def _languages(values: dict[str, str]) -> tuple[e.Language, ...]:
