@@ -94,7 +94,9 @@ def _agent_connect(h: Headers, at: datetime) -> Event:
     )
 
 
-def _agent_complete(h: Headers, at: datetime) -> Event:
+def _agent_complete(h: Headers, at: datetime) -> Event | None:
+    if "Uniqueid" not in h:  # a caller that went away in an attended transfer: Asterisk has no snapshot of it any more
+        return None
     return events.AgentComplete(
         at=at,
         uniqueid=_uniqueid(h),

@@ -142,8 +142,9 @@ class Call:
     far_ends: frozenset[str] = frozenset()
     bridged_since: datetime | None = None
     bridged_before: timedelta = ZERO
-    outside_since: timedelta | None = None  # clock when the last of ours had left
-    outside_before: timedelta = ZERO
+    # The clock when the call came to where nothing is recorded: the last of ours had left, or a queue that is not ours.
+    apart_since: timedelta | None = None
+    apart_before: timedelta = ZERO
 
     @property
     def finished(self) -> bool:
@@ -156,9 +157,9 @@ class Call:
 
     @property
     def talk_time(self) -> timedelta:
-        """Bridged time with one of ours, of a call that has ended."""
-        outside = self.bridged_before - self.outside_since if self.outside_since is not None else ZERO
-        return self.bridged_before - self.outside_before - outside
+        """Bridged time that was to be recorded, of a call that has ended."""
+        apart = self.bridged_before - self.apart_since if self.apart_since is not None else ZERO
+        return self.bridged_before - self.apart_before - apart
 
     def clock(self, at: datetime) -> timedelta:
         """Bridged time until `at`: what MixMonitor with option b has written by then."""
@@ -272,8 +273,8 @@ def _connected(call: Call, event: AgentConnect, policy: Policy, fresh: UUID) -> 
         members=(*call.members, member),
     )
     if event.queue not in policy.queues:
-        return capture.stop(call, event.at, EndReason.QUEUE_NOT_RECORDED)
-    return capture.begin(call, event.at, policy, fresh, late=event.missed)
+        return capture.stop(_apart(call, event.at), event.at, EndReason.QUEUE_NOT_RECORDED)
+    return capture.begin(_together(call, event.at), event.at, policy, fresh, late=event.missed)
 
 
 def _completed(call: Call, event: AgentComplete) -> Call:
@@ -301,13 +302,20 @@ def _far_ends(call: Call, event: FarEnds, policy: Policy, fresh: UUID) -> Step:
     if call.state is not CallState.TALKING or not event.channels:
         return call, ()
     if all(name.startswith(policy.outside) for name in event.channels) and policy.outside:
-        if call.outside_since is None:
-            call = replace(call, outside_since=before)
-        return capture.stop(call, event.at, EndReason.LEFT_ORGANISATION)
-    if call.outside_since is not None:  # one of ours is back: a new segment
-        inside = replace(call, outside_since=None, outside_before=call.outside_before + before - call.outside_since)
-        return capture.begin(inside, event.at, policy, fresh, late=False)
+        return capture.stop(_apart(call, event.at), event.at, EndReason.LEFT_ORGANISATION)
+    if call.apart_since is not None and call.queue in policy.queues:  # one of ours is back: a new segment
+        return capture.begin(_together(call, event.at), event.at, policy, fresh, late=False)
     return call, ()
+
+
+def _apart(call: Call, at: datetime) -> Call:
+    return call if call.apart_since is not None else replace(call, apart_since=call.clock(at))
+
+
+def _together(call: Call, at: datetime) -> Call:
+    if call.apart_since is None:
+        return call
+    return replace(call, apart_since=None, apart_before=call.apart_before + call.clock(at) - call.apart_since)
 
 
 def _code(call: Call, event: CodePressed, policy: Policy) -> Step:

@@ -343,7 +343,8 @@ def _seal_failed(call: Call, recording: Recording, event: SealFailed) -> Step:
         return call, (alarm,)
     failed = replace(recording, state=RecordingState.FAILED, failure=event.because)
     # Who hangs up at once leaves no sample: MixMonitor writes from the first 20 ms frame of the bridge.
-    empty = call.ended_at is not None and call.clock(call.ended_at) - recording.clock_at_start < NOTHING_TO_HEAR
+    bridged = call.clock(recording.ended_at or call.first_seen_at) - recording.clock_at_start
+    empty = bridged < NOTHING_TO_HEAR
     return _with(call, failed), () if empty else (alarm,)
 
 

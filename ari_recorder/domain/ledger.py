@@ -227,10 +227,17 @@ def _row(entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], no
         queue=entry.queue,
         entered_at=entry.entered_at,
         outcome=entry.outcome,
-        verdict=call.verdict if call is not None else _judge_unknown(entry, queues, now),
+        verdict=_told(entry, call.verdict) if call is not None else _judge_unknown(entry, queues, now),
         flagged=call.flagged if call is not None else False,
         recording_ids=call.recording_ids if call is not None else (),
     )
+
+
+def _told(entry: QueueLogCall, verdict: Verdict) -> Verdict:
+    """Queue() reports a time-out to AMI as an abandoned caller; queue_log knows better."""
+    if verdict.reason is Reason.ABANDONED and entry.outcome is QueueOutcome.LEFT:
+        return replace(verdict, reason=Reason.UNANSWERED)
+    return verdict
 
 
 def _judge_unknown(entry: QueueLogCall, queues: frozenset[str], now: datetime) -> Verdict:

@@ -216,12 +216,11 @@ class Switchboard:
 
     def _far_ends(self, call: Call) -> frozenset[str]:
         ours = {member.uniqueid for member in call.members}
-        return frozenset(
-            name for uniqueid, name in self._reach(call.uniqueid, stop_at=ours) if uniqueid != call.uniqueid
-        )
+        reached = self._reach(call.uniqueid, stop_at=ours)
+        return frozenset(name for uniqueid, name, passed in reached if uniqueid != call.uniqueid and not passed)
 
-    def _reach(self, start: Uniqueid, stop_at: set[Uniqueid]) -> Iterator[tuple[Uniqueid, str]]:
-        """Channels reached through bridges and Local pairs; the Local halves passed on the way are left out."""
+    def _reach(self, start: Uniqueid, stop_at: set[Uniqueid]) -> Iterator[tuple[Uniqueid, str, bool]]:
+        """Channels reached through bridges and Local pairs; the bool tells a Local half that only led on."""
         visited: set[str] = set()
         waiting = [self._where.get(start, "")]
         while waiting:
@@ -230,16 +229,15 @@ class Switchboard:
                 continue
             visited.add(bridge)
             for uniqueid, name in self._bridges[bridge].items():
-                other = _other_half(name)
-                twin = self._halves.get(other) if other else None
-                if twin is not None and uniqueid not in stop_at:
+                twin = self._halves.get(_other_half(name))
+                passed = twin is not None and uniqueid not in stop_at
+                if twin is not None and passed:
                     waiting.append(self._where.get(twin, ""))
-                else:
-                    yield uniqueid, name
+                yield uniqueid, name, passed
 
     def _calls_reached_from(self, uniqueid: Uniqueid) -> list[Call]:
         """The living calls whose caller this channel talks to, or to which app_queue connected it."""
-        reached = {u for u, _ in self._reach(uniqueid, stop_at=set())} - {uniqueid}
+        reached = {u for u, _, _ in self._reach(uniqueid, stop_at=set())} - {uniqueid}
         found = [c for c in self.calls if c.uniqueid in reached and c.state is not CallState.ENDED]
         if found:
             return found

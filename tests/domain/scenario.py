@@ -121,6 +121,9 @@ class Bench:
                 recording = next(r for r in call.recordings if r.id == command.recording_id)
                 end = recording.ended_at or at
                 length = call.clock(end) - recording.clock_at_start
+                if length < timedelta(seconds=0.02):  # not one frame
+                    yield e.SealFailed(at=at, recording_id=recording.id, because="no samples", final=True)
+                    return
                 facts = sealed_facts(length)
                 self.lengths[recording.id] = length
                 yield e.Sealed(at=at, recording_id=command.recording_id, facts=facts)
@@ -283,13 +286,13 @@ def run(path: Path) -> tuple[Bench, dict[str, str]]:
     return bench, expected
 
 
-def told(bench: Bench) -> dict[str, str]:
+def told(bench: Bench, queues: frozenset[str] = QUEUES) -> dict[str, str]:
     """What happened, in the words of the expectations."""
     names = [f"Alarm:{x.code}" if isinstance(x, c.Alarm) else type(x).__name__ for _, x in bench.done]
     calls = [bench.calls[k] for k in sorted(bench.calls)]
-    verdicts = [judge(call, QUEUES) for call in calls]
-    marks = [f"{m.kind}@{m.offset.total_seconds():g}" for call in calls for m in call.marks]
-    lengths = [f"{x.total_seconds():g}" for x in bench.lengths.values()]
+    verdicts = [judge(call, queues) for call in calls]
+    marks = [f"{m.kind}@{round(m.offset.total_seconds(), 3):g}" for call in calls for m in call.marks]
+    lengths = [f"{round(x.total_seconds(), 3):g}" for x in bench.lengths.values()]
     return {
         "commands": " ".join(names),
         "ledger": " ".join(f"{v.state}:{v.reason}" if v.reason else v.state for v in verdicts),
