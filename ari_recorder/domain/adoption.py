@@ -1,4 +1,4 @@
-"""A call that the dialplan's net recorded while the service was away, told again as events, from what the PBX wrote down.
+"""A call that the dialplan's net recorded while the service was away, told again as events from what the PBX wrote.
 
 The name of the spool files proves the announcement (domain/evidence.py); queue_log tells the queue, the members and the
 times. The events go through the same call machine as those of any call.

@@ -173,10 +173,10 @@ Step = tuple[Call, tuple[Command, ...]]
 def step(call: Call, event: Event, policy: Policy, fresh: UUID) -> Step:
     """The call after `event`, and what to do. `fresh` becomes the id of a recording, should one begin."""
     if isinstance(event, RecordingEvent):
-        return _stored_when_final(call, *capture.answered(call, event, policy, fresh))
+        return _stored(call, *capture.answered(call, event, policy, fresh))
     if call.state is CallState.ENDED:
         return call, ()
-    return _stored_when_final(call, *_step_living(call, event, policy, fresh))
+    return _stored(call, *_step_living(call, event, policy, fresh))
 
 
 def _step_living(call: Call, event: Event, policy: Policy, fresh: UUID) -> Step:
@@ -342,7 +342,7 @@ def end(call: Call, at: datetime, because: EndReason) -> Step:
     """The caller's channel is gone, as a snapshot of the PBX shows."""
     if call.state is CallState.ENDED:
         return call, ()
-    return _stored_when_final(call, *_end(call, at, because))
+    return _stored(call, *_end(call, at, because))
 
 
 def _end(call: Call, at: datetime, because: EndReason) -> Step:
@@ -371,13 +371,15 @@ def _mark(call: Call, kind: MarkKind, at: datetime, by: str) -> Call:
     return call if mark in call.marks else replace(call, marks=(*call.marks, mark))
 
 
-def _stored_when_final(before: Call, call: Call, commands: tuple[Command, ...]) -> Step:
-    """A call goes to the database when it is over, and whenever one of its recordings reached its end before that."""
+def _stored(before: Call, call: Call, commands: tuple[Command, ...]) -> Step:
+    """A call goes to the database when it is answered, so that it is known; when one of its recordings reached its end;
+    and when it is over."""
+    answered = call.connected_at is not None and before.connected_at is None
     settled = {r.id for r in call.recordings if r.state in FINAL} != {
         r.id for r in before.recordings if r.state in FINAL
     }
     over = call.finished and not before.finished
-    return call, (*commands, StoreCall(call_id=call.id)) if settled or over else commands
+    return call, (*commands, StoreCall(call_id=call.id)) if answered or settled or over else commands
 
 
 def interface_of(channel: str) -> str:

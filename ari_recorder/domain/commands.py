@@ -19,6 +19,10 @@ class AlarmCode(StrEnum):
     SEAL_FAILED = "seal-failed"
     FORGED_REPORT = "forged-report"
     COVERAGE_UNKNOWN = "coverage-unknown"
+    WRONG_PBX = "wrong-pbx"
+    ORPHAN_IN_SPOOL = "orphan-in-spool"
+    JOURNAL_FAILED = "journal-failed"
+    DATABASE_AWAY = "database-away"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
