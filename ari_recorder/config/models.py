@@ -177,6 +177,23 @@ class Storage(Section):
         examples=["/var/lib/ari-recorder/keys"],
     )
 
+    @property
+    def journal(self) -> Path:
+        return self.state / "journal"
+
+    @property
+    def database(self) -> Path:
+        """Of the PostgreSQL of our own."""
+        return self.state / "database"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def master_key(self) -> Path:
+        return self.keys / "master.key"
+
 
 class Database(Section):
     """PostgreSQL. Without either, the service starts a private one in `storage.state`."""

@@ -409,3 +409,24 @@ class QueueLogUnreadable(Unavailable):
     """
 
     code = "queue_log_unreadable"
+
+
+# --- listening ---
+
+
+class RecordingUnknown(NotFound):
+    """There is no recording {recording_id}. `ari-recorder recordings list` shows those there are."""
+
+    code = "recording_unknown"
+
+
+class RecordingErased(NotFound):
+    """Recording {recording_id} was destroyed ({because}); its audio cannot be had again."""
+
+    code = "recording_erased"
+
+
+class ExportTargetRefused(Conflict):
+    """The file {path} cannot be written: {reason}. Name a new file in a folder you can write to."""
+
+    code = "export_target_refused"

@@ -1,0 +1,244 @@
+"""The command line: reads arguments and the configuration, calls a service, shows its answer. No decisions about calls.
+
+Exit codes: 0 fine, 1 refused or failed, 2 wrong usage (arguments, configuration), 3 a check found something.
+Imports are where they are needed, so that `--help` answers at once.
+"""
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from uuid import UUID
+
+import typer
+
+if TYPE_CHECKING:
+    from ari_recorder.config import Config
+
+T = TypeVar("T")
+
+DEFAULT_CONFIG = Path("/etc/ari-recorder/ari-recorder.toml")
+
+
+class Exit(IntEnum):
+    FINE = 0
+    FAILED = 1
+    USAGE = 2
+    FOUND = 3
+
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+DayOption = Annotated[
+    datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="A day in Europe/Helsinki.")
+]
+IdArgument = Annotated[UUID, typer.Argument(metavar="ID", help="The recording's id, as `recordings list` shows it.")]
+
+app = typer.Typer(
+    help="Call recording beside an Asterisk PBX: announced, sealed, destroyed when its time is up.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Its tracebacks show the values of variables, and with them secrets and numbers.
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recordings = typer.Typer(help="Find, show and export recordings.", no_args_is_help=True)
+app.add_typer(recordings, name="recordings")
+
+
+def main() -> None:
+    app()
+
+
+@app.command()
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """The service: records, seals and sweeps until it is told to stop (SIGTERM or SIGINT)."""
+    with _troubles_told(json=False):
+        settings = _load(config)
+        from ari_recorder import daemon, logs
+
+        logs.set_up(level=settings.log.level, file=settings.log.file, json_lines=settings.log.json_lines)
+        asyncio.run(daemon.run(settings))
+
+
+@app.command()
+def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Look at everything the service stands on; say what is wrong and how to mend it. Changes nothing."""
+    from ari_recorder.output import write_findings, write_json
+
+    with _troubles_told(json=json):
+        settings = _load(config)
+        from ari_recorder.services.check import check as look
+        from ari_recorder.services.findings import Level
+
+        findings = _wait_for(look(settings))
+        well = all(finding.level is Level.OK for finding in findings)
+        if json:
+            write_json({"ok": well, "findings": findings})
+        else:
+            write_findings(findings)
+        if not well:
+            raise typer.Exit(Exit.FOUND)
+
+
+@app.command("example-config")
+def example_config() -> None:
+    """Print a configuration file with every setting, to begin with."""
+    from ari_recorder.config import example
+
+    sys.stdout.write(example())
+
+
+@recordings.command("list")
+def list_recordings(
+    config: ConfigOption = DEFAULT_CONFIG,
+    day: DayOption = None,
+    queue: Annotated[str | None, typer.Option("--queue", metavar="NAME", help="Only of this queue.")] = None,
+    flagged: Annotated[bool, typer.Option("--flagged", help="Only calls an agent flagged as a threat.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 100,
+    json: JsonOption = False,
+) -> None:
+    """Recordings, the newest first; without --day, of any day."""
+    from ari_recorder.output import write_json, write_recordings
+
+    with _troubles_told(json=json):
+        settings = _load(config)
+        from ari_recorder.services import connect, listen
+
+        async def ask() -> list[listen.Line]:
+            wanted = listen.Wanted(day=_date(day), queue=queue, flagged=flagged or None, limit=limit)
+            async with connect.database(settings) as database:
+                return await listen.find(database, wanted)
+
+        found = _wait_for(ask())
+        if json:
+            write_json(found)
+        else:
+            write_recordings(found)
+
+
+@recordings.command("show")
+def show_recording(
+    recording_id: IdArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    with_caller: Annotated[
+        bool, typer.Option("--with-caller", help="Open the caller's number and name too; without it they stay sealed.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """One recording and its call: times, agents, codes pressed, announcement evidence, retention."""
+    from ari_recorder.output import write_details, write_json
+
+    with _troubles_told(json=json):
+        settings = _load(config)
+        from ari_recorder.services import connect, listen
+
+        async def ask() -> listen.Details:
+            async with connect.database(settings) as database:
+                keyring = connect.keyring(settings) if with_caller else None
+                return await listen.show(database, recording_id, connect.rules(settings), keyring)
+
+        details = _wait_for(ask())
+        if json:
+            write_json(details)
+        else:
+            write_details(details)
+
+
+@recordings.command("export")
+def export_recording(
+    recording_id: IdArgument,
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The WAV file to write; it must not exist yet.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Write a recording in clear as a WAV file (caller left, agent right), readable for you alone."""
+    from ari_recorder.output import clock, progress, write_json
+
+    with _troubles_told(json=json):
+        settings = _load(config)
+        from ari_recorder.services import connect, listen
+
+        async def ask() -> listen.Exported:
+            async with connect.database(settings) as database:
+                with progress(f"exporting {recording_id}", hidden=json) as told:
+                    return await listen.export_wav(database, connect.vault(settings), recording_id, target, told)
+
+        exported = _wait_for(ask())
+        if json:
+            write_json(exported)
+        else:
+            print(f"{exported.target}: {clock(exported.duration)}, {exported.size_bytes:,} bytes, in clear")
+
+
+@app.command()
+def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: JsonOption = False) -> None:
+    """Account for every call of a day (without --day, today): recorded, not recorded and why, or unexplained."""
+    from ari_recorder.output import write_json, write_ledger
+
+    with _troubles_told(json=json):
+        settings = _load(config)
+        from ari_recorder.domain.ledger import LedgerState
+        from ari_recorder.services import connect
+        from ari_recorder.services.ledger import HELSINKI, DayLedger, day_ledger
+
+        async def ask() -> DayLedger:
+            async with connect.database(settings) as database:
+                return await day_ledger(
+                    database,
+                    queue_log=settings.pbx.queue_log,
+                    queues=frozenset(queue.name for queue in settings.queues),
+                    day=_date(day) or datetime.now(HELSINKI).date(),
+                    now=datetime.now(UTC),
+                )
+
+        found = _wait_for(ask())
+        if json:
+            totals = {state.value: found.count(state) for state in LedgerState}
+            write_json({"day": found.day, "totals": totals, "balanced": found.balanced, "calls": found.rows})
+        else:
+            write_ledger(found)
+        if found.count(LedgerState.UNEXPLAINED):
+            raise typer.Exit(Exit.FOUND)
+
+
+@contextmanager
+def _troubles_told(*, json: bool) -> Iterator[None]:
+    """What went wrong, in one clear sentence on standard error; with --json as a document on standard output too."""
+    from ari_recorder.config import ConfigError
+    from ari_recorder.domain.errors import RecorderError
+    from ari_recorder.output import write_json, write_trouble
+
+    try:
+        yield
+    except ConfigError as error:
+        write_trouble(str(error))
+        if json:
+            write_json({"error": {"code": error.code, "message": str(error), "problems": error.problems}})
+        raise typer.Exit(Exit.USAGE) from None
+    except RecorderError as error:
+        write_trouble(str(error))
+        if json:
+            write_json({"error": {"code": error.code, "message": str(error)}})
+        raise typer.Exit(Exit.FAILED) from None
+
+
+def _load(path: Path) -> "Config":
+    """The configuration. Nothing but errors is logged from here on; `run` sets its own level."""
+    from ari_recorder import logs
+    from ari_recorder.config import load
+
+    logs.set_up(level="critical", json_lines=False)
+    return load(path)
+
+
+def _wait_for(work: Coroutine[object, object, T]) -> T:
+    return asyncio.run(work)
+
+
+def _date(at: datetime | None) -> date | None:
+    return at.date() if at is not None else None

@@ -1,0 +1,191 @@
+"""How answers look: tables for people, one JSON document for scripts, trouble on standard error."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from ari_recorder.services.findings import Finding
+    from ari_recorder.services.ledger import DayLedger
+    from ari_recorder.services.listen import Details, Line
+
+
+class Progress(Protocol):
+    """Told how much of a whole is done, 0..1."""
+
+    def __call__(self, done: float) -> None: ...
+
+
+def as_json(value: object) -> object:
+    """Dataclasses as objects; times as ISO 8601 with their zone; spans as seconds."""
+    match value:
+        case datetime() | date():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case UUID() | Path():
+            return str(value)
+        case str():
+            return str(value)
+        case Mapping():
+            return {str(key): as_json(one) for key, one in value.items()}
+        case Iterable():
+            return [as_json(one) for one in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {field.name: as_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case _:
+            return value
+
+
+def write_json(value: object) -> None:
+    json.dump(as_json(value), sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def write_trouble(text: str) -> None:
+    """On standard error, each line with the program's name, as other commands do it."""
+    for line in text.splitlines():
+        sys.stderr.write(f"ari-recorder: {line}\n")
+
+
+def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Mapping[str, str] | None = None) -> None:
+    """`styles` maps the text of a cell to a colour. Nothing in a cell is read as markup: agents' names are data."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+@contextmanager
+def progress(what: str, *, hidden: bool) -> Iterator[Progress]:
+    """A bar on standard error; none when standard error is a file, or `hidden`."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), disable=hidden or not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task(what, total=1.0)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def local(at: datetime | None) -> str:
+    """A time for people, in the zone of this host."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at is not None else ""
+
+
+def clock(span: timedelta | None) -> str:
+    """`1:02:03` or `2:03`."""
+    if span is None:
+        return ""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def write_findings(findings: "Sequence[Finding]") -> None:
+    write_table(
+        ("", "area", "found"),
+        [(f.level, f.area, f"{f.what}\n→ {f.mend}" if f.mend else f.what) for f in findings],
+        styles={"ok": "green", "warn": "yellow", "fail": "bold red"},
+    )
+
+
+def write_recordings(lines: "Sequence[Line]") -> None:
+    write_table(
+        ("started", "length", "queue", "agents", "state", "", "id"),
+        [
+            (
+                local(line.started_at),
+                clock(line.duration),
+                line.queue,
+                ", ".join(line.agents),
+                line.state,
+                "threat" if line.flagged else "",
+                str(line.id),
+            )
+            for line in lines
+        ],
+        styles={"threat": "bold red"},
+    )
+
+
+def write_details(details: "Details") -> None:
+    """Name and value, one below the other; what is empty is left out."""
+    rows = [(name, _in_words(value)) for name, value in _flat(details)]
+    write_table(("", ""), [row for row in rows if row[1]])
+
+
+def write_ledger(ledger: "DayLedger") -> None:
+    write_table(
+        ("entered", "queue", "PBX says", "ledger", "because", "", "uniqueid"),
+        [
+            (
+                local(row.entered_at),
+                row.queue,
+                row.outcome or "nothing",
+                row.verdict.state,
+                row.verdict.reason,
+                "threat" if row.flagged else "",
+                row.uniqueid,
+            )
+            for row in ledger.rows
+        ],
+        styles={"recorded": "green", "unexplained": "bold red", "pending": "yellow", "threat": "bold red"},
+    )
+    states = {row.verdict.state: 0 for row in ledger.rows}
+    totals = ", ".join(f"{ledger.count(state)} {state}" for state in sorted(states))
+    sys.stdout.write(f"{ledger.day}: {len(ledger.rows)} calls" + (f": {totals}" if totals else "") + "\n")
+
+
+def _flat(details: "Details") -> Iterator[tuple[str, object]]:
+    for field in dataclasses.fields(details):
+        value = getattr(details, field.name)
+        if field.name == "members":
+            for member in value:
+                yield (
+                    "agent",
+                    f"{member.name or member.interface}, from {local(member.connected_at)}, {clock(member.talk_time)}",
+                )
+        elif field.name == "marks":
+            for mark in value:
+                offset = clock(max(mark.offset - details.clock_at_start, timedelta()))
+                yield "mark", f"{offset}  {mark.kind}  {mark.by}".rstrip()
+        elif field.name == "evidence" and value is not None:
+            sounds = ", ".join(f"{sound.language} {sound.sha256[:16]}…" for sound in value.sounds)
+            yield "announcement", f"{local(value.started)} to {local(value.done)}, {sounds}"
+        elif field.name == "sides" and value is not None:
+            for side in ("caller", "agent"):
+                heard = getattr(value, side)
+                yield f"{side} side", f"peak {heard.peak:.3f}" if heard.has_audio else "silent"
+        elif field.name == "verdict":
+            yield "ledger", f"{value.state} {value.reason}".strip()
+        elif field.name == "caller" and value is not None:
+            yield "caller", f"{value.num} {value.name}".strip()
+        else:
+            yield field.name.replace("_", " "), value
+
+
+def _in_words(value: object) -> str:
+    match value:
+        case None | False | "":
+            return ""
+        case datetime():
+            return local(value)
+        case timedelta():
+            return clock(value)
+        case _:
+            return str(value)

@@ -1,0 +1,225 @@
+"""`ari-recorder check`: everything this service stands on, looked at from outside, each fault with its mend.
+
+Nothing is changed. What concerns the PBX is in check_pbx.py; what concerns this host is here.
+"""
+
+import asyncio
+import os
+import pwd
+import stat
+import zoneinfo
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from ari_recorder.asterisk import sounds
+from ari_recorder.asterisk.spool import Spool
+from ari_recorder.config import Config, ConfigError
+from ari_recorder.domain.errors import PeriodRefused, RecorderError, SpoolUnusable
+from ari_recorder.domain.events import Code, Language
+from ari_recorder.domain.evidence import Sound
+from ari_recorder.services import check_pbx, connect
+from ari_recorder.services.findings import Area, Finding, fail, ok, warn
+from ari_recorder.storage import migrate
+from ari_recorder.vault.files import VaultFiles
+
+MIB = 1 << 20
+GIB = 1 << 30
+# A call needs 32 kB a second in the spool (two sides, 8000 Hz, 16 bit) until it is sealed.
+SPOOL_FULL_BYTES = 16 * MIB
+SPOOL_LITTLE_BYTES = 256 * MIB
+# A sealed hour is some 60 MB at most.
+VAULT_FULL_BYTES = 100 * MIB
+VAULT_LITTLE_BYTES = 5 * GIB
+
+
+async def check(config: Config) -> list[Finding]:
+    """All findings, in the order of the areas."""
+    local = await asyncio.to_thread(check_host, config)
+    pbx = await check_pbx.check(config)
+    database = [finding async for finding in _database(config)]
+    return sorted([*local, *pbx, *database], key=lambda finding: list(Area).index(finding.area))
+
+
+def check_host(config: Config) -> list[Finding]:
+    """What can be seen without asking anybody."""
+    return [
+        *_configuration(config),
+        *_time(),
+        *_sounds(config.pbx.sounds),
+        *_spool(config.pbx.spool),
+        *_keys(config.storage.keys),
+        *_vault(config.storage.vault),
+        *_queue_log(config.pbx.queue_log),
+    ]
+
+
+async def _database(config: Config) -> AsyncIterator[Finding]:
+    if not (config.database.dsn or config.database.dsn_file) and not config.storage.database.exists():
+        yield ok(Area.DATABASE, "there is no database yet; the first start makes one in storage.state")
+        return
+    try:
+        async with connect.database(config) as database:
+            await database.check()
+            missing = await migrate.missing(database)
+    except (RecorderError, ConfigError) as error:
+        yield fail(Area.DATABASE, str(error), "Recording goes on without it, listening and the ledger do not")
+        return
+    if missing:
+        yield ok(Area.DATABASE, f"{database.name}: reachable; the next start brings it up to date ({missing} step(s))")
+    else:
+        yield ok(Area.DATABASE, f"{database.name}: reachable and up to date")
+
+
+def _configuration(config: Config) -> Iterator[Finding]:
+    yield ok(Area.CONFIGURATION, f"{config.source} is well-formed; {len(config.queues)} queue(s) are recorded")
+    try:
+        connect.rules(config)
+    except PeriodRefused as error:
+        yield fail(Area.CONFIGURATION, str(error), 'Write for example retention = "P3M" there')
+    for read in (config.ami_secret, config.dialplan_secret, config.dsn):
+        try:
+            read()
+        except ConfigError as refusal:
+            for problem in refusal.problems:
+                yield fail(Area.CONFIGURATION, f"{problem.key}: {problem.what}", problem.mend)
+    if config.pbx.host not in ("127.0.0.1", "::1", "localhost") and not config.pbx.tls:
+        yield warn(
+            Area.CONFIGURATION,
+            "pbx.host is another host and pbx.tls is off: secret and caller numbers cross the network in clear",
+            "Set tlsenable in the PBX's manager.conf, and pbx.tls = true and pbx.port here",
+        )
+
+
+def _sounds(folder: Path) -> Iterator[Finding]:
+    read = {language: sounds.read_one(sounds.path_of(folder, language), language) for language in Language}
+    playable = [sound for sound in read.values() if isinstance(sound, Sound)]
+    for language, sound in read.items():
+        path = sounds.path_of(folder, language)
+        if isinstance(sound, Sound):
+            seconds = sound.duration.total_seconds()
+            yield ok(Area.SOUNDS, f"{path}: {seconds:.1f} s, SHA-256 {sound.sha256[:16]}…")
+        elif path.exists() or not playable:
+            yield fail(
+                Area.SOUNDS,
+                f"{path}: {sound}",
+                "Without it callers are not told, and their calls not recorded: put a WAV file there "
+                "(8000 Hz, mono, 16 bit)",
+            )
+        else:
+            yield warn(
+                Area.SOUNDS,
+                f"{path}: {sound}",
+                f"Calls announced in {language.value} would not be recorded: add the file, or use no {language.value}",
+            )
+    for code in Code:
+        path = folder / f"confirm-{code.value}.wav"
+        if not os.access(path, os.R_OK):
+            yield warn(
+                Area.SOUNDS,
+                f"{path} cannot be read: agents hear nothing after the code",
+                "Copy it from asterisk_conf/sounds of this program",
+            )
+
+
+def _spool(folder: Path) -> Iterator[Finding]:
+    try:
+        report = Spool(folder).check()
+    except SpoolUnusable as error:
+        mend = (
+            f"Asterisk and {_user()} want to be in one group that owns it: chmod 2770 {folder}; a full one wants room"
+        )
+        yield fail(Area.SPOOL, str(error), mend)
+        return
+    yield ok(Area.SPOOL, f"{folder} can be written to")
+    for advice in report.advice:
+        what, _, mend = advice.partition("; ")
+        yield warn(Area.SPOOL, what, mend)
+    measure = "a call needs 2 MB a minute until it is sealed"
+    yield _room(Area.SPOOL, folder, report.free_bytes, SPOOL_FULL_BYTES, SPOOL_LITTLE_BYTES, measure)
+
+
+def _keys(folder: Path) -> Iterator[Finding]:
+    try:
+        entries = sorted(folder.iterdir())
+    except FileNotFoundError:
+        yield ok(Area.KEYS, f"{folder} does not exist yet; the first start makes the master key in it")
+        return
+    except OSError as error:
+        yield fail(
+            Area.KEYS,
+            f"{folder} cannot be read: {error.strerror}",
+            f"Let {_user()}, and nobody else, use it: chmod 700",
+        )
+        return
+    exposed = [path for path in (folder, *entries) if path.lstat().st_mode & 0o077]
+    for path in exposed:
+        wanted = "700" if path.is_dir() else "600"
+        yield fail(
+            Area.KEYS,
+            f"others can use {path} (mode {stat.S_IMODE(path.lstat().st_mode):04o})",
+            f"Check who had access, then: chmod {wanted} {path}",
+        )
+    if not exposed:
+        yield ok(Area.KEYS, f"{folder}: {len(entries)} file(s), for {_user()} alone")
+
+
+def _vault(folder: Path) -> Iterator[Finding]:
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
+        yield fail(
+            Area.VAULT,
+            f"{folder} is not writable for {_user()}",
+            f"mkdir -p {folder}; chown {_user()} {folder}; chmod 700 {folder}",
+        )
+        return
+    if nearest == folder:
+        yield ok(Area.VAULT, f"{folder} is writable")
+    else:
+        yield ok(Area.VAULT, f"{folder} does not exist yet; the first start makes it")
+    free = VaultFiles(nearest).free_bytes()
+    yield _room(Area.VAULT, nearest, free, VAULT_FULL_BYTES, VAULT_LITTLE_BYTES, "a sealed hour takes up to 60 MB")
+
+
+def _room(area: Area, folder: Path, free: int, full: int, little: int, measure: str) -> Finding:
+    what = f"{folder} has {free / MIB:,.0f} MiB free; {measure}"
+    if free < full:
+        return fail(area, what, "Make room: what cannot be stored is not recorded")
+    if free < little:
+        return warn(area, what, "Make room soon, or give it a larger file system")
+    return ok(area, what)
+
+
+def _queue_log(path: Path) -> Iterator[Finding]:
+    try:
+        with path.open("rb") as log:
+            log.read(1)
+    except FileNotFoundError:
+        yield fail(
+            Area.QUEUE_LOG,
+            f"{path} does not exist: nothing can be counted against it",
+            "Set queue_log = yes in the PBX's logger.conf, reload, and compare pbx.queue_log with astlogdir",
+        )
+    except OSError as error:
+        yield fail(
+            Area.QUEUE_LOG,
+            f"{path} cannot be read: {error.strerror}",
+            f"Let {_user()} read it, for example by the group of Asterisk",
+        )
+    else:
+        yield ok(Area.QUEUE_LOG, f"{path} can be read")
+
+
+def _time() -> Iterator[Finding]:
+    try:
+        zoneinfo.ZoneInfo("Europe/Helsinki")
+    except zoneinfo.ZoneInfoNotFoundError:
+        yield fail(Area.TIME, "there are no time zone data: periods cannot be counted", "apt-get install tzdata")
+    else:
+        yield ok(Area.TIME, "the calendar of Europe/Helsinki is known")
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"user {os.geteuid()}"

@@ -1,0 +1,213 @@
+"""The part of `check` that asks the PBX: log-in, rights, version, dialplan, queues. Nothing is changed there."""
+
+import asyncio
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator
+
+from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.config import Config, ConfigError
+from ari_recorder.domain.errors import AmiUnreachable, RecorderError, TlsUnusable
+from ari_recorder.domain.evidence import token
+from ari_recorder.services.connect import ami_session
+from ari_recorder.services.findings import Area, Finding, fail, ok, warn
+
+# Asterisk sleeps a second before it refuses a log-in; a PBX that is up answers everything else at once.
+PATIENCE_SECONDS = 10.0
+POLL_SECONDS = 0.2
+# The dialplan's own limit (asterisk_conf/extensions_ari_recorder.conf).
+STALE_SECONDS = 30
+
+# An action of each right (manager.c, registrations): who may send the action has the right.
+NEEDED = {
+    "Getvar": "reporting",
+    "Setvar": "call",
+    "Status": "call",
+    "CoreStatus": "reporting",
+    "CoreSettings": "reporting",
+    "StopMixMonitor": "call",
+    "MixMonitorMute": "call",
+}
+TOO_WIDE = {"Command": "command", "Originate": "originate", "UpdateConfig": "config", "QueueAdd": "agent"}
+
+# The first release of each series with all known faults mended that touch recording, and the oldest that can work.
+FLOORS = {20: (20, 20, 1), 22: (22, 10, 1)}
+REDUCED = (18, 18, 0)
+OLDEST = (16, 17, 0)
+# Audio of two sides was paired wrongly: crackling recordings.
+CRACKLING = (((20, 12, 0), (20, 15, 0)), ((22, 2, 0), (22, 5, 0)))
+
+
+async def check(config: Config) -> list[Finding]:
+    try:
+        session = ami_session(config)
+    except ConfigError:
+        return [fail(Area.AMI, "not asked: a secret cannot be read", "Mend the configuration first")]
+    except TlsUnusable as error:
+        return [fail(Area.AMI, str(error), "Set pbx.tls_ca_file to the PBX's certificate or its authority's")]
+    running = asyncio.create_task(session.run())
+    try:
+        return await _ask(session, config)
+    finally:
+        await session.aclose()
+        await running
+
+
+async def _ask(session: AmiSession, config: Config) -> list[Finding]:
+    where = f"{config.pbx.host}:{config.pbx.port}"
+    try:
+        await _live(session)
+    except RecorderError as error:
+        return [fail(Area.AMI, str(error), "Asterisk's manager.conf and this file must agree")]
+    findings = [ok(Area.AMI, f"{where} accepted {config.pbx.username}" + (" over TLS" if config.pbx.tls else ""))]
+    asking = (_rights, _version, _dialplan, _queues)
+    for ask in asking:
+        try:
+            findings += [finding async for finding in ask(session, config)]
+        except RecorderError as error:
+            findings.append(fail(Area.AMI, str(error), "Give the AMI user the rights of manager_ari_recorder.conf"))
+    return findings
+
+
+async def _live(session: AmiSession) -> None:
+    """Until it is live, or has a trouble: a check does not wait for a PBX that is being started."""
+    for _ in range(round(PATIENCE_SECONDS / POLL_SECONDS)):
+        try:
+            return await session.wait_live(POLL_SECONDS)
+        except AmiUnreachable as error:
+            if session.health().trouble is not None:
+                raise
+            last = error
+    raise last
+
+
+async def _rights(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
+    allowed = await session.permissions()
+    needed = NEEDED | ({"MixMonitor": "system"} if config.capture.start == "ami" else {})
+    missing = sorted(action for action in needed if action not in allowed)
+    for action in missing:
+        yield fail(
+            Area.RIGHTS,
+            f"the AMI user may not send {action}",
+            f"Add {needed[action]} to its write= in manager.conf, and see that the module is loaded",
+        )
+    too_wide = sorted(right for action, right in TOO_WIDE.items() if action in allowed)
+    if config.capture.start == "dialplan" and "MixMonitor" in allowed:
+        too_wide.append("system")
+    for right in too_wide:
+        yield warn(
+            Area.RIGHTS,
+            f"the AMI user has the right {right}, which this service does not need",
+            f"Take {right} out of its write= in manager.conf",
+        )
+    if not missing and not too_wide:
+        yield ok(Area.RIGHTS, "the AMI user has the rights it needs, and no more")
+
+
+async def _version(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
+    settings = await session.core_settings()
+    for finding in judge_version(settings.version):
+        yield finding
+    wanted = config.pbx.system_name
+    if wanted is not None and settings.system_name != wanted:
+        yield fail(
+            Area.AMI,
+            f"this PBX calls itself {settings.system_name!r}, not {wanted!r}",
+            "Set pbx.host to the right PBX, or pbx.system_name to its systemname in asterisk.conf",
+        )
+
+
+def judge_version(text: str) -> Iterator[Finding]:
+    """How well a release of Asterisk is known to record."""
+    found = re.search(r"(?<![0-9])([0-9]{2})\.([0-9]+)(?:\.([0-9]+))?", text)
+    if found is None:
+        yield warn(
+            Area.VERSION,
+            f"Asterisk calls its version {text!r}",
+            "Use a release from 20.20.1 or 22.10.1 on; test this one",
+        )
+        return
+    version = (int(found[1]), int(found[2]), int(found[3] or 0))
+    newest = "Use Asterisk 22.10.1 or newer, or 20.20.1 or newer"
+    if version < OLDEST:
+        yield fail(Area.VERSION, f"Asterisk {text} is too old: it does not say when a recording begins", newest)
+    elif version < REDUCED:
+        yield warn(Area.VERSION, f"Asterisk {text} cannot mute one recording: agents cannot pause", newest)
+    elif any(low <= version < high for low, high in CRACKLING):
+        yield warn(Area.VERSION, f"Asterisk {text} makes crackling recordings", newest)
+    elif version[0] > max(FLOORS) or version >= FLOORS.get(version[0], (version[0] + 1, 0, 0)):
+        yield ok(Area.VERSION, f"Asterisk {text}")
+    else:
+        yield warn(Area.VERSION, f"Asterisk {text} has known faults that touch recording", newest)
+
+
+async def _dialplan(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
+    site = "in [globals] of ari_recorder_site/extensions.conf, then `dialplan reload`"
+    if await session.get_variable("", "DIALPLAN_EXISTS(ari-recorder-enter,s,1)") != "1":
+        yield fail(
+            Area.DIALPLAN,
+            "the PBX has not loaded extensions_ari_recorder.conf",
+            "Add `#include extensions_ari_recorder.conf` to extensions.conf, then `dialplan reload`",
+        )
+        return
+    wanted = {
+        "ARI_RECORDER_SPOOL": ("pbx.spool", str(config.pbx.spool)),
+        "ARI_RECORDER_SOUNDS": ("pbx.sounds", str(config.pbx.sounds)),
+        "ARI_RECORDER_START": ("capture.start", config.capture.start),
+    }
+    agree = True
+    for name, (key, value) in wanted.items():
+        there = await session.get_variable("", name)
+        if there.rstrip("/") != value:
+            agree = False
+            yield fail(
+                Area.DIALPLAN,
+                f"{name} is {there!r} on the PBX, but {key} is {value!r} here",
+                f"Set {name} = {value} {site}",
+            )
+    if not await _same_secret(session, config):
+        agree = False
+        yield fail(
+            Area.DIALPLAN,
+            "ARI_RECORDER_SECRET on the PBX is not what pbx.dialplan_secret_file holds: its reports would be refused",
+            f"Set ARI_RECORDER_SECRET to the content of the file {site}",
+        )
+    if agree:
+        yield ok(Area.DIALPLAN, "the dialplan is loaded and agrees with this configuration")
+    yield await _heartbeat(session)
+
+
+async def _same_secret(session: AmiSession, config: Config) -> bool:
+    """Both make a token of a fresh word; the secret itself is not sent."""
+    word = f"check:{secrets.token_hex(8)}"
+    secret = "${ARI_RECORDER_SECRET}"  # noqa: S105 - the dialplan's name of it
+    there = await session.get_variable("", f"EVAL(${{SHA1({secret}${{SHA1({secret}{word})}})}})")
+    return secrets.compare_digest(there, token(config.dialplan_secret(), word))
+
+
+async def _heartbeat(session: AmiSession) -> Finding:
+    beat = await session.get_variable("", "ARI_RECORDER_HEARTBEAT")
+    age = int(time.time()) - int(beat) if re.fullmatch("[0-9]{1,12}", beat) else None
+    if age is not None and age <= STALE_SECONDS:
+        return ok(Area.DIALPLAN, f"a service is running: it told the PBX so {max(age, 0)} s ago")
+    since = "never" if age is None else f"{age} s ago for the last time"
+    return warn(
+        Area.DIALPLAN,
+        f"no service is running: it told the PBX so {since}; meanwhile the dialplan records by itself",
+        "systemctl start ari-recorder",
+    )
+
+
+async def _queues(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
+    for queue in config.queues:
+        if not re.fullmatch(r"[A-Za-z0-9_. -]+", queue.name):
+            continue  # the PBX would read brackets and commas as something else
+        if await session.get_variable("", f"QUEUE_EXISTS({queue.name})") == "1":
+            yield ok(Area.QUEUES, f"the PBX has the queue {queue.name}")
+        else:
+            yield fail(
+                Area.QUEUES,
+                f'queues["{queue.name}"]: the PBX has no such queue',
+                "Compare the name with queues.conf, then `queue reload all`",
+            )

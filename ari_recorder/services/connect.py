@@ -1,0 +1,66 @@
+"""The PBX, the database and the vault as the configuration describes them: for the service and for commands alike."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.config import Config
+from ari_recorder.domain.errors import TlsUnusable
+from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.storage.db import Database
+from ari_recorder.storage.embedded import EmbeddedPostgres
+from ari_recorder.vault.files import VaultFiles
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.recordings import Vault
+
+
+def ami_session(config: Config) -> AmiSession:
+    """Reads both secrets. ConfigError when one cannot be read, TlsUnusable when the certificate cannot."""
+    pbx = config.pbx
+    return AmiSession(
+        host=pbx.host,
+        port=pbx.port,
+        username=pbx.username,
+        secret=config.ami_secret(),
+        token_secret=config.dialplan_secret(),
+        tls=_tls(config) if pbx.tls else None,
+        server_hostname=(pbx.tls_server_name or pbx.host) if pbx.tls else None,
+    )
+
+
+@asynccontextmanager
+async def database(config: Config) -> AsyncIterator[Database]:
+    """The database for one command. A PostgreSQL of our own is used when it runs, and else started for as long."""
+    dsn = config.dsn()
+    if dsn is not None:
+        async with Database(dsn) as opened:
+            yield opened
+        return
+    embedded = EmbeddedPostgres(config.storage.database, config.storage.logs)
+    try:
+        async with Database(await embedded.start()) as opened:
+            yield opened
+    finally:
+        await embedded.stop()
+
+
+def rules(config: Config) -> Rules:
+    """The retention of each queue. PeriodRefused names the period that is none."""
+    return Rules(queues={queue.name: Period.parse(queue.retention) for queue in config.queues})
+
+
+def keyring(config: Config) -> Keyring:
+    """The keys of recordings that are there; it never makes a new one, the service's first start does."""
+    return Keyring.open(config.storage.master_key, sealed_recordings_exist=True)
+
+
+def vault(config: Config) -> Vault:
+    return Vault(VaultFiles(config.storage.vault), keyring(config), config.pbx.spool)
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=config.pbx.tls_ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise TlsUnusable(path=config.pbx.tls_ca_file, reason=error.strerror or type(error).__name__) from None

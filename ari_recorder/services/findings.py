@@ -1,0 +1,48 @@
+"""What a check found: where, how bad, what, and how to mend it."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Area(StrEnum):
+    """What is looked at, in the order in which a person mends it."""
+
+    CONFIGURATION = "configuration"
+    TIME = "time"
+    AMI = "ami"
+    RIGHTS = "rights"
+    VERSION = "version"
+    DIALPLAN = "dialplan"
+    QUEUES = "queues"
+    SOUNDS = "sounds"
+    SPOOL = "spool"
+    KEYS = "keys"
+    VAULT = "vault"
+    DATABASE = "database"
+    QUEUE_LOG = "queue_log"
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    area: Area
+    level: Level
+    what: str
+    mend: str = ""
+
+
+def ok(area: Area, what: str) -> Finding:
+    return Finding(area=area, level=Level.OK, what=what)
+
+
+def warn(area: Area, what: str, mend: str) -> Finding:
+    return Finding(area=area, level=Level.WARN, what=what, mend=mend)
+
+
+def fail(area: Area, what: str, mend: str) -> Finding:
+    return Finding(area=area, level=Level.FAIL, what=what, mend=mend)

@@ -1,0 +1,239 @@
+"""Finding, showing and exporting recordings. What is personal is opened only where somebody asks for it by name.
+
+Who may do this is not decided here yet: whoever can read the master key may.
+"""
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from io import FileIO
+from pathlib import Path
+from uuid import UUID
+
+from ari_recorder.domain.calls import Mark, Member
+from ari_recorder.domain.errors import ExportTargetRefused, RecordingErased, RecordingUnknown
+from ari_recorder.domain.events import Party
+from ari_recorder.domain.evidence import Evidence
+from ari_recorder.domain.ledger import Verdict
+from ari_recorder.domain.recordings import EndReason, StartedBy
+from ari_recorder.domain.retention import Keep, Kept, Rules, StoredState, decide, midnight
+from ari_recorder.services.record import open_caller
+from ari_recorder.storage import calls, recordings
+from ari_recorder.storage.calls import StoredCall
+from ari_recorder.storage.db import Database
+from ari_recorder.storage.recordings import Sides, StoredRecording
+from ari_recorder.vault.codec import SAMPLE_RATE
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.recordings import Vault
+
+# A frame of the exported WAV file: two channels of 16 bit.
+_FRAME_BYTES = 4
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which recordings; what is None does not matter. `day` is one of Europe/Helsinki."""
+
+    day: date | None = None
+    queue: str | None = None
+    flagged: bool | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A recording in a list. Nothing of the caller is in it."""
+
+    id: UUID
+    started_at: datetime
+    duration: timedelta | None
+    queue: str
+    agents: tuple[str, ...]
+    state: StoredState
+    flagged: bool
+    uniqueid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """A recording and its call. `caller` is None unless it was asked for, or when it is gone; `keep_until` is None when
+    the recording is due or gone."""
+
+    id: UUID
+    call_id: UUID
+    segment: int
+    state: StoredState
+    queue: str
+    number: str
+    uniqueid: str
+    linkedid: str
+    started_at: datetime
+    ended_at: datetime | None
+    started_by: StartedBy
+    late: bool
+    end_reason: EndReason | None
+    duration: timedelta | None
+    sealed_bytes: int | None
+    sha256: str | None
+    sides: Sides | None
+    clock_at_start: timedelta
+    joined_at: datetime | None
+    hold_time: timedelta | None
+    talk_time: timedelta
+    members: tuple[Member, ...]
+    marks: tuple[Mark, ...]
+    evidence: Evidence | None
+    verdict: Verdict
+    keep_until: datetime | None
+    kept_because: str
+    erased_at: datetime | None
+    erased_because: str | None
+    caller: Party | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    recording_id: UUID
+    target: Path
+    duration: timedelta
+    size_bytes: int
+
+
+async def find(database: Database, wanted: Wanted) -> list[Line]:
+    """The newest first. Tombstones of destroyed recordings are among them."""
+    begin, end = _bounds(wanted.day)
+    filters = recordings.Filters(queue=wanted.queue, started_from=begin, started_before=end, flagged=wanted.flagged)
+    async with database.transaction() as conn:
+        found = await recordings.find(conn, filters, limit=wanted.limit)
+        of = await calls.get(conn, {recording.call_id for recording in found})
+    return [_line(recording, of[recording.call_id]) for recording in found]
+
+
+async def show(database: Database, recording_id: UUID, rules: Rules, keyring: Keyring | None) -> Details:
+    """With a keyring the caller's number and name are opened too."""
+    recording, call = await _get(database, recording_id)
+    kept = decide(Kept(queue=recording.queue, started_at=recording.started_at), rules, datetime.now(UTC))
+    caller = None
+    if keyring is not None and call.personal is not None:
+        caller = open_caller(keyring, call.id, call.personal)
+    return Details(
+        id=recording.id,
+        call_id=call.id,
+        segment=recording.segment,
+        state=recording.state,
+        queue=recording.queue,
+        number=call.number,
+        uniqueid=call.uniqueid,
+        linkedid=call.linkedid,
+        started_at=recording.started_at,
+        ended_at=recording.ended_at,
+        started_by=recording.started_by,
+        late=recording.late,
+        end_reason=recording.end_reason,
+        duration=recording.duration,
+        sealed_bytes=recording.sealed_bytes,
+        sha256=recording.sha256,
+        sides=recording.sides,
+        clock_at_start=recording.clock_at_start,
+        joined_at=call.joined_at,
+        hold_time=call.hold_time,
+        talk_time=call.talk_time,
+        members=call.members,
+        marks=call.marks,
+        evidence=call.evidence,
+        verdict=call.verdict,
+        keep_until=kept.until if isinstance(kept, Keep) and recording.state is StoredState.SEALED else None,
+        kept_because=kept.because,
+        erased_at=recording.erased_at,
+        erased_because=recording.erased_because,
+        caller=caller,
+    )
+
+
+async def export_wav(
+    database: Database, vault: Vault, recording_id: UUID, target: Path, progress: Progress
+) -> Exported:
+    """Write a recording as WAV, in clear, for this user alone. `target` appears when it is complete, or not at all."""
+    recording, _ = await _get(database, recording_id)
+    if recording.state is not StoredState.SEALED or recording.path is None or recording.wrapped_key is None:
+        raise RecordingErased(recording_id=recording_id, because=recording.erased_because or recording.state.value)
+    return await asyncio.to_thread(_export, vault, recording, recording.path, recording.wrapped_key, target, progress)
+
+
+def _export(
+    vault: Vault, recording: StoredRecording, path: str, wrapped_key: bytes, target: Path, progress: Progress
+) -> Exported:
+    expected = (recording.duration or timedelta()).total_seconds() * SAMPLE_RATE * _FRAME_BYTES
+    with _new_file(target) as file:
+        sink = _Counting(file, expected, progress)
+        duration = vault.export_wav(path, wrapped_key, recording.id, sink)
+    return Exported(recording_id=recording.id, target=target, duration=duration, size_bytes=sink.written)
+
+
+class _Counting:
+    """A sink that tells how far it is."""
+
+    def __init__(self, file: FileIO, expected: float, progress: Progress) -> None:
+        self._file = file
+        self._expected = max(expected, 1.0)
+        self._progress = progress
+        self.written = 0
+
+    def write(self, data: memoryview, /) -> int:
+        count = self._file.write(data)
+        self.written += count
+        self._progress(min(self.written / self._expected, 1.0))
+        return count
+
+
+@contextlib.contextmanager
+def _new_file(target: Path) -> Iterator[FileIO]:
+    """A file that gets its name when it is complete, and never takes the place of another."""
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        if target.exists():
+            raise FileExistsError(17, "it is there already")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with FileIO(os.open(fresh, flags, 0o600), "wb") as file:
+            try:
+                yield file
+                os.fsync(file.fileno())
+                os.link(fresh, target)
+            finally:
+                os.unlink(fresh)
+    except OSError as error:
+        raise ExportTargetRefused(path=target, reason=error.strerror) from None
+
+
+async def _get(database: Database, recording_id: UUID) -> tuple[StoredRecording, StoredCall]:
+    async with database.transaction() as conn:
+        recording = await recordings.get(conn, recording_id)
+        if recording is None:
+            raise RecordingUnknown(recording_id=recording_id)
+        of = await calls.get(conn, [recording.call_id])
+    return recording, of[recording.call_id]
+
+
+def _line(recording: StoredRecording, call: StoredCall) -> Line:
+    return Line(
+        id=recording.id,
+        started_at=recording.started_at,
+        duration=recording.duration,
+        queue=recording.queue,
+        agents=tuple(dict.fromkeys(member.name or member.interface for member in call.members)),
+        state=recording.state,
+        flagged=call.flagged,
+        uniqueid=call.uniqueid,
+    )
+
+
+def _bounds(day: date | None) -> tuple[datetime | None, datetime | None]:
+    if day is None:
+        return None, None
+    return midnight(day), midnight(day + timedelta(days=1))

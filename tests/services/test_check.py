@@ -1,0 +1,370 @@
+"""services/check.py: each fault is found and its mend told. The PBX is the fake one here."""
+
+import time
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from ari_recorder import config
+from ari_recorder.config import Config
+from ari_recorder.domain.evidence import token
+from ari_recorder.services import check_pbx
+from ari_recorder.services.check import check_host
+from ari_recorder.services.findings import Area, Finding, Level
+from tests.asterisk.fake_ami import SECRET, Action, Client, FakeAmi, fake_ami, frame
+
+DIALPLAN_SECRET = "0a" * 32
+
+
+def write_sound(path: Path, seconds: float = 3.0, rate: int = 8000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(rate)
+        wav.writeframes(bytes(2 * int(seconds * rate)))
+
+
+def write_secret(path: Path, secret: str) -> Path:
+    path.write_text(secret)
+    path.chmod(0o600)
+    return path
+
+
+def prepare(folder: Path, port: int = 1, changes: dict[str, str] | None = None) -> Config:
+    """A configuration on which everything of this host is right."""
+    for language in ("fi", "sv", "en"):
+        write_sound(folder / "sounds" / language / "announcement.wav")
+    for code in ("threat", "pause", "resume", "refuse"):
+        write_sound(folder / "sounds" / f"confirm-{code}.wav", 0.1)
+    spool = folder / "spool"
+    spool.mkdir()
+    spool.chmod(0o2770)
+    (folder / "state").mkdir()
+    (folder / "queue_log").write_text("")
+    values = {
+        "pbx.host": "127.0.0.1",
+        "pbx.port": str(port),
+        "ami_secret": str(write_secret(folder / "ami.secret", SECRET)),
+        "dialplan_secret": str(write_secret(folder / "dialplan.secret", DIALPLAN_SECRET)),
+        "pbx.more": "",
+        "capture.start": "ami",
+        "queue": "advice",
+        **(changes or {}),
+    }
+    path = folder / "ari-recorder.toml"
+    path.write_text(f"""
+[pbx]
+host = "{values["pbx.host"]}"
+port = {values["pbx.port"]}
+username = "ari-recorder"
+secret_file = "{values["ami_secret"]}"
+dialplan_secret_file = "{values["dialplan_secret"]}"
+spool = "{spool}"
+sounds = "{folder / "sounds"}"
+queue_log = "{folder / "queue_log"}"
+{values["pbx.more"]}
+[capture]
+start = "{values["capture.start"]}"
+[storage]
+state = "{folder / "state"}"
+[[queues]]
+name = "{values["queue"]}"
+retention = "P3M"
+""")
+    return config.load(path)
+
+
+def of(findings: list[Finding], area: Area, level: Level) -> list[str]:
+    return [f"{f.what} → {f.mend}" for f in findings if f.area is area and f.level is level]
+
+
+def troubles(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.level is not Level.OK]
+
+
+# --- this host
+
+
+def host(settings: Config) -> list[Finding]:
+    # Where the tests run may be on a disk; that is told and not meant here.
+    return [finding for finding in check_host(settings) if "tmpfs" not in finding.what]
+
+
+def test_a_host_on_which_all_is_right_has_no_trouble(tmp_path: Path) -> None:
+    findings = host(prepare(tmp_path))
+    assert troubles(findings) == []
+    assert {f.area for f in findings} >= {Area.SOUNDS, Area.SPOOL, Area.KEYS, Area.VAULT, Area.QUEUE_LOG, Area.TIME}
+    assert any("3.0 s" in f.what for f in findings if f.area is Area.SOUNDS)
+
+
+def test_a_missing_sound_is_a_warning_while_another_language_is_there(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    (settings.pbx.sounds / "sv" / "announcement.wav").unlink()
+    (text,) = of(host(settings), Area.SOUNDS, Level.WARN)
+    assert "sv/announcement.wav: there is no such file" in text
+
+
+def test_no_sound_at_all_is_a_failure(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    for path in settings.pbx.sounds.glob("*/announcement.wav"):
+        path.unlink()
+    assert len(of(host(settings), Area.SOUNDS, Level.FAIL)) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"", "it is empty or not a WAV file"), (b"RIFF", "it is empty or not a WAV file")]
+)
+def test_an_empty_sound_is_a_failure(tmp_path: Path, content: bytes, expected: str) -> None:
+    settings = prepare(tmp_path)
+    (settings.pbx.sounds / "fi" / "announcement.wav").write_bytes(content)
+    (text,) = of(host(settings), Area.SOUNDS, Level.FAIL)
+    assert expected in text
+    assert "put a WAV file there" in text
+
+
+def test_a_sound_without_samples_and_one_of_another_rate_are_failures(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    write_sound(settings.pbx.sounds / "fi" / "announcement.wav", 0)
+    write_sound(settings.pbx.sounds / "sv" / "announcement.wav", rate=44100)
+    texts = of(host(settings), Area.SOUNDS, Level.FAIL)
+    assert "it holds no sound" in texts[0]
+    assert "44100 Hz" in texts[1]
+
+
+def test_a_missing_confirmation_is_a_warning(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    (settings.pbx.sounds / "confirm-pause.wav").unlink()
+    (text,) = of(host(settings), Area.SOUNDS, Level.WARN)
+    assert "confirm-pause.wav" in text
+
+
+def test_a_missing_spool_is_a_failure(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    settings.pbx.spool.rmdir()
+    (text,) = of(host(settings), Area.SPOOL, Level.FAIL)
+    assert str(settings.pbx.spool) in text
+    assert "2770" in text
+
+
+def test_a_spool_open_to_everybody_is_told(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    settings.pbx.spool.chmod(0o2777)
+    assert any("open to every user" in text for text in of(host(settings), Area.SPOOL, Level.WARN))
+
+
+def test_a_key_that_others_can_read_is_a_failure(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    settings.storage.keys.mkdir(mode=0o700)
+    key = settings.storage.keys / "master.key"
+    key.write_bytes(bytes(32))
+    key.chmod(0o640)
+    (text,) = of(host(settings), Area.KEYS, Level.FAIL)
+    assert f"others can use {key} (mode 0640)" in text
+    assert f"chmod 600 {key}" in text
+    key.chmod(0o600)
+    assert of(host(settings), Area.KEYS, Level.FAIL) == []
+
+
+def test_a_missing_queue_log_is_a_failure(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    settings.pbx.queue_log.unlink()
+    (text,) = of(host(settings), Area.QUEUE_LOG, Level.FAIL)
+    assert "queue_log = yes" in text
+
+
+def test_little_room_is_a_warning_and_none_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = prepare(tmp_path)
+    monkeypatch.setattr("ari_recorder.vault.files.VaultFiles.free_bytes", lambda _: 1 << 30)
+    assert "Make room soon" in of(host(settings), Area.VAULT, Level.WARN)[0]
+    monkeypatch.setattr("ari_recorder.vault.files.VaultFiles.free_bytes", lambda _: 1 << 20)
+    assert "has 1 MiB free" in of(host(settings), Area.VAULT, Level.FAIL)[0]
+
+
+def test_a_missing_secret_is_a_failure_with_its_key(tmp_path: Path) -> None:
+    settings = prepare(tmp_path, changes={"ami_secret": str(tmp_path / "none")})
+    (text,) = of(host(settings), Area.CONFIGURATION, Level.FAIL)
+    assert text.startswith("pbx.secret_file: ")
+
+
+def test_another_host_without_tls_is_a_warning(tmp_path: Path) -> None:
+    (text,) = of(host(prepare(tmp_path, changes={"pbx.host": "192.0.2.1"})), Area.CONFIGURATION, Level.WARN)
+    assert "in clear" in text
+
+
+# --- the PBX
+
+
+class Pbx:
+    """What the fake PBX says when it is asked for a variable."""
+
+    def __init__(self, server: FakeAmi) -> None:
+        self.variables = {"DIALPLAN_EXISTS(ari-recorder-enter,s,1)": "1", "QUEUE_EXISTS(advice)": "1"}
+        self.secret = DIALPLAN_SECRET
+        self.rights = {**check_pbx.NEEDED, "MixMonitor": "system"}
+        self.version = "22.10.1"
+        server.answers["Getvar"] = self._getvar
+        server.answers["ListCommands"] = self._list_commands
+        server.answers["CoreSettings"] = self._settings
+
+    def _getvar(self, _: Client, action: Action) -> bytes:
+        name = action["Variable"]
+        value = self.variables.get(name, "")
+        if name.startswith("EVAL("):
+            word = name.partition("}check:")[2].partition(")")[0]
+            value = token(self.secret, f"check:{word}")
+            assert self.secret not in name
+        return frame(("Response", "Success"), ("ActionID", action["ActionID"]), ("Variable", name), ("Value", value))
+
+    def _list_commands(self, _: Client, action: Action) -> bytes:
+        rows = [(name, f"What it does.  (Priv: {right},all)") for name, right in self.rights.items()]
+        return frame(("Response", "Success"), ("ActionID", action["ActionID"]), *rows)
+
+    def _settings(self, _: Client, action: Action) -> bytes:
+        identity = (("Response", "Success"), ("ActionID", action["ActionID"]))
+        return frame(*identity, ("AsteriskVersion", self.version), ("SystemName", "fakepbx"))
+
+
+@asynccontextmanager
+async def good_pbx(folder: Path, **changes: str) -> AsyncIterator[tuple[Pbx, Config]]:
+    async with fake_ami() as server:
+        pbx = Pbx(server)
+        settings = prepare(folder, server.port, changes)
+        pbx.variables |= {
+            "ARI_RECORDER_SPOOL": str(settings.pbx.spool),
+            "ARI_RECORDER_SOUNDS": str(settings.pbx.sounds),
+            "ARI_RECORDER_START": settings.capture.start,
+            "ARI_RECORDER_HEARTBEAT": str(int(time.time())),
+        }
+        yield pbx, settings
+
+
+async def test_a_pbx_on_which_all_is_right_has_no_trouble(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (_, settings):
+        findings = await check_pbx.check(settings)
+    assert troubles(findings) == []
+    assert [f.area for f in findings] == [
+        Area.AMI, Area.RIGHTS, Area.VERSION, Area.DIALPLAN, Area.DIALPLAN, Area.QUEUES
+    ]  # fmt: skip
+
+
+async def test_a_pbx_that_is_down_is_one_failure_told_soon(tmp_path: Path) -> None:
+    async with fake_ami() as server:
+        settings = prepare(tmp_path, server.port)
+    began = time.monotonic()
+    (finding,) = await check_pbx.check(settings)
+    assert finding.level is Level.FAIL
+    assert f"127.0.0.1:{settings.pbx.port} cannot be reached" in finding.what
+    assert time.monotonic() - began < 5
+
+
+async def test_a_wrong_secret_is_one_failure(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (_, settings):
+        write_secret(Path(settings.pbx.secret_file), "wrong-secret")
+        (finding,) = await check_pbx.check(settings)
+    assert finding.level is Level.FAIL
+    assert "refused the AMI user ari-recorder" in finding.what
+    assert "wrong-secret" not in finding.what
+
+
+async def test_missing_rights_are_named_with_the_class_to_add(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        del pbx.rights["MixMonitor"]
+        (text,) = of(await check_pbx.check(settings), Area.RIGHTS, Level.FAIL)
+    assert "may not send MixMonitor" in text
+    assert "Add system to its write=" in text
+
+
+async def test_rights_that_are_too_wide_are_a_warning(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        pbx.rights |= {"Command": "command", "Originate": "originate"}
+        texts = of(await check_pbx.check(settings), Area.RIGHTS, Level.WARN)
+    assert [text.split("right ")[1].split(",")[0] for text in texts] == ["command", "originate"]
+
+
+async def test_in_dialplan_mode_the_right_to_start_is_too_wide(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path, **{"capture.start": "dialplan"}) as (pbx, settings):
+        (text,) = of(await check_pbx.check(settings), Area.RIGHTS, Level.WARN)
+        assert "right system" in text
+        del pbx.rights["MixMonitor"]
+        assert troubles(await check_pbx.check(settings)) == []
+
+
+async def test_a_dialplan_that_is_not_loaded_is_a_failure(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        pbx.variables["DIALPLAN_EXISTS(ari-recorder-enter,s,1)"] = "0"
+        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
+    assert "#include extensions_ari_recorder.conf" in text
+
+
+@pytest.mark.parametrize("name", ["ARI_RECORDER_SPOOL", "ARI_RECORDER_SOUNDS", "ARI_RECORDER_START"])
+async def test_what_dialplan_and_configuration_say_must_agree(tmp_path: Path, name: str) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        pbx.variables[name] = "/somewhere"
+        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
+    assert f"{name} is '/somewhere' on the PBX" in text
+    assert f"Set {name} = " in text
+
+
+async def test_another_secret_in_the_dialplan_is_found_without_sending_it(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        pbx.secret = "0b" * 32
+        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
+    assert "its reports would be refused" in text
+    assert "0a0a" not in text
+
+
+@pytest.mark.parametrize(("beat", "expected"), [("", "never"), ("1700000000", "s ago for the last time")])
+async def test_a_stale_heartbeat_is_a_warning(tmp_path: Path, beat: str, expected: str) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        pbx.variables["ARI_RECORDER_HEARTBEAT"] = beat
+        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.WARN)
+    assert "no service is running" in text
+    assert expected in text
+
+
+async def test_a_queue_the_pbx_does_not_have_is_a_failure(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path, queue="advise") as (_, settings):
+        (text,) = of(await check_pbx.check(settings), Area.QUEUES, Level.FAIL)
+    assert 'queues["advise"]: the PBX has no such queue' in text
+
+
+async def test_another_pbx_than_the_configured_one_is_a_failure(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path, **{"pbx.more": 'system_name = "pbx1"'}) as (_, settings):
+        (text,) = of(await check_pbx.check(settings), Area.AMI, Level.FAIL)
+    assert "calls itself 'fakepbx', not 'pbx1'" in text
+
+
+async def test_a_certificate_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
+    more = f'tls = true\ntls_ca_file = "{tmp_path / "none.pem"}"'
+    (text,) = of(await check_pbx.check(prepare(tmp_path, changes={"pbx.more": more})), Area.AMI, Level.FAIL)
+    assert "none.pem" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "level"),
+    [
+        ("22.10.1", Level.OK),
+        ("22.10.1~dfsg+~cs6.15.60671435-1", Level.OK),
+        ("23.0.0", Level.OK),
+        ("20.20.1", Level.OK),
+        ("20.20.0", Level.WARN),
+        ("22.10.0", Level.WARN),
+        ("22.3.0", Level.WARN),
+        ("20.14.1", Level.WARN),
+        ("21.12.0", Level.WARN),
+        ("certified-20.7-cert8", Level.WARN),
+        ("18.17.0", Level.WARN),
+        ("16.16.2", Level.FAIL),
+        ("13.38.3", Level.FAIL),
+        ("GIT-master-1a2b3c", Level.WARN),
+    ],
+)
+def test_versions_are_judged(version: str, level: Level) -> None:
+    (finding,) = check_pbx.judge_version(version)
+    assert finding.level is level
+    assert version in finding.what
+    assert finding.mend or level is Level.OK
