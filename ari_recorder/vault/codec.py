@@ -37,7 +37,7 @@ Samples = NDArray[np.int16]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideFacts:
-    """One side of a recording as it was captured.
+    """One side of a recording as it was captured. Peak and rms in units of a sample: full scale is 32768.
 
     `carries_audio`: at least 100 ms of it are louder than -60 dBFS, counted in frames of 20 ms. Peak and overall level
     cannot tell a dead line with a click from a caller who says little; that much sound in single frames can.

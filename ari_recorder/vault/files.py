@@ -29,7 +29,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from ari_recorder.domain.errors import (
     SealedAlready,
@@ -46,12 +45,11 @@ _FRESH = ".new"
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
-_HELSINKI = ZoneInfo("Europe/Helsinki")
 
 
 def day_of(started_at: datetime) -> date:
     """The day a recording belongs to: its start, in Helsinki."""
-    return started_at.astimezone(_HELSINKI).date()
+    return started_at.astimezone(HELSINKI).date()
 
 
 def path_of(recording_id: UUID, day: date) -> str:

@@ -12,7 +12,7 @@ All functions block (disk and ciphers): call them in a thread.
 import hashlib
 import io
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -40,7 +40,7 @@ class Sealed:
     """A stored recording: what the database keeps of it. `plain_bytes` is the size of the FLAC inside."""
 
     path: str
-    wrapped_key: bytes
+    wrapped_key: bytes = field(repr=False)
     sha256: bytes
     sealed_bytes: int
     plain_bytes: int

@@ -220,7 +220,7 @@ def test_audio_of_another_kind_is_refused(tmp_path: Path) -> None:
         list(codec.decode(file, "mono"))
 
 
-@pytest.mark.parametrize("after", [0, 1, 5])
+@pytest.mark.parametrize("after", [0, 1, 5, 20, 30])
 def test_an_error_of_the_file_underneath_comes_out_as_it_is(tmp_path: Path, flac: IO[bytes], after: int) -> None:
     """libsndfile reads through C callbacks, which swallow exceptions and take them for the end of the file."""
     encode(tmp_path, flac, sln.noise(20), sln.noise(20))

@@ -98,6 +98,7 @@ def test_nothing_of_the_audio_or_the_key_shows_in_the_sealed_file(house: House) 
     assert b"fLaC" not in data
     assert not any(pcm[i : i + 16] in data for i in range(0, 20_000, 16))
     assert house.keyring.unwrap(sealed.wrapped_key, RECORDING) not in data
+    assert repr(sealed.wrapped_key) not in repr(sealed)
 
 
 def test_each_recording_has_a_data_key_of_its_own(house: House) -> None:
