@@ -206,10 +206,9 @@ class _Decoder:
                 block = self._sound.read(_BLOCK, dtype="int16")
             except soundfile.SoundFileError as error:
                 raise self._reader.error or AudioUnreadable(name=self._name, reason=error) from error
-            if self._reader.error:
-                raise self._reader.error
             if not len(block):
-                raise AudioUnreadable(name=self._name, reason=f"it ends after {done} of {self.samples} samples")
+                short = f"it ends after {done} of {self.samples} samples"
+                raise self._reader.error or AudioUnreadable(name=self._name, reason=short)
             done += len(block)
             yield block.astype("<i2", copy=False).tobytes()
 

@@ -37,6 +37,7 @@ from ari_recorder.domain.errors import (
     VaultPathRefused,
     VaultWriteFailed,
 )
+from ari_recorder.domain.retention import HELSINKI
 
 _RELATIVE = re.compile(
     r"(\d{4})/(\d{2})/(\d{2})/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.sealed)", re.ASCII
