@@ -5,6 +5,7 @@ for the Uniqueid); names change in transfers, a Uniqueid does not.
 """
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -39,6 +40,10 @@ def core_settings() -> Headers:
 
 def list_commands() -> Headers:
     return {"Action": "ListCommands"}
+
+
+def show_dialplan() -> Headers:
+    return {"Action": "ShowDialPlan"}
 
 
 def status_of_all() -> Headers:
@@ -122,6 +127,26 @@ def actions_in(answer: Headers) -> frozenset[str]:
 def channel_in(row: Headers, uniqueid: str) -> str | None:
     """The name of the channel, when the row is about it."""
     return row["Channel"] if row["Uniqueid"] == uniqueid else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialplanLine:
+    context: str
+    extension: str
+    application: str
+    data: str
+
+
+def dialplan_line_in(row: Headers) -> DialplanLine | None:
+    """A priority of an extension; None for an include, a switch and their like."""
+    if "Application" not in row or "Extension" not in row:
+        return None
+    return DialplanLine(
+        context=row.get("Context", ""),
+        extension=row["Extension"],
+        application=row["Application"],
+        data=row.get("AppData", ""),
+    )
 
 
 def is_error(answer: Headers) -> bool:

@@ -245,10 +245,23 @@ class AmiSession:
         """The names of the actions this user may send. Which events Asterisk lets through, it does not tell."""
         return actions.actions_in(await self._order(actions.list_commands()))
 
-    async def _order(self, headers: Headers, on_row: RowTaker | None = None) -> Headers:
+    async def dialplan(self) -> tuple[actions.DialplanLine, ...]:
+        """Every priority of every extension; no `include`, `switch` or `ignorepat`. Thousands on a large PBX."""
+        lines: list[actions.DialplanLine] = []
+
+        def on_row(row: Headers | None) -> None:
+            if row is not None and (line := actions.dialplan_line_in(row)) is not None:
+                lines.append(line)
+
+        await self._order(actions.show_dialplan(), on_row, timeout=self._timing.resync)
+        return tuple(lines)
+
+    async def _order(
+        self, headers: Headers, on_row: RowTaker | None = None, *, timeout: float | None = None
+    ) -> Headers:
         if self._link is None or self._phase not in (Phase.RESYNC, Phase.LIVE):
             raise AmiNotLive(action=headers["Action"], address=self._address)
-        return await self._link.request(AmiAction(headers, on_row=on_row), self._timing.answer)
+        return await self._link.request(AmiAction(headers, on_row=on_row), timeout or self._timing.answer)
 
     # --- supervision
 
@@ -361,9 +374,7 @@ class AmiSession:
 
     def _on_event(self, headers: Headers) -> None:
         event = self._reader.read(headers)
-        if event is None:
-            self._counters.skipped += 1
-        else:
+        if event is not None:
             self._put(event)
 
     def _on_refused(self, headers: Headers, because: str) -> None:

@@ -4,8 +4,11 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
 
+from ari_recorder.asterisk import sounds
+from ari_recorder.asterisk.actions import DialplanLine
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.errors import AmiUnreachable, RecorderError, TlsUnusable
@@ -26,6 +29,7 @@ NEEDED = {
     "Status": "call",
     "CoreStatus": "reporting",
     "CoreSettings": "reporting",
+    "ShowDialPlan": "reporting",
     "StopMixMonitor": "call",
     "MixMonitorMute": "call",
 }
@@ -144,7 +148,8 @@ def judge_version(text: str) -> Iterator[Finding]:
 
 async def _dialplan(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
     site = "in [globals] of ari_recorder_site/extensions.conf, then `dialplan reload`"
-    if await session.get_variable("", "DIALPLAN_EXISTS(ari-recorder-enter,s,1)") != "1":
+    lines = await session.dialplan()
+    if not any(line.context == "ari-recorder-enter" for line in lines):
         yield fail(
             Area.DIALPLAN,
             "the PBX has not loaded extensions_ari_recorder.conf",
@@ -176,6 +181,8 @@ async def _dialplan(session: AmiSession, config: Config) -> AsyncIterator[Findin
     if agree:
         yield ok(Area.DIALPLAN, "the dialplan is loaded and agrees with this configuration")
     yield await _heartbeat(session)
+    for finding in judge_numbers([entry for line in lines if (entry := _entry(line))], config):
+        yield finding
 
 
 async def _same_secret(session: AmiSession, config: Config) -> bool:
@@ -184,6 +191,61 @@ async def _same_secret(session: AmiSession, config: Config) -> bool:
     secret = "${ARI_RECORDER_SECRET}"  # noqa: S105 - the dialplan's name of it
     there = await session.get_variable("", f"EVAL(${{SHA1({secret}${{SHA1({secret}{word})}})}})")
     return secrets.compare_digest(there, token(config.dialplan_secret(), word))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line of the site's dialplan that leads a number to a recorded queue. What a variable holds is not known."""
+
+    queue: str
+    languages: tuple[str, ...]
+    number: str
+
+
+def _entry(line: DialplanLine) -> Entry | None:
+    found = re.fullmatch(r"ari-recorder-enter,s,1\(([^,]*),([^,]*),([^,)]*)(?:,[^)]*)?\)", line.data)
+    if line.application != "Gosub" or found is None:
+        return None
+    queue, languages, number = (part.strip() for part in found.groups())
+    known = tuple(languages.split("-")) if "$" not in languages else ()
+    return Entry(queue=queue, languages=known, number=number)
+
+
+def judge_numbers(entries: Sequence[Entry], config: Config) -> Iterator[Finding]:
+    """Do the numbers of the dialplan, the queues of the configuration and the sounds fit together?"""
+    sections = {queue.name: queue for queue in config.queues}
+    playable = {language.value for language in sounds.read(config.pbx.sounds)}
+    for queue in config.queues:
+        leading = [entry.number for entry in entries if entry.queue == queue.name]
+        for number in queue.numbers:
+            if number not in leading:
+                yield fail(
+                    Area.DIALPLAN,
+                    f'queues["{queue.name}"].numbers: the dialplan does not lead {number} to this queue',
+                    f"exten => {number},1,Gosub(ari-recorder-enter,s,1({queue.name},fi-sv,{number}))",
+                )
+        if not leading and not queue.numbers:
+            yield warn(
+                Area.DIALPLAN,
+                f'queues["{queue.name}"]: no line of the dialplan leads to it by ari-recorder-enter; without the '
+                "announcement no call is recorded",
+                f"exten => <number>,1,Gosub(ari-recorder-enter,s,1({queue.name},fi-sv,<number>))",
+            )
+    for entry in entries:
+        if entry.queue not in sections and "$" not in entry.queue:
+            yield warn(
+                Area.DIALPLAN,
+                f"{entry.number} leads to the queue {entry.queue}, which is not configured here: its callers hear the "
+                "announcement, but are not recorded",
+                f'Add [[queues]] with name = "{entry.queue}" and its retention',
+            )
+        if silent := [language for language in entry.languages if language not in playable]:
+            yield fail(
+                Area.SOUNDS,
+                f"{entry.number} announces in {', '.join(silent)}, but there is no sound that can be played: "
+                "its calls are not recorded",
+                f"Put announcement.wav into {config.pbx.sounds / silent[0]}, or name other languages in the dialplan",
+            )
 
 
 async def _heartbeat(session: AmiSession) -> Finding:

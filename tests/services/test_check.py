@@ -14,7 +14,7 @@ from ari_recorder.domain.evidence import token
 from ari_recorder.services import check_pbx
 from ari_recorder.services.check import check_host
 from ari_recorder.services.findings import Area, Finding, Level
-from tests.asterisk.fake_ami import SECRET, Action, Client, FakeAmi, fake_ami, frame
+from tests.asterisk.fake_ami import SECRET, Action, Client, FakeAmi, fake_ami, frame, rows_begin
 
 DIALPLAN_SECRET = "0a" * 32
 
@@ -202,12 +202,17 @@ class Pbx:
     """What the fake PBX says when it is asked for a variable."""
 
     def __init__(self, server: FakeAmi) -> None:
-        self.variables = {"DIALPLAN_EXISTS(ari-recorder-enter,s,1)": "1", "QUEUE_EXISTS(advice)": "1"}
+        self.variables = {"QUEUE_EXISTS(advice)": "1"}
+        self.dialplan = [
+            ("ari-recorder-enter", "s", "Set", "ARI_RECORDER_QUEUE=${ARG1}"),
+            ("numbers", "0800123456", "Gosub", "ari-recorder-enter,s,1(advice,fi-sv,0800123456)"),
+        ]
         self.secret = DIALPLAN_SECRET
         self.rights = {**check_pbx.NEEDED, "MixMonitor": "system"}
         self.version = "22.10.1"
         server.answers["Getvar"] = self._getvar
         server.answers["ListCommands"] = self._list_commands
+        server.answers["ShowDialPlan"] = self._show_dialplan
         server.answers["CoreSettings"] = self._settings
 
     def _getvar(self, _: Client, action: Action) -> bytes:
@@ -222,6 +227,16 @@ class Pbx:
     def _list_commands(self, _: Client, action: Action) -> bytes:
         rows = [(name, f"What it does.  (Priv: {right},all)") for name, right in self.rights.items()]
         return frame(("Response", "Success"), ("ActionID", action["ActionID"]), *rows)
+
+    def _show_dialplan(self, _: Client, action: Action) -> bytes:
+        identity = ("ActionID", action["ActionID"])
+        names = ("Context", "Extension", "Application", "AppData")
+        rows = [
+            frame(("Event", "ListDialplan"), identity, *zip(names, row, strict=True), ("Registrar", "pbx_config"))
+            for row in self.dialplan
+        ]
+        end = (("EventList", "Complete"), ("ListItems", len(rows)))
+        return rows_begin(identity[1]) + b"".join(rows) + frame(("Event", "ShowDialPlanComplete"), identity, *end)
 
     def _settings(self, _: Client, action: Action) -> bytes:
         identity = (("Response", "Success"), ("ActionID", action["ActionID"]))
@@ -295,9 +310,40 @@ async def test_in_dialplan_mode_the_right_to_start_is_too_wide(tmp_path: Path) -
 
 async def test_a_dialplan_that_is_not_loaded_is_a_failure(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (pbx, settings):
-        pbx.variables["DIALPLAN_EXISTS(ari-recorder-enter,s,1)"] = "0"
+        del pbx.dialplan[0]
         (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
     assert "#include extensions_ari_recorder.conf" in text
+
+
+async def test_a_configured_number_that_the_dialplan_does_not_know_is_a_failure(tmp_path: Path) -> None:
+    changes = {"queue": 'advice"\nnumbers = ["0800123456", "0800999999"]\nlabel = "x'}
+    async with good_pbx(tmp_path, **changes) as (_, settings):
+        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
+    assert 'queues["advice"].numbers: the dialplan does not lead 0800999999 to this queue' in text
+    assert "exten => 0800999999,1,Gosub(ari-recorder-enter,s,1(advice," in text
+
+
+async def test_a_number_that_leads_to_a_queue_not_configured_is_a_warning(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        pbx.dialplan.append(("numbers", "1", "Gosub", "ari-recorder-enter,s,1(sales,fi,0800555555,60)"))
+        pbx.dialplan.append(("numbers", "2", "Gosub", "ari-recorder-enter,s,1(${which},fi,0800666666)"))
+        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.WARN)
+    assert "0800555555 leads to the queue sales, which is not configured here" in text
+    assert '[[queues]] with name = "sales"' in text
+
+
+async def test_a_queue_no_number_leads_to_is_a_warning(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        del pbx.dialplan[1]
+        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.WARN)
+    assert 'queues["advice"]: no line of the dialplan leads to it' in text
+
+
+async def test_a_number_announced_in_a_language_without_a_sound_is_a_failure(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (_, settings):
+        (settings.pbx.sounds / "sv" / "announcement.wav").write_bytes(b"")
+        (text,) = of(await check_pbx.check(settings), Area.SOUNDS, Level.FAIL)
+    assert "0800123456 announces in sv, but there is no sound that can be played" in text
 
 
 @pytest.mark.parametrize("name", ["ARI_RECORDER_SPOOL", "ARI_RECORDER_SOUNDS", "ARI_RECORDER_START"])
