@@ -414,6 +414,12 @@ class QueueLogUnreadable(Unavailable):
 # --- listening ---
 
 
+class DatabaseNotReady(Unavailable):
+    """The database {database} has not all tables of this program yet. Start the service once: it makes them."""
+
+    code = "database_not_ready"
+
+
 class RecordingUnknown(NotFound):
     """There is no recording {recording_id}. `ari-recorder recordings list` shows those there are."""
 
@@ -430,3 +436,12 @@ class ExportTargetRefused(Conflict):
     """The file {path} cannot be written: {reason}. Name a new file in a folder you can write to."""
 
     code = "export_target_refused"
+
+
+# --- the service ---
+
+
+class FolderUnusable(Unavailable):
+    """The folder {path} cannot be made: {reason}. Make it, mode 0700, owned by the user of this service."""
+
+    code = "folder_unusable"

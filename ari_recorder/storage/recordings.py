@@ -1,0 +1,337 @@
+"""The table `recording`: each sealed recording, and the tombstone that stays when it is gone. Calls are in calls.py.
+
+    sealed ──► erasing ──► erased            domain/retention.py draws it and says when
+
+A recording that the caller refused, or that was never allowed, gets its tombstone at once: an older snapshot that
+still calls it sealed finds the row and changes nothing.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from ari_recorder.domain.events import Side
+from ari_recorder.domain.recordings import EndReason, Recording, RecordingState, StartedBy
+from ari_recorder.domain.retention import StoredState
+from ari_recorder.storage.db import Connection, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """What was heard of each."""
+
+    caller: Side
+    agent: Side
+
+
+_SIDES = TypeAdapter(Sides | None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRecording:
+    """A recording as the database holds it. Of an erased one only the tombstone's part is left."""
+
+    id: UUID
+    call_id: UUID
+    segment: int
+    state: StoredState
+    queue: str
+    started_at: datetime
+    ended_at: datetime | None
+    started_by: StartedBy
+    end_reason: EndReason | None
+    late: bool
+    clock_at_start: timedelta
+    duration: timedelta | None
+    sealed_bytes: int | None
+    sha256: str | None
+    path: str | None
+    wrapped_key: bytes | None = field(repr=False)
+    sides: Sides | None
+    erasing_at: datetime | None
+    erased_at: datetime | None
+    erased_because: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which recordings; what is None does not matter. Times are those of the recording's start."""
+
+    queue: str | None = None
+    started_from: datetime | None = None
+    started_before: datetime | None = None
+    flagged: bool | None = None
+    state: StoredState | None = None
+    number: str | None = None
+    interface: str | None = None
+    uniqueid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """The last recording of a page; the next page begins after it."""
+
+    started_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What the sweep needs to know of a recording that may be due, or is being erased."""
+
+    id: UUID
+    call_id: UUID
+    queue: str
+    started_at: datetime
+    path: str | None
+
+
+async def upsert(conn: Connection, call_id: UUID, queue: str, recordings: Sequence[Recording], now: datetime) -> None:
+    """Rows for those that were sealed, tombstones for those that were destroyed. What is erased stays erased."""
+    for recording in recordings:
+        match recording.state:
+            case RecordingState.SEALED:
+                await _insert_sealed(conn, call_id, queue, recording)
+            case RecordingState.DISCARDING if recording.sealed is not None:
+                await _insert_sealed(conn, call_id, queue, recording)
+                await conn.execute(
+                    """
+                    UPDATE recording
+                    SET state = 'erasing', wrapped_key = NULL, erasing_at = $3, erased_because = $2
+                    WHERE id = $1 AND state = 'sealed'
+                    """,
+                    recording.id,
+                    _because(recording),
+                    now,
+                )
+            case RecordingState.DISCARDED:
+                await _insert_tombstone(conn, call_id, queue, recording, now)
+            case _:
+                pass
+
+
+async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording: Recording) -> None:
+    facts = recording.sealed
+    assert facts is not None, recording.id  # noqa: S101 -- the machine seals nothing without them
+    await conn.execute(
+        """
+        INSERT INTO recording (
+            id, call_id, segment, state, queue, started_at, ended_at, started_by, end_reason, late, clock_at_start,
+            duration, sealed_bytes, sha256, path, wrapped_key, sides
+        ) VALUES ($1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        ON CONFLICT (id) DO UPDATE SET end_reason = excluded.end_reason, ended_at = excluded.ended_at
+            WHERE recording.state = 'sealed' AND recording.end_reason IS NULL
+        """,
+        recording.id,
+        call_id,
+        recording.segment,
+        queue,
+        recording.started_at,
+        recording.ended_at,
+        recording.started_by,
+        recording.end_reason,
+        recording.late,
+        recording.clock_at_start,
+        facts.duration,
+        facts.sealed_bytes,
+        bytes.fromhex(facts.sha256),
+        facts.path,
+        bytes.fromhex(facts.wrapped_key),
+        _SIDES.dump_python(Sides(caller=facts.caller, agent=facts.agent), mode="json"),
+    )
+
+
+async def _insert_tombstone(conn: Connection, call_id: UUID, queue: str, recording: Recording, now: datetime) -> None:
+    await conn.execute(
+        """
+        INSERT INTO recording (
+            id, call_id, segment, state, queue, started_at, ended_at, started_by, end_reason, late, clock_at_start,
+            erasing_at, erased_at, erased_because
+        ) VALUES ($1, $2, $3, 'erased', $4, $5, $6, $7, $8, $9, $10, $12, $12, $11)
+        ON CONFLICT (id) DO UPDATE SET
+            state = 'erased', path = NULL, wrapped_key = NULL, sides = NULL,
+            erasing_at = coalesce(recording.erasing_at, excluded.erasing_at), erased_at = excluded.erased_at,
+            erased_because = coalesce(recording.erased_because, excluded.erased_because)
+            WHERE recording.state <> 'erased'
+        """,
+        recording.id,
+        call_id,
+        recording.segment,
+        queue,
+        recording.started_at,
+        recording.ended_at,
+        recording.started_by,
+        recording.end_reason,
+        recording.late,
+        recording.clock_at_start,
+        _because(recording),
+        now,
+    )
+
+
+def _because(recording: Recording) -> str:
+    return recording.end_reason.value if recording.end_reason is not None else "destroyed"
+
+
+async def get(conn: Connection, recording_id: UUID) -> StoredRecording | None:
+    row = await conn.fetchrow("SELECT * FROM recording WHERE id = $1", recording_id)
+    return _from_row(row) if row is not None else None
+
+
+async def find(
+    conn: Connection, filters: Filters, *, after: Key | None = None, limit: int = 100
+) -> tuple[StoredRecording, ...]:
+    """The newest first; `after` is the last one of the page before."""
+    wanted: dict[str, object] = {
+        "recording.queue = $": filters.queue,
+        "recording.started_at >= $": filters.started_from,
+        "recording.started_at < $": filters.started_before,
+        "call.flagged = $": filters.flagged,
+        "recording.state = $": filters.state,
+        "call.number = $": filters.number,
+        "call.members @> $": [{"interface": filters.interface}] if filters.interface is not None else None,
+        "call.uniqueid = $": filters.uniqueid,
+    }
+    # Only what is asked for is in the text, so that PostgreSQL can plan for it.
+    given = [(text, value) for text, value in wanted.items() if value is not None]
+    values = [value for _, value in given]
+    conditions = [f"{text}{position}" for position, (text, _) in enumerate(given, start=1)]
+    if after is not None:
+        values += [after.started_at, after.id]
+        conditions.append(f"(recording.started_at, recording.id) < (${len(values) - 1}, ${len(values)})")
+    rows = await conn.fetch(
+        f"""
+        SELECT recording.* FROM recording JOIN call ON call.id = recording.call_id
+        WHERE {" AND ".join(conditions) or "true"}
+        ORDER BY recording.started_at DESC, recording.id DESC
+        LIMIT ${len(values) + 1}
+        """,  # noqa: S608 -- the texts are the ones above
+        *values,
+        limit,
+    )
+    return tuple(_from_row(row) for row in rows)
+
+
+async def queues(conn: Connection) -> tuple[str, ...]:
+    """The queues that have sealed recordings. Goes from one to the next in the index, not over all rows."""
+    rows = await conn.fetch(
+        """
+        WITH RECURSIVE present AS (
+            SELECT min(queue) AS queue FROM recording WHERE state = 'sealed'
+            UNION ALL
+            SELECT (SELECT min(queue) FROM recording WHERE state = 'sealed' AND queue > present.queue)
+            FROM present WHERE present.queue IS NOT NULL
+        )
+        SELECT queue FROM present WHERE queue IS NOT NULL
+        """
+    )
+    return tuple(row["queue"] for row in rows)
+
+
+async def due(
+    conn: Connection, queue: str, before: datetime, *, limit: int, after: Key | None = None
+) -> tuple[Due, ...]:
+    """Sealed recordings of a queue that started before `before`, the oldest first, locked until the transaction ends.
+
+    What somebody else has locked is left to them.
+    """
+    rows = await conn.fetch(
+        """
+        SELECT id, call_id, queue, started_at, path FROM recording
+        WHERE state = 'sealed' AND queue = $1 AND started_at < $2 AND (started_at, id) > ($3, $4)
+        ORDER BY started_at, id LIMIT $5
+        FOR UPDATE SKIP LOCKED
+        """,
+        queue,
+        before,
+        after.started_at if after is not None else datetime.min.replace(tzinfo=UTC),
+        after.id if after is not None else UUID(int=0),
+        limit,
+    )
+    return tuple(_due_from_row(row) for row in rows)
+
+
+async def erasing(conn: Connection, *, limit: int, but: Collection[UUID] = ()) -> tuple[Due, ...]:
+    """Those that are being erased, without `but`: what a crash or a failing disk left to do."""
+    rows = await conn.fetch(
+        """
+        SELECT id, call_id, queue, started_at, path FROM recording
+        WHERE state = 'erasing' AND id <> ALL($1::uuid[])
+        ORDER BY id LIMIT $2
+        """,
+        list(but),
+        limit,
+    )
+    return tuple(_due_from_row(row) for row in rows)
+
+
+async def begin_erasing(conn: Connection, ids: Collection[UUID], because: str, now: datetime) -> int:
+    """sealed -> erasing. From here on there is no way back."""
+    rows = await conn.fetch(
+        """
+        UPDATE recording SET state = 'erasing', erasing_at = $3, erased_because = $2
+        WHERE id = ANY($1::uuid[]) AND state = 'sealed'
+        RETURNING id
+        """,
+        list(ids),
+        because,
+        now,
+    )
+    return len(rows)
+
+
+async def destroy_keys(conn: Connection, ids: Collection[UUID]) -> None:
+    """Their wrapped data keys are gone: what is left of their files is noise."""
+    await conn.execute(
+        """
+        UPDATE recording SET wrapped_key = NULL
+        WHERE id = ANY($1::uuid[]) AND state = 'erasing' AND wrapped_key IS NOT NULL
+        """,
+        list(ids),
+    )
+
+
+async def bury(conn: Connection, ids: Collection[UUID], now: datetime) -> tuple[Due, ...]:
+    """erasing -> erased, for those whose key and file are gone. Of several who try at once, one gets a recording."""
+    rows = await conn.fetch(
+        """
+        UPDATE recording SET state = 'erased', erased_at = $2, path = NULL, sides = NULL
+        WHERE id = ANY($1::uuid[]) AND state = 'erasing' AND wrapped_key IS NULL
+        RETURNING id, call_id, queue, started_at, path
+        """,
+        list(ids),
+        now,
+    )
+    return tuple(_due_from_row(row) for row in rows)
+
+
+def _due_from_row(row: Row) -> Due:
+    return Due(id=row["id"], call_id=row["call_id"], queue=row["queue"], started_at=row["started_at"], path=row["path"])
+
+
+def _from_row(row: Row) -> StoredRecording:
+    return StoredRecording(
+        id=row["id"],
+        call_id=row["call_id"],
+        segment=row["segment"],
+        state=StoredState(row["state"]),
+        queue=row["queue"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+        started_by=StartedBy(row["started_by"]),
+        end_reason=EndReason(row["end_reason"]) if row["end_reason"] is not None else None,
+        late=row["late"],
+        clock_at_start=row["clock_at_start"],
+        duration=row["duration"],
+        sealed_bytes=row["sealed_bytes"],
+        sha256=row["sha256"].hex() if row["sha256"] is not None else None,
+        path=row["path"],
+        wrapped_key=row["wrapped_key"],
+        sides=_SIDES.validate_python(row["sides"]),
+        erasing_at=row["erasing_at"],
+        erased_at=row["erased_at"],
+        erased_because=row["erased_because"],
+    )
