@@ -136,14 +136,14 @@ class Supervisor:
         self._change(name, state=JobState.FAILED, running_since=None, last_error=kind, last_error_at=datetime.now(UTC))
         # No traceback with values: exception texts of libraries may hold what must not be logged. Where it happened
         # is enough to find it.
-        log.error("job_fail", action="job_fail", job=name, error=kind, where=_where(failure), retry_seconds=backoff)
+        log.error("job_fail", action="job_fail", job=name, error=kind, where=where(failure), retry_seconds=backoff)
 
     def _change(self, name: str, **changes: object) -> None:
         self._health[name] = replace(self._health[name], **changes)  # type: ignore[arg-type]
 
 
-def _where(failure: Exception | None) -> list[str]:
-    """File, line and function of the frames, innermost last."""
+def where(failure: BaseException | None) -> list[str]:
+    """Where it happened: file, line and function of the frames, innermost last. No values."""
     frames = []
     trace = failure.__traceback__ if failure is not None else None
     while trace is not None:
