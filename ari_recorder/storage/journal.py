@@ -155,7 +155,8 @@ class Journal:
         self._quarantine(list(unreadable.values()))
         with self._changed:
             for call_id in unreadable:
-                self._live.pop(call_id, None)
+                self._waiting.append(_Entry(call_id=call_id, line=_line(b"R %s" % _id(call_id)), retires=True))
+            self._changed.notify()
         return tuple(found)
 
     # --- writing
