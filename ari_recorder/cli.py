@@ -111,7 +111,7 @@ def list_recordings(
 
         async def ask() -> list[listen.Line]:
             wanted = listen.Wanted(day=_date(day), queue=queue, flagged=flagged or None, limit=limit)
-            async with connect.database(settings) as database:
+            async with connect.ready_database(settings) as database:
                 return await listen.find(database, wanted)
 
         found = _wait_for(ask())
@@ -138,7 +138,7 @@ def show_recording(
         from ari_recorder.services import connect, listen
 
         async def ask() -> listen.Details:
-            async with connect.database(settings) as database:
+            async with connect.ready_database(settings) as database:
                 keyring = connect.keyring(settings) if with_caller else None
                 return await listen.show(database, recording_id, connect.rules(settings), keyring)
 
@@ -164,7 +164,7 @@ def export_recording(
         from ari_recorder.services import connect, listen
 
         async def ask() -> listen.Exported:
-            async with connect.database(settings) as database:
+            async with connect.ready_database(settings) as database:
                 with progress(f"exporting {recording_id}", hidden=json) as told:
                     return await listen.export_wav(database, connect.vault(settings), recording_id, target, told)
 
@@ -187,7 +187,7 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
         from ari_recorder.services.ledger import HELSINKI, DayLedger, day_ledger
 
         async def ask() -> DayLedger:
-            async with connect.database(settings) as database:
+            async with connect.ready_database(settings) as database:
                 return await day_ledger(
                     database,
                     queue_log=settings.pbx.queue_log,
@@ -224,6 +224,17 @@ def _troubles_told(*, json: bool) -> Iterator[None]:
         write_trouble(str(error))
         if json:
             write_json({"error": {"code": error.code, "message": str(error)}})
+        raise typer.Exit(Exit.FAILED) from None
+    except typer.Exit:
+        raise
+    except Exception as error:
+        # The text of an error that nobody foresaw may hold anything: where it happened is what helps to mend it.
+        from ari_recorder.supervise import where
+
+        told = f"A fault in this program, {type(error).__name__}; please report it with these places:"
+        write_trouble("\n".join([told, *(f"  {place}" for place in where(error))]))
+        if json:
+            write_json({"error": {"code": "fault", "message": f"{told} {', '.join(where(error))}"}})
         raise typer.Exit(Exit.FAILED) from None
 
 

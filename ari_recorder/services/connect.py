@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config
-from ari_recorder.domain.errors import TlsUnusable
+from ari_recorder.domain.errors import DatabaseNotReady, TlsUnusable
 from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.vault.files import VaultFiles
@@ -37,12 +38,23 @@ async def database(config: Config) -> AsyncIterator[Database]:
         async with Database(dsn) as opened:
             yield opened
         return
+    if not config.storage.database.exists():
+        raise DatabaseNotReady(database=str(config.storage.database))
     embedded = EmbeddedPostgres(config.storage.database, config.storage.logs)
     try:
         async with Database(await embedded.start()) as opened:
             yield opened
     finally:
         await embedded.stop()
+
+
+@asynccontextmanager
+async def ready_database(config: Config) -> AsyncIterator[Database]:
+    """The same, refused when its tables are not those this program knows."""
+    async with database(config) as opened:
+        if await migrate.missing(opened):
+            raise DatabaseNotReady(database=opened.name)
+        yield opened
 
 
 def rules(config: Config) -> Rules:

@@ -1,81 +1,19 @@
 """services/check.py: each fault is found and its mend told. The PBX is the fake one here."""
 
 import time
-import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from ari_recorder import config
 from ari_recorder.config import Config
 from ari_recorder.domain.evidence import token
 from ari_recorder.services import check_pbx
 from ari_recorder.services.check import check_host
 from ari_recorder.services.findings import Area, Finding, Level
-from tests.asterisk.fake_ami import SECRET, Action, Client, FakeAmi, fake_ami, frame, rows_begin
-
-DIALPLAN_SECRET = "0a" * 32
-
-
-def write_sound(path: Path, seconds: float = 3.0, rate: int = 8000) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(rate)
-        wav.writeframes(bytes(2 * int(seconds * rate)))
-
-
-def write_secret(path: Path, secret: str) -> Path:
-    path.write_text(secret)
-    path.chmod(0o600)
-    return path
-
-
-def prepare(folder: Path, port: int = 1, changes: dict[str, str] | None = None) -> Config:
-    """A configuration on which everything of this host is right."""
-    for language in ("fi", "sv", "en"):
-        write_sound(folder / "sounds" / language / "announcement.wav")
-    for code in ("threat", "pause", "resume", "refuse"):
-        write_sound(folder / "sounds" / f"confirm-{code}.wav", 0.1)
-    spool = folder / "spool"
-    spool.mkdir()
-    spool.chmod(0o2770)
-    (folder / "state").mkdir()
-    (folder / "queue_log").write_text("")
-    values = {
-        "pbx.host": "127.0.0.1",
-        "pbx.port": str(port),
-        "ami_secret": str(write_secret(folder / "ami.secret", SECRET)),
-        "dialplan_secret": str(write_secret(folder / "dialplan.secret", DIALPLAN_SECRET)),
-        "pbx.more": "",
-        "capture.start": "ami",
-        "queue": "advice",
-        **(changes or {}),
-    }
-    path = folder / "ari-recorder.toml"
-    path.write_text(f"""
-[pbx]
-host = "{values["pbx.host"]}"
-port = {values["pbx.port"]}
-username = "ari-recorder"
-secret_file = "{values["ami_secret"]}"
-dialplan_secret_file = "{values["dialplan_secret"]}"
-spool = "{spool}"
-sounds = "{folder / "sounds"}"
-queue_log = "{folder / "queue_log"}"
-{values["pbx.more"]}
-[capture]
-start = "{values["capture.start"]}"
-[storage]
-state = "{folder / "state"}"
-[[queues]]
-name = "{values["queue"]}"
-retention = "P3M"
-""")
-    return config.load(path)
+from tests.asterisk.fake_ami import Action, Client, FakeAmi, fake_ami, frame, rows_begin
+from tests.site import DIALPLAN_SECRET, prepare, write_secret, write_sound
 
 
 def of(findings: list[Finding], area: Area, level: Level) -> list[str]:

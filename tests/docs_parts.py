@@ -1,0 +1,103 @@
+"""The parts of the documents that are made from the program. `python -m tests.docs_parts` writes them anew."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+from ari_recorder import config
+from ari_recorder.cli import app
+from ari_recorder.domain import errors
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
+
+
+def subclasses(kind: type[errors.RecorderError]) -> Iterator[type[errors.RecorderError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def coded_errors() -> list[type[errors.RecorderError]]:
+    """Errors with a code of their own, in the order of the source."""
+    return [error for error in subclasses(errors.RecorderError) if "code" in vars(error)]
+
+
+def commands() -> Iterator[tuple[str, TyperCommand]]:
+    """`recordings list` and its like, with what they are."""
+    yield from _walk("", typer.main.get_command(app))
+
+
+def _walk(name: str, command: object) -> Iterator[tuple[str, TyperCommand]]:
+    if isinstance(command, TyperGroup):
+        for child_name, child in command.commands.items():
+            yield from _walk(f"{name} {child_name}".strip(), child)
+    elif isinstance(command, TyperCommand):
+        yield name, command
+
+
+def settings_table() -> str:
+    lines = ["| setting | default | what it is |", "|---|---|---|"]
+    for setting in config.settings():
+        default = "must be given" if setting.default is None else f"`{setting.default}`" if setting.default else ""
+        section, _, key = setting.key.partition(".")
+        name = f"`[[{section}]]` {key}" if section == "queues" else f"`{setting.key}`"
+        sample = "" if setting.sample == setting.default else f" For example `{setting.sample}`"
+        lines.append(f"| {name} | {default} | {_cell(setting.description)}{sample} |")
+    return "\n".join(lines)
+
+
+def commands_table() -> str:
+    lines = ["| command | what it does |", "|---|---|"]
+    for name, command in commands():
+        arguments = [param for param in command.params if isinstance(param, TyperArgument)]
+        options = [
+            param for param in command.params if isinstance(param, TyperOption) and param.name not in ("config", "json")
+        ]
+        usage = " ".join([name, *(str(argument.metavar) for argument in arguments)])
+        told = " ".join(f"`{_option(option)}`: {option.help}" for option in options)
+        lines.append(f"| `ari-recorder {usage}` | {_cell(f'{command.help} {told}'.strip())} |")
+    return "\n".join(lines)
+
+
+def errors_table() -> str:
+    lines = ["| code | what is said |", "|---|---|"]
+    for error in sorted(coded_errors(), key=lambda error: error.code):
+        told = re.sub(r"\{(\w+)[^}]*\}", r"‹\1›", " ".join((error.__doc__ or "").split()))
+        lines.append(f"| `{error.code}` | {_cell(told)} |")
+    return "\n".join(lines)
+
+
+PARTS = {
+    (README, "settings"): settings_table,
+    (README, "commands"): commands_table,
+    (OPERATIONS, "errors"): errors_table,
+}
+
+
+def with_part(text: str, name: str, part: str) -> str:
+    """`text` with what is between the markers of `name` replaced."""
+    begin = f"<!-- {name}: made by `python -m tests.docs_parts` -->\n"
+    end = f"<!-- end of {name} -->"
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"there are no markers of {name}")
+    return f"{before}{begin}{part}\n{end}{after}"
+
+
+def _option(option: TyperOption) -> str:
+    return option.opts[0] + (f" {option.metavar}" if option.metavar else "" if option.is_flag else " N")
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    for (path, name), make in PARTS.items():
+        path.write_text(with_part(path.read_text(), name, make()))

@@ -1,0 +1,188 @@
+"""A site for tests of commands: a configuration, a vault with a sealed recording, and its call in a real database."""
+
+import json
+import math
+import struct
+import wave
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from ari_recorder import config
+from ari_recorder.config import Config
+from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind, Member
+from ari_recorder.domain.events import Party, SealedFacts, Side, Uniqueid
+from ari_recorder.domain.ledger import judge
+from ari_recorder.domain.recordings import EndReason, Recording, RecordingState, StartedBy
+from ari_recorder.services.record import CALLER_PURPOSE
+from ari_recorder.storage import calls
+from ari_recorder.storage.db import Database
+from ari_recorder.vault.files import VaultFiles, day_of
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.recordings import Vault
+
+NUMBER = "0401234567"
+NAME = "Aino Example"
+DIALPLAN_SECRET = "0a" * 32
+AMI_SECRET = "insecure-ami-secret"
+QUEUE = "advice"
+LENGTH = timedelta(seconds=2)
+
+
+def write_sound(path: Path, seconds: float = 3.0, rate: int = 8000) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(rate)
+        wav.writeframes(bytes(2 * int(seconds * rate)))
+
+
+def write_secret(path: Path, secret: str) -> Path:
+    path.write_text(secret)
+    path.chmod(0o600)
+    return path
+
+
+def write_site(folder: Path, port: int = 1, changes: dict[str, str] | None = None) -> Path:
+    """A configuration file, and around it everything of this host as it should be."""
+    for language in ("fi", "sv", "en"):
+        write_sound(folder / "sounds" / language / "announcement.wav")
+    for code in ("threat", "pause", "resume", "refuse"):
+        write_sound(folder / "sounds" / f"confirm-{code}.wav", 0.1)
+    spool = folder / "spool"
+    spool.mkdir()
+    spool.chmod(0o2770)
+    (folder / "state").mkdir(mode=0o700)
+    (folder / "queue_log").write_text("")
+    values = {
+        "pbx.host": "127.0.0.1",
+        "pbx.port": str(port),
+        "ami_secret": str(write_secret(folder / "ami.secret", AMI_SECRET)),
+        "dialplan_secret": str(write_secret(folder / "dialplan.secret", DIALPLAN_SECRET)),
+        "pbx.more": "",
+        "capture.start": "ami",
+        "queue": QUEUE,
+        "retention": 'retention = "P3M"',
+        "spool": str(spool),
+        "database": "",
+        **(changes or {}),
+    }
+    path = folder / "ari-recorder.toml"
+    path.write_text(f"""
+[pbx]
+host = "{values["pbx.host"]}"
+port = {values["pbx.port"]}
+username = "ari-recorder"
+secret_file = "{values["ami_secret"]}"
+dialplan_secret_file = "{values["dialplan_secret"]}"
+spool = "{values["spool"]}"
+sounds = "{folder / "sounds"}"
+queue_log = "{folder / "queue_log"}"
+{values["pbx.more"]}
+[capture]
+start = "{values["capture.start"]}"
+[storage]
+state = "{folder / "state"}"
+[database]
+{values["database"]}
+[[queues]]
+name = "{values["queue"]}"
+{values["retention"]}
+""")
+    return path
+
+
+def prepare(folder: Path, port: int = 1, changes: dict[str, str] | None = None) -> Config:
+    return config.load(write_site(folder, port, changes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A call that was recorded, sealed and stored."""
+
+    recording_id: UUID
+    call: Call
+
+
+def tone(hertz: int, length: timedelta = LENGTH) -> bytes:
+    count = int(length.total_seconds() * 8000)
+    return b"".join(struct.pack("<h", int(8000 * math.sin(2 * math.pi * hertz * n / 8000))) for n in range(count))
+
+
+async def record(
+    settings: Config, database: Database, *, started_at: datetime | None = None, uniqueid: str = "1700000000.1"
+) -> Recorded:
+    """Caller 440 Hz, agent 880 Hz; flagged as a threat after one second."""
+    files = VaultFiles(settings.storage.vault)
+    files.prepare()
+    settings.storage.keys.mkdir(mode=0o700, exist_ok=True)
+    keyring = Keyring.open(settings.storage.master_key, sealed_recordings_exist=False)
+    vault = Vault(files, keyring, settings.pbx.spool)
+    at = started_at or datetime.now(UTC) - timedelta(minutes=1)
+    recording_id = uuid4()
+    sides = {side: settings.pbx.spool / f"{recording_id}.{side}.sln" for side in ("caller", "agent")}
+    sides["caller"].write_bytes(tone(440))
+    sides["agent"].write_bytes(tone(880))
+    sealed = vault.seal_recording(sides["caller"], sides["agent"], recording_id, day_of(at))
+    for path in sides.values():
+        path.unlink()
+    side = Side(duration=LENGTH, peak=0.24, rms=0.17, has_audio=True)
+    facts = SealedFacts(
+        path=sealed.path,
+        wrapped_key=sealed.wrapped_key.hex(),
+        sha256=sealed.sha256.hex(),
+        sealed_bytes=sealed.sealed_bytes,
+        duration=sealed.duration,
+        caller=side,
+        agent=side,
+    )
+    recording = Recording(
+        id=recording_id,
+        base=str(recording_id),
+        segment=1,
+        started_at=at,
+        started_by=StartedBy.SERVICE,
+        clock_at_start=timedelta(),
+        state=RecordingState.SEALED,
+        end_reason=EndReason.HANGUP,
+        ended_at=at + LENGTH,
+        sealed=facts,
+    )
+    member = Member(
+        uniqueid=Uniqueid("1700000000.2"),
+        queue=QUEUE,
+        interface="PJSIP/1001",
+        name="Adviser 1001",
+        connected_at=at,
+        hold_time=timedelta(seconds=5),
+        ring_time=timedelta(seconds=3),
+        talk_time=LENGTH,
+        end_reason="caller",
+    )
+    call = Call(
+        id=uuid4(),
+        system_name="pbx1",
+        uniqueid=Uniqueid(uniqueid),
+        linkedid=uniqueid,
+        channel="PJSIP/operator-00000001",
+        first_seen_at=at - timedelta(seconds=10),
+        state=CallState.ENDED,
+        number="0800123456",
+        queue=QUEUE,
+        caller=Party(num=NUMBER, name=NAME),
+        joined_at=at - timedelta(seconds=5),
+        connected_at=at,
+        ended_at=at + LENGTH,
+        end_reason=EndReason.HANGUP,
+        members=(member,),
+        marks=(Mark(kind=MarkKind.THREAT, at=at + LENGTH / 2, offset=LENGTH / 2, by="PJSIP/1001"),),
+        recordings=(recording,),
+        bridged_before=LENGTH,
+    )
+    verdict = judge(call, frozenset({QUEUE}))
+    async with database.transaction() as conn:
+        personal = keyring.seal_text(json.dumps({"num": NUMBER, "name": NAME}), CALLER_PURPOSE, call.id)
+        await calls.upsert(conn, call, personal, verdict.state, verdict.reason, LENGTH, datetime.now(UTC))
+    return Recorded(recording_id=recording_id, call=call)
