@@ -22,8 +22,15 @@ from ari_recorder.domain.evidence import Claim
 
 
 def retell(base: str, uniqueid: Uniqueid, claim: Claim, lines: Iterable[str]) -> list[Event]:
-    """The call's events up to its end, in order. `lines` is the whole queue_log."""
-    events: list[Event] = [
+    """The call's events up to its end, in order; none when queue_log, given as its lines, does not know it."""
+    events: list[Event] = []
+    for line in lines:
+        fields = line.rstrip("\n").split("|")
+        if len(fields) >= 5 and fields[1] == uniqueid:
+            events += _events(uniqueid, base, fields)
+    if not events:
+        return []
+    return [
         Announced(
             at=claim.done,
             number=claim.number,
@@ -33,13 +40,9 @@ def retell(base: str, uniqueid: Uniqueid, claim: Claim, lines: Iterable[str]) ->
             uniqueid=uniqueid,
             linkedid=uniqueid,
             channel="",
-        )
+        ),
+        *events,
     ]
-    for line in lines:
-        fields = line.rstrip("\n").split("|")
-        if len(fields) >= 5 and fields[1] == uniqueid:
-            events += _events(uniqueid, base, fields)
-    return events
 
 
 def _events(uniqueid: Uniqueid, base: str, fields: list[str]) -> Iterator[Event]:

@@ -130,6 +130,7 @@ class Call:
     evidence_problem: str = "no announcement was reported"
     joined_at: datetime | None = None
     connected_at: datetime | None = None
+    connected_unseen: bool = False  # the answer was concluded from a snapshot: our clock began too late
     abandoned: bool = False
     left_queue: bool = False
     refused_at: datetime | None = None
@@ -270,6 +271,7 @@ def _connected(call: Call, event: AgentConnect, policy: Policy, fresh: UUID) -> 
         linkedid=event.linkedid,
         joined_at=call.joined_at or event.at - event.hold_time,
         connected_at=call.connected_at or event.at,
+        connected_unseen=call.connected_unseen or event.missed,
         members=(*call.members, member),
     )
     if event.queue not in policy.queues:

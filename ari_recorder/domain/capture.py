@@ -332,6 +332,9 @@ def _sealed(call: Call, recording: Recording, event: Sealed) -> Step:
     if recording.state is not RecordingState.CLOSED:
         return call, ()
     done = replace(recording, state=RecordingState.SEALED, sealed=event.facts)
+    if call.connected_unseen and recording.ended_at is not None:
+        # It ran before we looked: its length tells when it began, so that marks fall on the right second.
+        done = replace(done, clock_at_start=call.clock(recording.ended_at) - event.facts.duration)
     return _with(call, done), (ForgetFiles(recording_id=recording.id, base=recording.base),)
 
 

@@ -84,10 +84,13 @@ def judge(call: Call, queues: frozenset[str]) -> Verdict:
 def _judge_recorded(call: Call) -> Verdict:
     sealed = [(r, r.sealed) for r in call.recordings if r.sealed is not None]
     heard = sum((facts.duration for _, facts in sealed), timedelta())
-    if EndReason.ENDED_UNSEEN in (call.end_reason, *(r.end_reason for r, _ in sealed)):
-        adopted = all(r.started_by is StartedBy.DIALPLAN for r, _ in sealed)
-        return _verdict(LedgerState.RECORDED, Reason.ADOPTED if adopted else Reason.ENDED_UNSEEN)
-    if any(r.late for r, _ in sealed):
+    # What nobody saw begin or end cannot be measured against our clock; its audio is what there was.
+    unseen = EndReason.ENDED_UNSEEN in (call.end_reason, *(r.end_reason for r, _ in sealed))
+    if (unseen or call.connected_unseen) and all(r.started_by is StartedBy.DIALPLAN for r, _ in sealed):
+        return _verdict(LedgerState.RECORDED, Reason.ADOPTED)
+    if unseen:
+        return _verdict(LedgerState.RECORDED, Reason.ENDED_UNSEEN)
+    if call.connected_unseen or any(r.late for r, _ in sealed):
         return _verdict(LedgerState.RECORDED, Reason.LATE_START)
     if abs(heard - call.talk_time) > TOLERANCE:
         return _verdict(LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS)

@@ -1,0 +1,296 @@
+"""Recording calls: each event through the call machine, each new state into the journal, then each order carried out.
+
+    AMI events ──┐
+    closed files ┼─► inbox (bounded, in order) ─► switchboard ─► journal (fsync) ─► orders of that call, in sequence
+    outcomes ────┘                                                                      │
+         ▲──────────────────────────────────────────────────────────────────────────────┘
+
+One consumer decides; nothing slow happens in it. Orders of one call wait for that call's journal entry and for its
+earlier orders; calls do not wait for each other. What is decided is domain/, how an order is done services/effects.py.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import structlog
+
+from ari_recorder.asterisk import sounds
+from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.asterisk.spool import Spool
+from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer, writer
+from ari_recorder.domain.calls import Call
+from ari_recorder.domain.commands import AlarmCode, Command
+from ari_recorder.domain.errors import RecorderError
+from ari_recorder.domain.events import Event, FilesClosed, Party, ResyncBegan, ResyncDone
+from ari_recorder.domain.recordings import FINAL
+from ari_recorder.domain.switchboard import Change, Switchboard
+from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.effects import Effects
+from ari_recorder.services.seal import Sealer
+from ari_recorder.services.store import CallStore
+from ari_recorder.storage.db import Database
+from ari_recorder.storage.journal import Journal
+from ari_recorder.supervise import until
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.recordings import Vault
+
+log = structlog.get_logger(__name__)
+
+# Enough for the burst of a resync; beyond it the AMI session's own bounded queue takes over.
+INBOX = 10_000
+CALLER_PURPOSE = "caller"
+HEARTBEAT_VARIABLE = "ARI_RECORDER_HEARTBEAT"
+# Orders to the PBX take milliseconds; one that hangs is known to the journal.
+GRACE_SECONDS = 5.0
+
+
+class Recorder:
+    """Built by daemon.py; its jobs `hear`, `decide`, `watch_spool`, `beat` and `store` run under the supervisor."""
+
+    def __init__(
+        self,
+        *,
+        ami: AmiSession,
+        spool: Spool,
+        vault: Vault,
+        keyring: Keyring,
+        journal: Journal,
+        database: Database,
+        switchboard: Switchboard,
+        adoption: Adoption,
+        sounds_folder: Path,
+        pbx_name: str | None,
+        heartbeat_seconds: float,
+        growth_deadline_seconds: float,
+    ) -> None:
+        self._ami = ami
+        self._spool = spool
+        self._keyring = keyring
+        self._journal = journal
+        self._board = switchboard
+        self._adoption = adoption
+        self._sounds = sounds_folder
+        self._pbx_name = pbx_name
+        self._heartbeat_seconds = heartbeat_seconds
+        self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX)
+        self._calls: dict[UUID, Call] = {}
+        self._sealed_callers: dict[UUID, bytes] = {}
+        self._orders: dict[UUID, asyncio.Task[None]] = {}
+        self._store = CallStore(
+            database=database,
+            queues=switchboard.policy.queues,
+            newest=self._calls.get,
+            personal=self._personal,
+            stored=self._over,
+        )
+        self._effects = Effects(
+            ami=ami,
+            spool=spool,
+            sealer=Sealer(vault=vault, spool=spool, tell=self._inbox.put),
+            tell=self._inbox.put,
+            store=self._store.put,
+            growth_deadline=timedelta(seconds=growth_deadline_seconds),
+        )
+
+    # --- life
+
+    async def load(self) -> None:
+        """Calls from before the restart: their state, and what was ordered and may not have happened."""
+        for call, personal in await asyncio.to_thread(self._journal.load):
+            if personal is not None:
+                call = replace(call, caller=self._opened(call, personal))
+            self._apply(self._board.load(call, _now()))
+            if call.finished or any(r.state in FINAL for r in call.recordings):
+                self._store.put(call.id)
+
+    async def hear(self, stop: asyncio.Event) -> None:
+        await until(stop, self._hear())
+
+    async def _hear(self) -> None:
+        """Events of the PBX into the inbox. A full inbox makes the AMI session hold them back, bounded there too."""
+        right = True
+        async for event in self._ami.events():
+            if isinstance(event, ResyncBegan):
+                right = self._is_our_pbx(event.system_name)
+            if right:
+                await self._inbox.put(event)
+
+    def _is_our_pbx(self, system_name: str) -> bool:
+        """Calls are known by system name and Uniqueid: those of another PBX must not be mixed in."""
+        if self._pbx_name is None:
+            self._board.system_name = system_name
+        elif system_name != self._pbx_name:
+            because = (
+                f"the PBX calls itself {system_name!r}, pbx.system_name says {self._pbx_name!r}; nothing is recorded"
+            )
+            log.error("alarm", action="alarm", alarm=AlarmCode.WRONG_PBX.value, subject=system_name, because=because)
+            return False
+        return True
+
+    async def watch_spool(self, stop: asyncio.Event) -> None:
+        await until(stop, self._watch_spool())
+
+    async def _watch_spool(self) -> None:
+        """Files that were closed for good."""
+        with SpoolWatch(self._spool) as watch:
+            async for news in watch:
+                match news:
+                    case Closed():
+                        await self._tell_closed(news.base)
+                    case Unsure():
+                        for base in news.bases:
+                            if await writer(self._spool, base) is Writer.CLOSED:
+                                await self._tell_closed(base)
+
+    async def _tell_closed(self, base: str) -> None:
+        recording_id = next((r.id for call in self.calls for r in call.recordings if r.base == base), None)
+        if recording_id is not None:
+            await self._inbox.put(FilesClosed(at=_now(), recording_id=recording_id))
+
+    async def decide(self, stop: asyncio.Event) -> None:
+        await until(stop, self._decide_all())
+
+    async def _decide_all(self) -> None:
+        """The one consumer."""
+        while True:
+            event = await self._inbox.get()
+            try:
+                self._decide(event)
+                if isinstance(event, ResyncDone):
+                    await self._adopt()
+            except Exception as error:
+                # One event that cannot be handled must not end recording; what call it was is in the journal.
+                log.error("event_fail", action="event_fail", name=type(event).__name__, error=type(error).__name__)
+
+    async def beat(self, stop: asyncio.Event) -> None:
+        await until(stop, self._beat())
+
+    async def _beat(self) -> None:
+        """Tell the dialplan that we are there, so that its net stays off; take note of replaced sounds."""
+        while True:
+            found = await asyncio.to_thread(sounds.read, self._sounds)
+            self._board.policy = replace(self._board.policy, sounds=found)
+            if self._ami.live:
+                try:
+                    await self._ami.set_global(HEARTBEAT_VARIABLE, str(int(time.time())))
+                except RecorderError as error:
+                    log.warning("heartbeat_fail", action="heartbeat_fail", code=error.code)
+            await asyncio.sleep(self._heartbeat_seconds)
+
+    async def talk(self, stop: asyncio.Event) -> None:
+        await until(stop, self._ami.run())
+
+    async def store(self, stop: asyncio.Event) -> None:
+        await self._store.run(stop)
+
+    async def aclose(self) -> None:
+        """What was ordered is carried out as far as it goes; the journal holds the rest."""
+        if self._orders:
+            await asyncio.wait(set(self._orders.values()), timeout=GRACE_SECONDS)
+        await self._effects.aclose()
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        return self._board.calls
+
+    # --- one event
+
+    def _decide(self, event: Event) -> None:
+        for change in self._board.feed(event):
+            self._apply(change)
+
+    def _apply(self, change: Change) -> None:
+        call = change.call
+        if call is None:
+            for command in change.commands:
+                self._spawn(UUID(int=0), None, None, (command,))
+            return
+        self._calls[call.id] = call
+        durable = asyncio.ensure_future(self._journal.append(replace(call, caller=None), self._personal(call)))
+        self._spawn(call.id, call, durable, change.commands)
+
+    def _spawn(
+        self,
+        key: UUID,
+        call: Call | None,
+        durable: "asyncio.Future[None] | None",
+        commands: tuple[Command, ...],
+    ) -> None:
+        task = asyncio.create_task(self._carry_out(self._orders.get(key), call, durable, commands))
+        self._orders[key] = task
+        task.add_done_callback(lambda done: self._ordered(key, done))
+
+    def _ordered(self, key: UUID, task: "asyncio.Task[None]") -> None:
+        if self._orders.get(key) is task:
+            del self._orders[key]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("order_fail", action="order_fail", error=type(error).__name__)
+
+    async def _carry_out(
+        self,
+        earlier: "asyncio.Task[None] | None",
+        call: Call | None,
+        durable: "asyncio.Future[None] | None",
+        commands: tuple[Command, ...],
+    ) -> None:
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        journaled = True
+        if durable is not None:
+            try:
+                await durable
+            except RecorderError as error:
+                journaled = False
+                log.error("alarm", action="alarm", alarm=AlarmCode.JOURNAL_FAILED.value, subject=error.code)
+        for command in commands:
+            await self._effects.carry_out(command, call, journaled=journaled)
+
+    async def _over(self, call: Call) -> None:
+        """The call is finished and stored: nothing of it is needed here any more."""
+        earlier = self._orders.get(call.id)
+        if earlier is not None:
+            await asyncio.wait({earlier})
+        await self._journal.retire(call.id)
+        self._board.forget(call.uniqueid)
+        self._calls.pop(call.id, None)
+        self._sealed_callers.pop(call.id, None)
+
+    async def _adopt(self) -> None:
+        known = {r.base for call in self.calls for r in call.recordings}
+        living = {call.uniqueid for call in self.calls}
+        async for found in self._adoption.find(known, living):
+            for event in found.events:
+                self._decide(event)
+            for change in self._board.gone(found.uniqueid, _now()):
+                self._apply(change)
+
+    # --- the caller's number and name, sealed
+
+    def _personal(self, call: Call) -> bytes | None:
+        if call.caller is None:
+            return None
+        sealed = self._sealed_callers.get(call.id)
+        if sealed is None:
+            text = json.dumps({"num": call.caller.num, "name": call.caller.name}, ensure_ascii=False)
+            sealed = self._keyring.seal_text(text, CALLER_PURPOSE, call.id)
+            self._sealed_callers[call.id] = sealed
+        return sealed
+
+    def _opened(self, call: Call, personal: bytes) -> Party:
+        self._sealed_callers[call.id] = personal
+        return open_caller(self._keyring, call.id, personal)
+
+
+def open_caller(keyring: Keyring, call_id: UUID, personal: bytes) -> Party:
+    """The caller as sealed with the call."""
+    fields = json.loads(keyring.open_text(personal, CALLER_PURPOSE, call_id))
+    return Party(num=fields["num"], name=fields["name"])
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,127 @@
+"""Spool files become a sealed recording. How a sealed file looks is the vault's matter, when to seal the call machine's.
+
+At most two are sealed at once: one per core, so that live calls do not notice. What fails for want of room or rights is
+tried again until it works; what cannot work is told as final, and the spool files stay where they are.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from ari_recorder.asterisk.spool import Spool
+from ari_recorder.domain.calls import Call
+from ari_recorder.domain.commands import SealRecording
+from ari_recorder.domain.errors import NothingCaptured, RecorderError, RecordingTooLong
+from ari_recorder.domain.events import Event, Sealed, SealedFacts, SealFailed, Side
+from ari_recorder.domain.recordings import Recording
+from ari_recorder.vault.codec import SAMPLE_RATE, SideFacts
+from ari_recorder.vault.files import day_of, path_of
+from ari_recorder.vault.recordings import Sealed as Stored
+from ari_recorder.vault.recordings import Vault
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 2
+RETRY_FIRST = timedelta(seconds=1)
+RETRY_MOST = timedelta(minutes=1)
+FULL_SCALE = 32768
+
+
+class Sealer:
+    def __init__(self, *, vault: Vault, spool: Spool, tell: Callable[[Event], Awaitable[None]]) -> None:
+        self._vault = vault
+        self._spool = spool
+        self._tell = tell
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._running: dict[UUID, asyncio.Task[None]] = {}
+
+    async def seal(self, call: Call, command: SealRecording) -> None:
+        """Seal until it is done or cannot be done. A second order for the same recording finds the first at work."""
+        if command.recording_id in self._running:
+            return
+        recording = next(r for r in call.recordings if r.id == command.recording_id)
+        task = asyncio.create_task(self._until_done(recording))
+        self._running[recording.id] = task
+        try:
+            await asyncio.wait({task})
+            await task
+        finally:
+            self._running.pop(recording.id, None)
+
+    async def destroy(self, recording: Recording) -> None:
+        """No sealed file of this recording stays, whether it is known, half made, or being made right now."""
+        running = self._running.get(recording.id)
+        if running is not None:
+            running.cancel()
+            await asyncio.wait({running})
+        await asyncio.to_thread(self._vault.files.unlink, path_of(recording.id, day_of(recording.started_at)))
+
+    async def finish(self) -> None:
+        """Wait for what is being sealed now; what waits for a retry is left to the next start."""
+        waiting = set(self._running.values())
+        if waiting:
+            await asyncio.wait(waiting, timeout=RETRY_FIRST.total_seconds())
+
+    async def _until_done(self, recording: Recording) -> None:
+        wait = RETRY_FIRST
+        while True:
+            try:
+                async with self._slots:
+                    stored = await self._seal_once(recording)
+            except (NothingCaptured, RecordingTooLong) as error:
+                await self._failed(recording, str(error), final=True)
+                return
+            except Exception as error:
+                # Whatever it is, the audio is still in the spool; only what we know to be hopeless is given up.
+                because = str(error) if isinstance(error, RecorderError) else type(error).__name__
+                await self._failed(recording, because, final=False)
+                await asyncio.sleep(wait.total_seconds())
+                wait = min(wait * 2, RETRY_MOST)
+            else:
+                await self._tell(Sealed(at=datetime.now(UTC), recording_id=recording.id, facts=_facts(stored)))
+                return
+
+    async def _seal_once(self, recording: Recording) -> Stored:
+        """In a thread, which a cancelled task waits for: nobody may think it over while it still writes."""
+        work = asyncio.ensure_future(asyncio.to_thread(self._in_thread, recording))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait({work})
+            raise
+
+    def _in_thread(self, recording: Recording) -> Stored:
+        files = self._spool.files(recording.base)
+        day = day_of(recording.started_at)
+        if not files.caller.exists() and not files.agent.exists():
+            raise NothingCaptured(recording_id=recording.id)
+        # A file from before a crash is of no use: its key was never written down, else nobody had ordered this.
+        self._vault.files.unlink(path_of(recording.id, day))
+        return self._vault.seal_recording(files.caller, files.agent, recording.id, day)
+
+    async def _failed(self, recording: Recording, because: str, *, final: bool) -> None:
+        await self._tell(SealFailed(at=datetime.now(UTC), recording_id=recording.id, because=because, final=final))
+
+
+def _facts(stored: Stored) -> SealedFacts:
+    return SealedFacts(
+        path=stored.path,
+        wrapped_key=stored.wrapped_key.hex(),
+        sha256=stored.sha256.hex(),
+        sealed_bytes=stored.sealed_bytes,
+        duration=stored.duration,
+        caller=_side(stored.caller),
+        agent=_side(stored.agent),
+    )
+
+
+def _side(side: SideFacts) -> Side:
+    return Side(
+        duration=timedelta(seconds=side.samples / SAMPLE_RATE),
+        peak=side.peak / FULL_SCALE,
+        rms=side.rms / FULL_SCALE,
+        has_audio=side.carries_audio,
+    )

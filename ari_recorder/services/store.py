@@ -1,0 +1,107 @@
+"""Finished calls on their way into the database. With it away they wait, in the journal, and are stored later.
+
+The row of a call and those of its recordings are written in one transaction that may be repeated: the same call twice
+is one call. Only after it was committed is the journal's copy retired.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from ari_recorder.domain.calls import Call
+from ari_recorder.domain.errors import RecorderError
+from ari_recorder.domain.ledger import judge
+from ari_recorder.domain.recordings import RecordingState
+from ari_recorder.storage import calls
+from ari_recorder.storage.db import Database
+
+log = structlog.get_logger(__name__)
+
+# A database that is back is used again within this time (DESIGN section 10 asks for 5 s).
+RETRY = timedelta(seconds=2)
+
+
+class CallStore:
+    """`put` a call whenever its row must change; `run` keeps the database up with it."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        queues: frozenset[str],
+        newest: Callable[[UUID], Call | None],
+        personal: Callable[[Call], bytes | None],
+        stored: Callable[[Call], Awaitable[None]],
+    ) -> None:
+        """`newest` gives a call as it is now, `personal` its caller sealed, `stored` hears of calls that are over."""
+        self._database = database
+        self._queues = queues
+        self._newest = newest
+        self._personal = personal
+        self._stored = stored
+        self._waiting: dict[UUID, None] = {}
+        self._wake = asyncio.Event()
+
+    def put(self, call_id: UUID) -> None:
+        self._waiting[call_id] = None
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            if not self._waiting:
+                self._wake.clear()
+                await _either(self._wake, stop, None)
+                continue
+            call_id = next(iter(self._waiting))
+            try:
+                await self._store(call_id)
+            except RecorderError as error:
+                log.warning("call_store_retry", action="call_store_retry", code=error.code, waiting=len(self._waiting))
+                await _either(None, stop, RETRY)
+
+    async def _store(self, call_id: UUID) -> None:
+        call = self._newest(call_id)
+        del self._waiting[call_id]  # a `put` from here on is a newer one
+        if call is None:
+            return
+        try:
+            if call.joined_at is not None:
+                await self._write(call)
+        except BaseException:
+            self._waiting[call_id] = None
+            raise
+        if call.finished:
+            await self._stored(call)
+
+    async def _write(self, call: Call) -> None:
+        verdict = judge(call, self._queues)
+        kept = any(r.state is RecordingState.SEALED for r in call.recordings)
+        personal = self._personal(call) if kept else None  # whose voice is not kept, whose number is not kept
+        async with self._database.transaction() as conn:
+            await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, datetime.now(UTC))
+        log.info(
+            "call_store",
+            action="call_store",
+            call_id=str(call.id),
+            queue=call.queue,
+            ledger=verdict.state.value,
+            reason=verdict.reason.value,
+        )
+
+
+async def _either(wake: asyncio.Event | None, stop: asyncio.Event, timeout: timedelta | None) -> None:
+    """Until one of the events is set, or the time is over."""
+    events = [asyncio.ensure_future(event.wait()) for event in (wake, stop) if event is not None]
+    try:
+        seconds = timeout.total_seconds() if timeout is not None else None
+        await asyncio.wait(events, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for event in events:
+            event.cancel()
