@@ -182,8 +182,8 @@ async def test_the_database_itself_keeps_no_tombstone_with_a_key(database: Datab
     call = started(0)
     await store(database, call)
     for sql in (
-        "UPDATE recording SET state = 'erased', erasing_at = now(), erased_at = now(), erased_because = '', sides = NULL,"
-        " path = NULL",
+        "UPDATE recording SET state = 'erased', erasing_at = now(), erased_at = now(), erased_because = '',"
+        " sides = NULL, path = NULL",
         "UPDATE recording SET state = 'erased', erasing_at = now(), erased_because = '', path = NULL, sides = NULL,"
         " wrapped_key = NULL",
         "UPDATE recording SET wrapped_key = NULL",
