@@ -14,12 +14,11 @@ is the knowledge whether it was done (AmiOutcomeUnknown), and the caller has to 
 """
 
 import asyncio
-import random
 import ssl
 import time
 import traceback
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
@@ -29,6 +28,7 @@ import structlog
 from ari_recorder.asterisk import actions
 from ari_recorder.asterisk.ami_link import AmiLink
 from ari_recorder.asterisk.ami_protocol import AmiAction, Counters
+from ari_recorder.asterisk.ami_timing import AmiTiming, Backoff
 from ari_recorder.asterisk.frames import Headers
 from ari_recorder.asterisk.messages import Reader, forged
 from ari_recorder.asterisk.stream import EventStream
@@ -59,24 +59,6 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AmiTiming:
-    """Seconds. The defaults have their reasons beside them."""
-
-    connect: float = 5.0
-    login: float = 10.0  # Asterisk sleeps a second before it refuses
-    booted: float = 5.0
-    answer: float = 5.0
-    resync: float = 20.0  # a Status of a thousand channels takes well under a second
-    ping_every: float = 5.0
-    pong_within: float = 5.0  # a dead peer is noticed after 10 s of silence; TCP alone takes a quarter of an hour
-    retry_first: float = 0.5
-    retry_most: float = 30.0
-    # At most 7 refused log-ins in ten minutes: fail2ban's asterisk jail bans after 10 of them.
-    refused_first: float = 30.0
-    refused_most: float = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AmiHealth:
     """For metrics and the health page. `trouble` is the last error, None while live."""
 
@@ -92,22 +74,6 @@ class AmiHealth:
 class CoreSettings:
     version: str
     system_name: str
-
-
-@dataclass(slots=True)
-class Backoff:
-    """How long to wait: doubles with each failure, begins anew when a session lasted longer than the longest wait."""
-
-    first: float
-    most: float
-    _next: float = field(default=0.0, init=False)
-
-    def failed(self, lasted: float = 0.0) -> float:
-        if lasted > self.most:
-            self._next = 0.0
-        self._next = min(max(self._next * 2, self.first), self.most)
-        # Jitter only lengthens, so that the number of attempts in a time has a bound.
-        return self._next * random.uniform(1.0, 1.25)  # noqa: S311  (not a secret)
 
 
 class AmiSession:

@@ -13,28 +13,28 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import uuid4
 
-import structlog
 from panoramisk.actions import Action
 from panoramisk.ami_protocol import AMIProtocol
 
 from ari_recorder.asterisk import actions
 from ari_recorder.asterisk.frames import (
     BadFrame,
+    EventFilter,
     Framer,
     FrameTooLong,
     Headers,
     bytes_of,
     event_headers_of,
+    frames_in,
     headers_of,
     text_of,
 )
 from ari_recorder.asterisk.messages import WANTED
 from ari_recorder.domain.errors import AmiOutcomeUnknown
 
-log = structlog.get_logger(__name__)
-
 _GREETING = b"Asterisk Call Manager/"
-_WANTED = frozenset(name.encode() for name in WANTED)
+_WANTED = EventFilter(WANTED)
+_WANTED_LINES = frozenset(f"Event: {name}".encode() for name in WANTED)
 
 # panoramisk logs whole messages and actions: phone numbers and the secret. This logger has no handler and no parent.
 SILENT = logging.Logger("panoramisk", logging.CRITICAL + 1)
@@ -47,10 +47,8 @@ class Counters:
 
     bytes: int = 0
     events: int = 0
-    skipped: int = 0
     forged: int = 0
     not_utf8: int = 0
-    orphan_answers: int = 0
     gaps: int = 0
     logins: int = 0
     logins_refused: int = 0
@@ -109,6 +107,11 @@ class AmiAction(Action):  # type: ignore[misc]  # the library has no types
     __str__ = __repr__  # the library writes str(action), with the secret, to its log and to the socket
 
 
+def _without_stray_breaks(frame: bytes) -> bytes:
+    """Some versions of Asterisk end some messages with a line break too many."""
+    return frame.lstrip(b"\r\n")
+
+
 class Owner(Protocol):
     """What a connection tells: AmiLink."""
 
@@ -129,7 +132,6 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # the library has no type
         self._owner = owner
         self._framer = Framer()
         self._greeting = b""
-        self._lists = 0  # pending actions that wait for rows
         self.heard = time.monotonic()
         self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -139,29 +141,28 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # the library has no type
 
     def data_received(self, data: bytes) -> None:
         self.heard = time.monotonic()
-        counters = self._owner.counters
-        counters.bytes += len(data)
+        self._owner.counters.bytes += len(data)
         if self.version is None:
             data = self._greet(data)
         try:
-            frames = self._framer.cut(data)
+            block = self._framer.take(data)
         except FrameTooLong:
             self.abort("it sent a message without an end")
             return
-        for position, frame in enumerate(frames):
-            if self.closed:
-                log.warning("ami_frames_dropped", frames=len(frames) - position)
-                return
-            if frame[:7] == b"Event: ":
-                # Most of what AMI says is not for us: the name is looked at in bytes, before anything is decoded.
-                if frame[7 : frame.find(b"\r\n")] in _WANTED:
-                    self._event(frame)
-                elif self._lists and b"\r\nActionID: " in frame:
-                    self._answer(frame)
-                else:
-                    counters.skipped += 1
-            elif frame:
+        if not self.responses:
+            # No answer is due. Most of what AMI says is not for us, and is never cut out of the bytes.
+            for frame in _WANTED.frames_in(block):
+                self._event(frame)
+                if self.closed:
+                    return
+            return
+        for frame in map(_without_stray_breaks, frames_in(block)):
+            if frame.partition(b"\r")[0] in _WANTED_LINES:
+                self._event(frame)
+            elif b"\r\nActionID: " in frame:
                 self._answer(frame)
+            if self.closed:
+                return
 
     def _greet(self, data: bytes) -> bytes:
         """Read the first line; what follows it. No secret is sent to a peer that does not greet as AMI does."""
@@ -189,7 +190,7 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # the library has no type
             self._owner.refuse({}, f"reading it failed with {type(fault).__name__}")
 
     def _answer(self, frame: bytes) -> None:
-        text, is_utf8 = text_of(frame.lstrip(b"\r\n"))
+        text, is_utf8 = text_of(frame)
         if not is_utf8:
             self._owner.counters.not_utf8 += 1
         try:
@@ -200,11 +201,9 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # the library has no type
             self._owner.refuse({}, f"reading an answer failed with {type(fault).__name__}")
 
     def handle_message(self, message: Headers) -> None:
-        """An answer, or a row of one. What nobody asked for is counted and dropped."""
+        """An answer, or a row of one. What another session asked for is dropped."""
         action = self.responses.get(message.get("ActionID", ""))
-        if action is None:
-            self._owner.counters.orphan_answers += 1
-        elif action.add_message(message):
+        if action is not None and action.add_message(message):
             self.forget(action)
 
     def send(self, data: AmiAction, as_list: Any = None) -> "asyncio.Future[Headers]":
@@ -212,7 +211,6 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # the library has no type
         if not isinstance(data, AmiAction):
             raise TypeError("only an AmiAction is sent")
         self.responses[data.id] = data
-        self._lists += data.on_row is not None
         if self.closed or self.transport.is_closing():
             data.fail("the connection was lost at that moment")
         else:
@@ -222,8 +220,7 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # the library has no type
 
     def forget(self, action: AmiAction) -> None:
         """Nobody waits for this action any more."""
-        if self.responses.pop(action.id, None) is not None:
-            self._lists -= action.on_row is not None
+        self.responses.pop(action.id, None)
 
     def abort(self, because: str) -> None:
         """End the connection at once, for a reason of our own."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from panoramisk.manager import Manager
 
-from ari_recorder.asterisk.ami import AmiSession, AmiTiming
+from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.asterisk.ami_timing import AmiTiming
 from ari_recorder.domain.events import ChannelEvent, Event, ResyncDone
 from tests.asterisk.fake_ami import SECRET, Client, FakeAmi
 

@@ -11,8 +11,9 @@ import structlog
 from panoramisk.manager import Manager
 from panoramisk.message import Message
 
-from ari_recorder.asterisk.ami import AmiSession, Backoff, Phase
+from ari_recorder.asterisk.ami import AmiSession, Phase
 from ari_recorder.asterisk.ami_protocol import AmiAction, AmiProtocol
+from ari_recorder.asterisk.ami_timing import Backoff
 from ari_recorder.asterisk.frames import FRAME_MOST_BYTES, Framer, FrameTooLong, headers_of
 from ari_recorder.domain.errors import AmiLoginRefused, AmiLost, AmiOutcomeUnknown, AmiUnreachable
 from ari_recorder.domain.events import Gap, Hangup, QueueCallerJoin, ResyncDone
@@ -269,7 +270,7 @@ async def test_what_was_never_answered_is_forgotten() -> None:
         assert [len(protocol.responses) for protocol in live] == [0]
 
 
-async def test_an_answer_after_the_deadline_is_dropped_and_counted() -> None:
+async def test_an_answer_after_the_deadline_changes_nothing() -> None:
     async with fake_ami(answers={"Setvar": silent}) as server, live_on(server) as (session, _, client):
         with pytest.raises(AmiOutcomeUnknown):
             await session.set_global("X", "1")
@@ -277,7 +278,7 @@ async def test_an_answer_after_the_deadline_is_dropped_and_counted() -> None:
         server.answers.clear()
         client.send(f"Response: Success\r\nActionID: {action['ActionID']}\r\n\r\n".encode())
         await session.set_global("X", "2")
-        assert session.health().counters.orphan_answers == 1
+        assert session.live
 
 
 async def test_stock_keeps_every_unanswered_ping() -> None:
@@ -312,7 +313,7 @@ def cost(size: int) -> float:
     framer, fragment = Framer(), b"x" * 512
     begin = time.process_time()
     for _ in range(size // len(fragment)):
-        framer.cut(fragment)
+        framer.take(fragment)
     return time.process_time() - begin
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ari_recorder.asterisk.frames import Framer, event_headers_of, text_of
+from ari_recorder.asterisk.frames import Framer, event_headers_of, frames_in, text_of
 from ari_recorder.asterisk.messages import Reader
 from ari_recorder.domain.events import Language
 from ari_recorder.domain.evidence import Sound
@@ -31,7 +31,7 @@ def replay(capture: Path) -> tuple[Bench, dict[str, str]]:
     reader = Reader(SECRET)
     wire = "\r\n\r\n".join(block.replace("\n", "\r\n") for block in events.split("\n\n") if block[:1] != ";")
     last = None
-    for frame in Framer().cut(wire.encode() + b"\r\n\r\n"):
+    for frame in frames_in(Framer().take(wire.encode() + b"\r\n\r\n")):
         event = reader.read(event_headers_of(text_of(frame)[0]))
         if event is not None:
             bench.feed(event)

@@ -4,29 +4,54 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_recorder.asterisk.frames import END, BadFrame, Framer, bytes_of, event_headers_of, headers_of, text_of
+from ari_recorder.asterisk.frames import (
+    END,
+    BadFrame,
+    EventFilter,
+    Framer,
+    bytes_of,
+    event_headers_of,
+    frames_in,
+    headers_of,
+    text_of,
+)
 from ari_recorder.domain.errors import AmiValueRefused
 
 
 @given(
-    frames=st.lists(st.binary(min_size=0, max_size=30).filter(lambda b: b"\r" not in b and b"\n" not in b), max_size=8),
+    frames=st.lists(st.binary(min_size=1, max_size=30).filter(lambda b: b"\r" not in b and b"\n" not in b), max_size=8),
     cuts=st.lists(st.integers(0, 400), max_size=12),
 )
 def test_frames_are_the_same_however_the_stream_is_cut(frames: list[bytes], cuts: list[int]) -> None:
     wire = b"".join(frame + END for frame in frames) + b"rest"
     framer, got, begin = Framer(), [], 0
     for cut in sorted({min(cut, len(wire)) for cut in cuts} | {len(wire)}):
-        got += framer.cut(wire[begin:cut])
+        got += frames_in(framer.take(wire[begin:cut]))
         begin = cut
     assert got == frames
-    assert framer.cut(END) == [b"rest"]
+    assert frames_in(framer.take(END)) == [b"rest"]
 
 
 def test_single_bytes_make_the_same_frames() -> None:
     wire = b"Event: A\r\nX: 1\r\n\r\nEvent: B\r\n\r\n"
     framer = Framer()
-    got = [frame for position in range(len(wire)) for frame in framer.cut(wire[position : position + 1])]
+    got = [frame for position in range(len(wire)) for frame in frames_in(framer.take(wire[position : position + 1]))]
     assert got == [b"Event: A\r\nX: 1", b"Event: B"]
+
+
+PIECES = ["Event: A", "Event: AB", "Event: B", "Event", "Response: Success", "", "X: Event: A", "X: 1"]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES), min_size=1, max_size=4), max_size=8))
+def test_the_filter_finds_the_frames_that_begin_with_a_wanted_name_and_no_others(frames: list[list[str]]) -> None:
+    block = b"".join("\r\n".join(lines).encode() + END for lines in frames)
+    wanted = [
+        frame
+        for frame in block.split(END)
+        if frame.removeprefix(b"\r\n").partition(b"\r\n")[0] in (b"Event: A", b"Event: B")
+    ]
+    found = list(EventFilter(["A", "B"]).frames_in(block))
+    assert found == [frame.removeprefix(b"\r\n") for frame in wanted]
 
 
 def test_only_the_line_that_is_not_utf8_is_read_as_latin_1() -> None:

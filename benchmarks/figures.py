@@ -1,0 +1,58 @@
+"""What a figure is: a ratio to a peer, measured in the same run. Machines differ much, ratios less."""
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    at_least: float
+
+    def met(self, ratio: float) -> bool:
+        return ratio >= self.at_least
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    name: str
+    ratio: float
+    goal: Goal | None  # None: shown, and nothing is demanded of it
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def met(self) -> bool:
+        return self.goal is None or self.goal.met(self.ratio)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ratio": round(self.ratio, 3),
+            "name": self.name,
+            "goal_at_least": None if self.goal is None else self.goal.at_least,
+            "met": self.met,
+            **self.details,
+        }
+
+
+def middle(values: Sequence[float]) -> float:
+    return statistics.median(values)
+
+
+def machine() -> dict[str, Any]:
+    """What it was measured on."""
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "processor": models[0] if models else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),
+    }
