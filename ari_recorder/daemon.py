@@ -1,0 +1,182 @@
+"""The service: builds every part once, from the configuration, and runs their jobs in one event loop. Decides nothing.
+
+    spool-watch ─┐
+    ami ─► hear ─┼─► decide ─► effects (behind)          store ─► PostgreSQL
+                 │                                        ▲
+    heartbeat ───┘                       migrate ─────────┘          sweep
+
+Order of starting: what must be there before an event comes is started before the AMI session. Stopping goes the other
+way round: no new events, then what was ordered is carried out, then the database.
+"""
+
+import asyncio
+import signal
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from ari_recorder.asterisk import sounds
+from ari_recorder.asterisk.spool import Spool
+from ari_recorder.config import Config
+from ari_recorder.domain.calls import Policy
+from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.errors import FolderUnusable, Unavailable
+from ari_recorder.domain.switchboard import Switchboard
+from ari_recorder.services import connect
+from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.record import Recorder
+from ari_recorder.services.store import RETRY
+from ari_recorder.services.sweep import Sweep
+from ari_recorder.storage.db import Database
+from ari_recorder.storage.embedded import EmbeddedPostgres
+from ari_recorder.storage.journal import Journal
+from ari_recorder.storage.migrate import migrate
+from ari_recorder.supervise import Job, Supervisor, until
+from ari_recorder.vault.files import VaultFiles
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.recordings import Vault
+
+log = structlog.get_logger(__name__)
+
+
+async def run(config: Config) -> None:
+    """Until SIGTERM or SIGINT. A RecorderError or ConfigError says why it cannot start."""
+    stop = asyncio.Event()
+    with _stopped_by_signals(stop):
+        async with _service(config):
+            log.info("service_start", action="service_start")
+            await stop.wait()
+            log.info("service_stop", action="service_stop")
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    try:
+        yield
+    finally:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(signum)
+
+
+@asynccontextmanager
+async def _service(config: Config) -> AsyncIterator[None]:
+    """Everything built and running; leaving it stops everything in good order."""
+    _make_folders(config.storage.state, config.storage.keys)
+    spool = Spool(config.pbx.spool)
+    for advice in spool.check().advice:
+        log.warning("spool_advice", action="spool_advice", advice=advice)
+    with spool.held():
+        files = VaultFiles(config.storage.vault)
+        files.prepare()
+        # Whoever had a journal has been here before: the vault may just not be mounted.
+        been_here = files.any_sealed() or config.storage.journal.exists()
+        keyring = Keyring.open(config.storage.master_key, sealed_recordings_exist=been_here)
+        async with AsyncExitStack() as stack:
+            journal = stack.enter_context(Journal(config.storage.journal))
+            jobs = Supervisor()
+            database = await _database(config, stack, jobs)
+            usable = asyncio.Event()
+            await _try_to_migrate(database, usable)
+            recorder = _recorder(config, spool, files, keyring, journal, database)
+            sweep = _sweep(config, database, files)
+            stack.push_async_callback(recorder.aclose)
+            await stack.enter_async_context(jobs)
+            jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
+            jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
+            jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
+            jobs.start("decide", recorder.decide)
+            jobs.start("spool-watch", recorder.watch_spool)
+            await recorder.load()
+            jobs.start("hear", recorder.hear)
+            jobs.start("heartbeat", recorder.beat)
+            jobs.start("ami", recorder.talk)
+            yield
+
+
+def _make_folders(*folders: Path) -> None:
+    for folder in folders:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise FolderUnusable(path=folder, reason=error.strerror) from error
+
+
+async def _database(config: Config, stack: AsyncExitStack, jobs: Supervisor) -> Database:
+    """The site's database, or one of our own, kept running."""
+    dsn = config.dsn()
+    if dsn is None:
+        embedded = EmbeddedPostgres(config.storage.database, config.storage.logs)
+        stack.push_async_callback(embedded.stop)
+        dsn = await embedded.start()
+        jobs.start("postgresql", embedded.keep)
+    return await stack.enter_async_context(Database(dsn))
+
+
+async def _try_to_migrate(database: Database, usable: asyncio.Event) -> None:
+    """A database that is away is no reason not to record; one that is wrong is a reason not to start."""
+    try:
+        await migrate(database)
+    except Unavailable as error:
+        log.error("alarm", action="alarm", alarm=AlarmCode.DATABASE_AWAY.value, subject=error.code, because=str(error))
+    else:
+        usable.set()
+
+
+async def _migrate_when_it_is_there(database: Database, usable: asyncio.Event) -> None:
+    while not usable.is_set():
+        await asyncio.sleep(RETRY.total_seconds())
+        await _try_to_migrate(database, usable)
+    await asyncio.Event().wait()  # done; a job that ends would be started again
+
+
+async def _once(usable: asyncio.Event, stop: asyncio.Event, job: Job) -> None:
+    await until(stop, _true(usable))
+    if not stop.is_set():
+        await job(stop)
+
+
+async def _true(event: asyncio.Event) -> None:
+    await event.wait()
+
+
+def _recorder(
+    config: Config, spool: Spool, files: VaultFiles, keyring: Keyring, journal: Journal, database: Database
+) -> Recorder:
+    secret = config.dialplan_secret()
+    policy = Policy(
+        queues=frozenset(queue.name for queue in config.queues),
+        sounds=sounds.read(config.pbx.sounds),
+        outside=config.pbx.outside,
+        resume_guard=timedelta(seconds=config.capture.resume_guard_seconds),
+    )
+    switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=uuid.uuid4)
+    return Recorder(
+        ami=connect.ami_session(config),
+        spool=spool,
+        vault=Vault(files, keyring, spool.folder),
+        keyring=keyring,
+        journal=journal,
+        database=database,
+        switchboard=switchboard,
+        adoption=Adoption(spool=spool, queue_log=config.pbx.queue_log, secret=secret),
+        sounds_folder=config.pbx.sounds,
+        pbx_name=config.pbx.system_name,
+        heartbeat_seconds=config.capture.heartbeat_seconds,
+        growth_deadline_seconds=config.capture.growth_deadline_seconds,
+    )
+
+
+def _sweep(config: Config, database: Database, files: VaultFiles) -> Sweep:
+    return Sweep(
+        database=database,
+        files=files,
+        rules=connect.rules(config),
+        every=timedelta(seconds=config.retention.sweep_every_seconds),
+    )

@@ -1,0 +1,157 @@
+"""The product's own service beside the lab's PBX: its configuration, process and commands. For tests and the demo."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.lab.lab import Lab
+
+RECORDED = ("asiakaspalvelu", "tekniikka", "paivystys", "hiljainen", "hidas", "etatyo")
+SERVICE = [sys.executable, "-m", "ari_recorder"]
+
+
+@dataclass(slots=True)
+class Service:
+    """One installation: `folder` holds its configuration, state and log."""
+
+    lab: Lab
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "ari-recorder.toml"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log" / "service.log"
+
+    def configure(self, queues: tuple[str, ...] = RECORDED) -> None:
+        for folder in (self.folder, self.state, self.log.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        pbx = self.lab.pbx
+        for name, secret in (("ami", pbx.ami_secret), ("dialplan", pbx.secret)):
+            path = self.folder / f"{name}.secret"
+            path.write_text(secret + "\n")
+            path.chmod(0o600)
+        sections = [
+            "[pbx]",
+            f"port = {pbx.ami_port}",
+            f'username = "{pbx.ami_user}"',
+            f'secret_file = "{self.folder}/ami.secret"',
+            f'dialplan_secret_file = "{self.folder}/dialplan.secret"',
+            f'spool = "{pbx.spool}"',
+            f'sounds = "{pbx.sounds}"',
+            f'queue_log = "{pbx.queue_log}"',
+            'outside = ["PJSIP/operator-"]',
+            *(f"{key} = {value}" for key, value in self.settings.items() if "." not in key),
+            "[capture]",
+            "heartbeat_seconds = 1",
+            *(f"{key[8:]} = {value}" for key, value in self.settings.items() if key.startswith("capture.")),
+            "[storage]",
+            f'state = "{self.state}"',
+            "[log]",
+            f'file = "{self.log}"',
+            *(f'[[queues]]\nname = "{queue}"\nretention = "P3M"' for queue in queues),
+        ]
+        self.config.write_text("\n".join(sections) + "\n")
+
+    async def start(self, ready_within: float = 20) -> None:
+        """Until the dialplan has been told that the service is there."""
+        before = await self.heartbeat()
+        with (self.folder / "stderr.txt").open("ab") as stderr:
+            self.process = await asyncio.create_subprocess_exec(
+                *SERVICE, "run", "--config", str(self.config), stderr=stderr
+            )
+        async with asyncio.timeout(ready_within):
+            while await self.heartbeat() == before:
+                if self.process.returncode is not None:
+                    raise RuntimeError(f"the service ended: {(self.folder / 'stderr.txt').read_text()}")
+                await asyncio.sleep(0.2)
+
+    async def heartbeat(self) -> str:
+        return await self.lab.pbx.get_global("ARI_RECORDER_HEARTBEAT")
+
+    async def stop(self) -> None:
+        """As systemd would: SIGTERM, and it ends by itself."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            code = await asyncio.wait_for(self.process.wait(), 30)
+            assert code == 0, f"the service ended with {code}: {(self.folder / 'stderr.txt').read_text()}"
+        self.process = None
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        await self.process.wait()
+        self.process = None
+
+    async def command(self, *words: str, code: int = 0) -> Any:
+        """A command's JSON."""
+        process = await asyncio.create_subprocess_exec(
+            *SERVICE,
+            *words,
+            "--config",
+            str(self.config),
+            "--json",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "NO_COLOR": "1"},
+        )
+        out, err = await process.communicate()
+        assert process.returncode == code, f"{words}: {process.returncode}\n{out.decode()}\n{err.decode()}"
+        return json.loads(out)
+
+    async def recordings(self) -> list[dict[str, Any]]:
+        """Those that can be heard, the newest first."""
+        return [line for line in await self.command("recordings", "list") if line["state"] == "sealed"]
+
+    async def export(self, recording_id: str) -> Path:
+        target = self.folder / "exported" / f"{recording_id}.wav"
+        target.parent.mkdir(exist_ok=True)
+        target.unlink(missing_ok=True)
+        await self.command("recordings", "export", recording_id, str(target))
+        return target
+
+    async def ledger(self) -> dict[str, Any]:
+        found: dict[str, Any] = await self.command("ledger")
+        return found
+
+    async def settled(self, uniqueids: list[str], within: float = 15) -> dict[str, dict[str, Any]]:
+        """Until the ledger has the last word on these calls; their rows by Uniqueid."""
+        async with asyncio.timeout(within):
+            while True:
+                rows = {row["uniqueid"]: row for row in (await self.ledger())["calls"]}
+                wanted = {
+                    key: rows[key] for key in uniqueids if key in rows and rows[key]["verdict"]["state"] != "pending"
+                }
+                if len(wanted) == len(uniqueids):
+                    return wanted
+                await asyncio.sleep(0.5)
+
+
+@asynccontextmanager
+async def running_service(lab: Lab, folder: Path, **settings: str) -> AsyncIterator[Service]:
+    service = Service(lab, folder, settings)
+    service.configure()
+    try:
+        await service.start()
+        yield service
+        await service.stop()
+    finally:
+        if service.process is not None and service.process.returncode is None:
+            service.process.kill()
+            await service.process.wait()
