@@ -99,6 +99,8 @@ def test_models_are_frozen(tmp_path: Path) -> None:
     [
         ("[pbx]", 'hots = "x"', "pbx.hots: there is no such setting. Did you mean pbx.host?"),
         ("[capture]", 'spool = "/x"', "capture.spool: there is no such setting. Did you mean pbx.spool?"),
+        ("[capture]", "stat = 1", "capture.stat: there is no such setting. Did you mean capture.start?"),
+        ("[storage]", "stat = 1", "storage.stat: there is no such setting. Did you mean storage.state?"),
         ("[log]", "zzz = 1", "log.zzz: there is no such setting. In [log] there are level, file, json"),
         ("[[queues]]", 'retenton = "P3M"', 'queues["advice"].retenton: there is no such setting'),
         ("[queue]", 'name = "x"', "queue: there is no such setting. Did you mean the section [queues]?"),

@@ -86,14 +86,14 @@ def test_setting_up_twice_does_not_write_twice(tmp_path: Path) -> None:
 def test_a_traceback_holds_no_values_of_variables(tmp_path: Path) -> None:
     logs.set_up(file=tmp_path / "log")
     try:
-        caller_name = "Aino Example"
+        person = "Aino Example"
         raise ValueError("from 0401234567")
     except ValueError:
         structlog.get_logger().exception("call_fail")
         logging.getLogger("library").exception("also here")
     text = (tmp_path / "log").read_text()
     assert "ValueError" in text
-    assert caller_name not in text
+    assert person not in text
     assert "0401234567" not in text
 
 
