@@ -5,6 +5,7 @@ Imports are where they are needed, so that `--help` answers at once.
 """
 
 import asyncio
+import dataclasses
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -68,14 +69,15 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 @app.command()
 def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Look at everything the service stands on; say what is wrong and how to mend it. Changes nothing."""
-    from ari_recorder.output import write_findings, write_json
+    from ari_recorder.output import working, write_findings, write_json
 
     with _troubles_told(json=json):
         settings = _load(config)
         from ari_recorder.services.check import check as look
         from ari_recorder.services.findings import Level
 
-        findings = _wait_for(look(settings))
+        with working("looking", hidden=json):
+            findings = _wait_for(look(settings))
         well = all(finding.level is Level.OK for finding in findings)
         if json:
             write_json({"ok": well, "findings": findings})
@@ -204,6 +206,38 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
             write_ledger(found)
         if found.count(LedgerState.UNEXPLAINED):
             raise typer.Exit(Exit.FOUND)
+
+
+@app.command()
+def sweep(
+    config: ConfigOption = DEFAULT_CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is due, and by which rule.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Destroy now what is due; the running service does it by itself every retention.sweep_every_seconds."""
+    from ari_recorder.output import working, write_doomed, write_json, write_swept
+
+    with _troubles_told(json=json):
+        settings = _load(config)
+        from ari_recorder.services import connect
+        from ari_recorder.services.sweep import Doomed, Swept
+
+        async def ask() -> tuple[Doomed, ...] | Swept:
+            async with connect.ready_database(settings) as database:
+                sweeper = connect.sweep(settings, database)
+                now = datetime.now(UTC)
+                return await (sweeper.preview(now) if dry_run else sweeper.run_once(now))
+
+        with working("sweeping", hidden=json):
+            done = _wait_for(ask())
+        if isinstance(done, Swept):
+            write_json({"dry_run": False, **dataclasses.asdict(done)}) if json else write_swept(done)
+            if done.failed:
+                raise typer.Exit(Exit.FAILED)
+        elif json:
+            write_json({"dry_run": True, "due": done})
+        else:
+            write_doomed(done)
 
 
 @contextmanager

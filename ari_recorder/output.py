@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ari_recorder.services.findings import Finding
     from ari_recorder.services.ledger import DayLedger
     from ari_recorder.services.listen import Details, Line
+    from ari_recorder.services.sweep import Doomed, Swept
 
 
 class Progress(Protocol):
@@ -80,6 +81,18 @@ def progress(what: str, *, hidden: bool) -> Iterator[Progress]:
     with Bar(*columns, console=Console(stderr=True), disable=hidden or not sys.stderr.isatty(), transient=True) as bar:
         task = bar.add_task(what, total=1.0)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def working(what: str, *, hidden: bool) -> Iterator[None]:
+    """A sign of life on standard error where nobody can say how much is left."""
+    from rich.console import Console
+
+    if hidden or not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(what):
+        yield
 
 
 def local(at: datetime | None) -> str:
@@ -149,6 +162,20 @@ def write_ledger(ledger: "DayLedger") -> None:
     states = {row.verdict.state: 0 for row in ledger.rows}
     totals = ", ".join(f"{ledger.count(state)} {state}" for state in sorted(states))
     sys.stdout.write(f"{ledger.day}: {len(ledger.rows)} calls" + (f": {totals}" if totals else "") + "\n")
+
+
+def write_doomed(doomed: "Sequence[Doomed]") -> None:
+    write_table(
+        ("started", "queue", "because of", "id"),
+        [(local(one.started_at), one.queue, one.because, str(one.recording_id)) for one in doomed],
+    )
+    sys.stdout.write(f"{len(doomed)} due; nothing was destroyed\n")
+
+
+def write_swept(swept: "Swept") -> None:
+    sys.stdout.write(f"{swept.erased} destroyed, {swept.forgotten_calls} calls without recordings forgotten\n")
+    for recording_id in swept.failed:
+        write_trouble(f"the file of recording {recording_id} could not be removed; its key is gone, it is tried again")
 
 
 def _flat(details: "Details") -> Iterator[tuple[str, object]]:

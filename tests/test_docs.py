@@ -32,7 +32,7 @@ def test_every_setting_is_documented() -> None:
 def test_every_command_and_option_is_documented_and_helps() -> None:
     text = README.read_text()
     names = [name for name, _ in docs_parts.commands()]
-    assert {"run", "check", "ledger", "recordings list", "recordings show", "recordings export"} <= set(names)
+    assert {"run", "check", "ledger", "sweep", "recordings list", "recordings show", "recordings export"} <= set(names)
     for name, command in docs_parts.commands():
         assert f"`ari-recorder {name}" in text, name
         assert command.help, name

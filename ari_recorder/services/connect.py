@@ -3,11 +3,13 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config
 from ari_recorder.domain.errors import DatabaseNotReady, TlsUnusable
 from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.services.sweep import Sweep
 from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
@@ -60,6 +62,15 @@ async def ready_database(config: Config) -> AsyncIterator[Database]:
 def rules(config: Config) -> Rules:
     """The retention of each queue. PeriodRefused names the period that is none."""
     return Rules(queues={queue.name: Period.parse(queue.retention) for queue in config.queues})
+
+
+def sweep(config: Config, opened: Database) -> Sweep:
+    return Sweep(
+        database=opened,
+        files=VaultFiles(config.storage.vault),
+        rules=rules(config),
+        every=timedelta(seconds=config.retention.sweep_every_seconds),
+    )
 
 
 def keyring(config: Config) -> Keyring:
