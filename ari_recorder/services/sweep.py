@@ -1,4 +1,4 @@
-"""The sweep destroys the recordings that are due, in steps that can each be repeated. The rule is domain/retention.py's.
+"""The sweep destroys the recordings that are due, in steps that can each be repeated. The rule: domain/retention.py.
 
     sealed ─(1)─► erasing ─(2)─► key gone ─(3)─► file gone ─(4)─► erased, and the call forgotten with its last one
 
