@@ -22,6 +22,10 @@ _MIXMONITOR_ID = re.compile(r"[A-Za-z0-9]{1,40}")
 _VARIABLE = re.compile(r"[A-Za-z0-9_]{1,80}")
 
 
+# manager.c, process_message: the answer to every action, the log-in too, once Asterisk has begun to stop.
+SHUTTING_DOWN = "shutting down"
+
+
 def login(username: str, secret: str) -> Headers:
     return {"Action": "Login", "Username": username, "Secret": secret, "Events": "on"}
 
@@ -48,10 +52,6 @@ def show_dialplan() -> Headers:
 
 def status_of_all() -> Headers:
     return {"Action": "Status", "Variables": f"{QUEUE},{EVIDENCE},{ARMED},{MIXMONITOR}"}
-
-
-def status_of(uniqueid: str) -> Headers:
-    return {"Action": "Status", "Channel": uniqueid}
 
 
 def start_mixmonitor(channel: str, caller_path: str, agent_path: str) -> Headers:
@@ -122,11 +122,6 @@ def started_in(answer: Headers) -> datetime:
 def actions_in(answer: Headers) -> frozenset[str]:
     """The names of the actions that ListCommands shows: Asterisk lists those that the user may send."""
     return frozenset(name for name, text in answer.items() if "(Priv: " in text)
-
-
-def channel_in(row: Headers, uniqueid: str) -> str | None:
-    """The name of the channel, when the row is about it."""
-    return row["Channel"] if row["Uniqueid"] == uniqueid else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

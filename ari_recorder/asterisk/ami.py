@@ -193,17 +193,6 @@ class AmiSession:
         answer = await self._order(actions.get_variable(channel, name))
         return self._readable("Getvar", lambda: answer["Value"])
 
-    async def channel_name(self, uniqueid: str) -> str:
-        """What the channel is called now. AmiActionRefused when it is gone."""
-        names: list[str] = []
-
-        def on_row(row: Headers | None) -> None:
-            if row is not None and (name := actions.channel_in(row, uniqueid)) is not None:
-                names.append(name)
-
-        await self._order(actions.status_of(uniqueid), on_row)
-        return self._readable("Status", lambda: names[0])
-
     async def core_settings(self) -> CoreSettings:
         return self._settings_in(await self._order(actions.core_settings()))
 

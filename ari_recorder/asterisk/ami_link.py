@@ -96,6 +96,8 @@ class AmiLink(Manager):  # type: ignore[misc]  # the library has no types
             self.raise_if_lost()
             raise self._unreachable(f"{fault.fields['because']} to the log-in") from None
         if actions.is_error(answer):
+            if actions.SHUTTING_DOWN in actions.reason_in(answer):  # nothing is wrong with the log-in
+                raise self._unreachable("Asterisk is shutting down")
             raise AmiLoginRefused(address=self.address, username=username, because=actions.reason_in(answer))
 
     async def wait_booted(self, timeout: float) -> bool:

@@ -1,6 +1,6 @@
 """The announcement sounds as the PBX will play them: what the service reads itself is evidence, not what it is told.
 
-    <sounds>/<language>/announcement.wav        PCM, 8 kHz, mono, 16 bit: what Asterisk's format_wav.c plays
+<sounds>/<language>/announcement.wav        PCM, 8 kHz, mono, 16 bit: what Asterisk's format_wav.c plays
 """
 
 import hashlib

@@ -79,7 +79,7 @@ def begin(call: Call, at: datetime, policy: Policy, fresh: UUID, *, late: bool) 
     )
     return (
         replace(call, recordings=(*call.recordings, recording)),
-        (StartMixMonitor(recording_id=recording.id, base=recording.base, channel=call.channel),),
+        (StartMixMonitor(recording_id=recording.id, base=recording.base, channel=call.uniqueid),),
     )
 
 
@@ -155,7 +155,7 @@ def _mute_command(call: Call, recording: Recording) -> tuple[Command, ...]:
     return (
         MuteMixMonitor(
             recording_id=recording.id,
-            channel=call.channel,
+            channel=call.uniqueid,
             mixmonitor_id=recording.mixmonitor_id,
             muted=recording.muted,
         ),
@@ -178,7 +178,7 @@ def _stop_command(call: Call, recording: Recording, because: EndReason) -> tuple
     # With the channel gone there is nothing to stop; before the answer the id is unknown, the answer is followed by it.
     if because in (EndReason.HANGUP, EndReason.ENDED_UNSEEN) or not recording.mixmonitor_id:
         return ()
-    return (StopMixMonitor(recording_id=recording.id, channel=call.channel, mixmonitor_id=recording.mixmonitor_id),)
+    return (StopMixMonitor(recording_id=recording.id, channel=call.uniqueid, mixmonitor_id=recording.mixmonitor_id),)
 
 
 def destroy(call: Call, at: datetime, because: EndReason) -> Step:
@@ -260,7 +260,7 @@ def _unfinished(call: Call, recording: Recording) -> tuple[Command, ...]:
     rid, base = recording.id, recording.base
     stops: tuple[Command, ...] = ()
     if call.ended_at is None and recording.mixmonitor_id:
-        stops = (StopMixMonitor(recording_id=rid, channel=call.channel, mixmonitor_id=recording.mixmonitor_id),)
+        stops = (StopMixMonitor(recording_id=rid, channel=call.uniqueid, mixmonitor_id=recording.mixmonitor_id),)
     match recording.state:
         case RecordingState.STOPPING:
             return (*stops, AwaitClosed(recording_id=rid, base=base))

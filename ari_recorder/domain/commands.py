@@ -36,6 +36,8 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingCommand:
+    """`channel`, where there is one, is the Uniqueid: Asterisk takes it for a name, and names may change."""
+
     recording_id: UUID
 
 

@@ -66,7 +66,7 @@ class Effects:
             case order.Alarm():
                 _raise_alarm(command)
             case order.StartMixMonitor():
-                await self._start(command, call, journaled=journaled)
+                await self._start(command, journaled=journaled)
             case order.StopMixMonitor():
                 await self._stop(command)
             case order.MuteMixMonitor():
@@ -111,12 +111,13 @@ class Effects:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("effect_fail", action="effect_fail", error=type(error).__name__)
 
-    async def _start(self, command: order.StartMixMonitor, call: Call | None, *, journaled: bool) -> None:
+    async def _start(self, command: order.StartMixMonitor, *, journaled: bool) -> None:
         if not journaled:  # without the intent on disk, a crash would leave audio that nobody accounts for
             await self._refused(command, "the journal cannot be written")
             return
+        files = self._spool.files(command.base)
         try:
-            mixmonitor_id = await self._start_by_name(command, call)
+            mixmonitor_id = await self._ami.start_mixmonitor(command.channel, str(files.caller), str(files.agent))
         except (AmiActionRefused, AmiNotLive, AmiValueRefused) as error:
             await self._refused(command, str(error))
         except AmiOutcomeUnknown as error:
@@ -125,17 +126,6 @@ class Effects:
             await self._tell(
                 MixMonitorAccepted(at=_now(), recording_id=command.recording_id, mixmonitor_id=mixmonitor_id)
             )
-
-    async def _start_by_name(self, command: order.StartMixMonitor, call: Call | None) -> str:
-        files = self._spool.files(command.base)
-        try:
-            return await self._ami.start_mixmonitor(command.channel, str(files.caller), str(files.agent))
-        except AmiActionRefused:
-            # Masquerades rename channels; the Uniqueid stays.
-            name = await self._ami.channel_name(call.uniqueid) if call is not None else command.channel
-            if name == command.channel:
-                raise
-            return await self._ami.start_mixmonitor(name, str(files.caller), str(files.agent))
 
     async def _refused(self, command: order.StartMixMonitor, because: str) -> None:
         await self._tell(MixMonitorRefused(at=_now(), recording_id=command.recording_id, because=because))

@@ -13,9 +13,9 @@ from ari_recorder.domain.errors import (
     AmiUnreachable,
     AmiValueRefused,
 )
-from ari_recorder.domain.events import ChannelRow, Gap, Hangup, ResyncBegan, ResyncDone
+from ari_recorder.domain.events import Gap, Hangup, ResyncBegan, ResyncDone
 from tests.asterisk.ami_rig import TOKEN_SECRET, live_on, session_on
-from tests.asterisk.fake_ami import SECRET, Action, Client, event, fake_ami, frame, hangup, row, rows_begin, rows_end
+from tests.asterisk.fake_ami import SECRET, Action, Client, event, fake_ami, frame, hangup
 
 CALLER = "fakepbx-1795464416.1"
 
@@ -91,20 +91,6 @@ async def test_success_without_an_id_is_an_unknown_outcome() -> None:
     async with fake_ami() as server, live_on(server) as (session, _, _):
         with pytest.raises(AmiOutcomeUnknown, match="MixMonitor"):
             await session.start_mixmonitor(CALLER, "/spool/a", "/spool/b")
-
-
-async def test_the_name_of_a_channel_is_asked_by_its_uniqueid() -> None:
-    async with fake_ami() as server, live_on(server) as (session, heard, _):
-
-        def one(_: Client, action: Action) -> bytes:
-            identity = action["ActionID"]
-            return rows_begin(identity) + row(CALLER, identity) + rows_end(identity, 1)
-
-        server.answers["Status"] = one
-        assert await session.channel_name(CALLER) == "PJSIP/trunk-4416.1"
-        with pytest.raises(AmiOutcomeUnknown):
-            await session.channel_name("another.1")
-        assert not heard.of(ChannelRow)  # its rows are no snapshot
 
 
 async def test_settings_and_permissions() -> None:

@@ -53,6 +53,19 @@ async def test_a_secret_that_is_mended_is_found_without_a_restart() -> None:
         assert session.health().trouble is None
 
 
+async def test_a_pbx_that_is_stopping_is_unreachable_and_tried_again_soon() -> None:
+    def stopping(_: Client, action: Action) -> bytes:
+        return (
+            f"Response: Error\r\nActionID: {action['ActionID']}\r\nMessage: Asterisk is shutting down\r\n\r\n".encode()
+        )
+
+    async with fake_ami(answers={"Login": stopping}) as server, session_on(server) as (session, heard):
+        await server.wait_for("Login")
+        server.answers.clear()
+        await heard.until_came(ResyncDone, timeout=3)
+        assert session.health().counters.logins_refused == 0
+
+
 async def test_stock_hides_a_refused_login_and_tries_again_at_once() -> None:
     async with fake_ami() as server:
         stock = Stock(server, reconnect_timeout=0)

@@ -1,4 +1,4 @@
-"""What a real Asterisk 22 sent for each kind of call, read and decided upon. The end of each file says what comes of it.
+"""What a real Asterisk 22 sent for each kind of call, read and decided upon. Each file ends with what comes of it.
 
 The captures were taken with the shipped configuration and the service's own AMI user; only the tokens were made anew
 for the secret below. The lab's own MixMonitor events in them are those of a stranger to the call machine.
