@@ -109,6 +109,13 @@ class EmbeddedPostgres:
 
     async def start(self) -> str:
         """Start it, or find it running. For the main thread only: the server ends with the thread that starts it."""
+        try:
+            return await self._start()
+        except OSError as error:
+            reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+            raise EmbeddedFailed(path=self.data, reason=reason) from None
+
+    async def _start(self) -> str:
         await asyncio.to_thread(self._make_folders)
         async with self._alone():
             running = await self._settled()
@@ -291,6 +298,9 @@ class EmbeddedPostgres:
         """Nobody else starts or stops it meanwhile."""
         fd = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
+            if os.geteuid() == 0:  # an administrator's command must not shut the service out
+                owner = self.folder.stat()
+                os.fchown(fd, owner.st_uid, owner.st_gid)
             async with asyncio.timeout(_START_SECONDS):
                 while not _lock(fd):  # noqa: ASYNC110 -- the holder is another process
                     await asyncio.sleep(_LOOK_SECONDS)

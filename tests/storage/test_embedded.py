@@ -214,6 +214,12 @@ async def test_why_it_did_not_start_is_said(folder: Path) -> None:
         await server.start()
 
 
+async def test_a_folder_that_cannot_be_used_is_named(folder: Path) -> None:
+    (folder / "file").write_text("in the way")
+    with pytest.raises(EmbeddedFailed, match=re.escape(str(folder / "file/database"))):
+        await EmbeddedPostgres(folder / "file/database", folder / "logs").start()
+
+
 class TestAsRoot:
     """PostgreSQL refuses to run as root. Under another user these say that nothing is put before its command."""
 
