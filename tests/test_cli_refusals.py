@@ -1,7 +1,10 @@
 """Every bad input, told by the command line: one clear message that names the thing and the mend."""
 
+import asyncio
+import json
 import os
 import resource
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from ari_recorder.asterisk.spool import Spool
 from ari_recorder.config import Config
 from ari_recorder.storage.db import Database
 from tests.asterisk.fake_ami import fake_ami
-from tests.command import FAILED, FOUND, USAGE, ari
+from tests.command import FAILED, FINE, FOUND, USAGE, ari
 from tests.site import NUMBER, Recorded, prepare, record, write_secret, write_site
 
 
@@ -212,3 +215,24 @@ async def test_a_fault_is_told_without_values(site: Config, database: Database, 
     assert "ValidationError" in answer.err
     assert "calls.py:" in answer.err
     assert NUMBER not in answer.out + answer.err
+
+
+# --- run, when the PBX is away
+
+
+async def test_run_waits_for_a_pbx_that_is_down_and_ends_well_when_told(site: Config) -> None:
+    arguments = ("-W", "error", "-m", "ari_recorder", "run", "--config", str(site.source))
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stderr=asyncio.subprocess.PIPE)
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(30):
+            while (line := json.loads(await process.stderr.readline()))["event"] != "ami_down":
+                assert line["level"] in ("info", "warning"), line
+        assert "127.0.0.1:1 cannot be reached" in line["because"]
+        process.terminate()
+        _, rest = await asyncio.wait_for(process.communicate(), 30)
+        assert process.returncode == FINE, rest.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
