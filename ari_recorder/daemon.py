@@ -48,9 +48,9 @@ async def run(config: Config) -> None:
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
         async with _service(config):
-            log.info("service_start", action="service_start")
+            log.info("service_start")
             await stop.wait()
-            log.info("service_stop", action="service_stop")
+            log.info("service_stop")
 
 
 @contextmanager
@@ -71,7 +71,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
     _make_folders(config.storage.state, config.storage.keys)
     spool = Spool(config.pbx.spool)
     for advice in spool.check().advice:
-        log.warning("spool_advice", action="spool_advice", advice=advice)
+        log.warning("spool_advice", advice=advice)
     with spool.held():
         files = VaultFiles(config.storage.vault)
         files.prepare()
@@ -124,7 +124,7 @@ async def _try_to_migrate(database: Database, usable: asyncio.Event) -> None:
     try:
         await migrate(database)
     except Unavailable as error:
-        log.error("alarm", action="alarm", alarm=AlarmCode.DATABASE_AWAY.value, subject=error.code, because=str(error))
+        log.error("alarm", alarm=AlarmCode.DATABASE_AWAY.value, subject=error.code, because=str(error))
     else:
         usable.set()
 

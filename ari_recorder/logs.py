@@ -1,6 +1,7 @@
 """How this service logs: JSON lines or coloured text, to standard error or a file, and a last net.
 
-Rules for the code that logs: an event name like `call_seal`, ids, no numbers or names of people, no secrets, no keys.
+Rules for the code that logs: what was done first, like `call_seal` (the field `action`), then ids. No numbers or names
+of people, no secrets, no keys.
 The net below is the last one, not the first.
 """
 
@@ -30,7 +31,7 @@ _SECRET_FIELD = re.compile(
 )
 # Ids and measures, which may hold many digits. Each is made by this program or by Asterisk, never by a caller.
 _PLAIN_FIELD = re.compile(
-    r"^(timestamp|at|level|action|logger|path|file|filename|where|base)$"
+    r"^(timestamp|at|level|logger|path|file|filename|where|base)$"
     r"|(^|_)id$|uniqueid$|linkedid$|_(at|bytes|seconds|ms)$"
 )
 # A Uniqueid, a UUID, a time, an IPv4 address: many digits, and nobody's telephone number.
@@ -57,13 +58,16 @@ def set_up(*, level: str = "info", file: Path | None = None, json_lines: bool = 
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(traceback) if json_lines else structlog.processors.format_exc_info,
+        structlog.processors.EventRenamer("action"),
         remove_personal,
     ]
     last: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
         if json_lines
         else structlog.dev.ConsoleRenderer(
-            colors=file is None and sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            event_key="action",
+            colors=file is None and sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
         )
     )
     handler.setFormatter(

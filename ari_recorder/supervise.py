@@ -101,12 +101,12 @@ class Supervisor:
             self._stops[name].set()
             done, _ = await asyncio.wait({task}, timeout=self._grace)
             if not done:
-                log.warning("job_cancel", action="job_cancel", job=name, grace_seconds=self._grace)
+                log.warning("job_cancel", job=name, grace_seconds=self._grace)
                 task.cancel()
                 await asyncio.wait({task}, timeout=self._grace)
             self._change(name, state=JobState.STOPPED, running_since=None)
             del self._tasks[name]
-            log.info("job_stop", action="job_stop", job=name)
+            log.info("job_stop", job=name)
 
     async def _keep(self, name: str, job: Job) -> None:
         loop = asyncio.get_running_loop()
@@ -136,7 +136,7 @@ class Supervisor:
         self._change(name, state=JobState.FAILED, running_since=None, last_error=kind, last_error_at=datetime.now(UTC))
         # No traceback with values: exception texts of libraries may hold what must not be logged. Where it happened
         # is enough to find it.
-        log.error("job_fail", action="job_fail", job=name, error=kind, where=where(failure), retry_seconds=backoff)
+        log.error("job_fail", job=name, error=kind, where=where(failure), retry_seconds=backoff)
 
     def _change(self, name: str, **changes: object) -> None:
         self._health[name] = replace(self._health[name], **changes)  # type: ignore[arg-type]

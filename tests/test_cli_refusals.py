@@ -226,7 +226,7 @@ async def test_run_waits_for_a_pbx_that_is_down_and_ends_well_when_told(site: Co
     assert process.stderr is not None
     try:
         async with asyncio.timeout(30):
-            while (line := json.loads(await process.stderr.readline()))["event"] != "ami_down":
+            while (line := json.loads(await process.stderr.readline()))["action"] != "ami_down":
                 assert line["level"] in ("info", "warning"), line
         assert "127.0.0.1:1 cannot be reached" in line["because"]
         process.terminate()

@@ -159,7 +159,7 @@ def test_two_queues_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    message = refusal(tmp_path, with_line("[pbx]", "port = 0").replace("P3M", "P0M") + "\nlabel = 3")
+    message = refusal(tmp_path, with_line("[pbx]", "port = 0").replace("P3M", "P0M") + "\nnumbers = 3")
     assert len(message.splitlines()) == 3
 
 

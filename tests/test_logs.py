@@ -33,11 +33,10 @@ def lines_of(path: Path) -> list[dict[str, object]]:
 
 def test_a_line_has_its_time_level_and_fields(tmp_path: Path) -> None:
     logs.set_up(file=tmp_path / "log")
-    structlog.get_logger("ari_recorder.x").info("call_seal", action="call_seal", call_id="1", duration_seconds=3.5)
+    structlog.get_logger("ari_recorder.x").info("call_seal", call_id="1", duration_seconds=3.5)
     (line,) = lines_of(tmp_path / "log")
     assert line.pop("timestamp")
     assert line == {
-        "event": "call_seal",
         "action": "call_seal",
         "call_id": "1",
         "duration_seconds": 3.5,
@@ -56,14 +55,14 @@ def test_a_rotated_file_is_begun_anew(tmp_path: Path) -> None:
     structlog.get_logger().info("one")
     (tmp_path / "log").rename(tmp_path / "log.1")
     structlog.get_logger().info("two")
-    assert [line["event"] for line in lines_of(tmp_path / "log")] == ["two"]
+    assert [line["action"] for line in lines_of(tmp_path / "log")] == ["two"]
 
 
 def test_lines_below_the_level_are_not_written(tmp_path: Path) -> None:
     logs.set_up(level="warning", file=tmp_path / "log")
     structlog.get_logger().info("quiet")
     structlog.get_logger().warning("loud")
-    assert [line["event"] for line in lines_of(tmp_path / "log")] == ["loud"]
+    assert [line["action"] for line in lines_of(tmp_path / "log")] == ["loud"]
 
 
 @pytest.mark.parametrize("library", ["panoramisk", "asyncio", "asyncpg"])
@@ -72,7 +71,7 @@ def test_a_library_is_heard_from_warning_on_and_in_the_same_form(tmp_path: Path,
     logging.getLogger(library + ".part").info("chatter about +358 40 123 4567")
     logging.getLogger(library + ".part").warning("trouble with %s", "+358401234567")
     (line,) = lines_of(tmp_path / "log")
-    assert line["event"] == f"trouble with {logs.REMOVED}"
+    assert line["action"] == f"trouble with {logs.REMOVED}"
     assert line["level"] == "warning"
 
 
@@ -155,7 +154,7 @@ def test_ids_times_and_places_stay(text: str) -> None:
 async def test_a_line_can_be_written_from_a_thread(tmp_path: Path) -> None:
     logs.set_up(file=tmp_path / "log")
     await asyncio.to_thread(structlog.get_logger().info, "from_thread")
-    assert [line["event"] for line in lines_of(tmp_path / "log")] == ["from_thread"]
+    assert [line["action"] for line in lines_of(tmp_path / "log")] == ["from_thread"]
 
 
 def test_standard_error_may_be_anything_that_can_be_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,4 +162,4 @@ def test_standard_error_may_be_anything_that_can_be_written_to(monkeypatch: pyte
     monkeypatch.setattr("sys.stderr", stream)
     logs.set_up()
     structlog.get_logger().info("here")
-    assert json.loads(stream.getvalue())["event"] == "here"
+    assert json.loads(stream.getvalue())["action"] == "here"

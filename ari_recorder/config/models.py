@@ -225,7 +225,6 @@ class Queue(Section):
         description="The numbers that lead to it; `check` looks for them in the dialplan.",
         examples=[["0800123456"]],
     )
-    label: str = Field(default="", description="What people call it; empty: its name.", examples=["Health advice"])
 
 
 class Retention(Section):

@@ -48,6 +48,8 @@ from ari_recorder.domain.evidence import Claim, Evidence, Sound, prove
 from ari_recorder.domain.recordings import FINAL, EndReason, Recording
 
 ZERO = timedelta()
+# Inside numbers have up to five digits at any site we know; the shortest public ones of Finland have six.
+LONGEST_EXTENSION = 5
 
 
 class CallState(StrEnum):
@@ -207,7 +209,7 @@ def _step_living(call: Call, event: Event, policy: Policy, fresh: UUID) -> Step:
         case CodePressed():
             return _code(call, event, policy)
         case BlindTransfer():
-            return _mark(call, MarkKind.BLIND_TRANSFER, event.at, event.exten), ()
+            return _mark(call, MarkKind.BLIND_TRANSFER, event.at, _inside(event.exten)), ()
         case AttendedTransfer():
             return _mark(call, MarkKind.ATTENDED_TRANSFER, event.at, ""), ()
         case Hold():
@@ -365,6 +367,11 @@ def _end(call: Call, at: datetime, because: EndReason) -> Step:
 def interrupted(call: Call, at: datetime) -> Call:
     """Events may have been missed: say so on the time line."""
     return call if call.state is CallState.ENDED else _mark(call, MarkKind.GAP, at, "")
+
+
+def _inside(exten: str) -> str:
+    """The extension a call was sent to; a longer number is somebody's own and is not kept."""
+    return exten if len(exten) <= LONGEST_EXTENSION else ""
 
 
 def _mark(call: Call, kind: MarkKind, at: datetime, by: str) -> Call:

@@ -194,7 +194,9 @@ class SpoolInUse(Conflict):
 
 
 class AmiUnreachable(Unavailable):
-    """The PBX's AMI at {address} cannot be reached: {because}. Is Asterisk running, and is AMI enabled there (manager.conf)?"""
+    """The PBX's AMI at {address} cannot be reached: {because}. Is Asterisk running, and is AMI enabled there
+    (manager.conf)?
+    """
 
     code = "ami_unreachable"
 
@@ -240,7 +242,9 @@ class AmiActionRefused(Conflict):
 
 
 class AmiOutcomeUnknown(Unavailable):
-    """{action} was sent to the PBX, but {because}. Whether it was done is unknown: ask the PBX before doing it again."""
+    """{action} was sent to the PBX, but {because}. Whether it was done is unknown: ask the PBX before doing it
+    again.
+    """
 
     code = "ami_outcome_unknown"
 

@@ -40,7 +40,7 @@ class Adoption:
                 continue
             found = await asyncio.to_thread(self._read, base)
             if found is None:
-                log.error("alarm", action="alarm", alarm=AlarmCode.ORPHAN_IN_SPOOL.value, subject=_subject(base))
+                log.error("alarm", alarm=AlarmCode.ORPHAN_IN_SPOOL.value, subject=_subject(base))
             elif found.uniqueid not in living:
                 yield found
 
@@ -59,7 +59,7 @@ class Adoption:
         try:
             return self._queue_log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError as error:
-            log.error("queue_log_unreadable", action="queue_log_unreadable", error=error.strerror)
+            log.error("queue_log_unreadable", error=error.strerror)
             return []
 
 

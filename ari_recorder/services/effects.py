@@ -109,7 +109,7 @@ class Effects:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("effect_fail", action="effect_fail", error=type(error).__name__)
+            log.error("effect_fail", error=type(error).__name__)
 
     async def _start(self, command: order.StartMixMonitor, *, journaled: bool) -> None:
         if not journaled:  # without the intent on disk, a crash would leave audio that nobody accounts for
@@ -121,7 +121,7 @@ class Effects:
         except (AmiActionRefused, AmiNotLive, AmiValueRefused) as error:
             await self._refused(command, str(error))
         except AmiOutcomeUnknown as error:
-            log.warning("mixmonitor_outcome_unknown", action="mixmonitor_outcome_unknown", code=error.code)
+            log.warning("mixmonitor_outcome_unknown", code=error.code)
         else:
             await self._tell(
                 MixMonitorAccepted(at=_now(), recording_id=command.recording_id, mixmonitor_id=mixmonitor_id)
@@ -139,7 +139,7 @@ class Effects:
         try:
             await request
         except RecorderError as error:
-            log.warning("ami_order_fail", action="ami_order_fail", code=error.code)
+            log.warning("ami_order_fail", code=error.code)
             return False
         return True
 
@@ -176,7 +176,7 @@ class Effects:
 
 
 def _raise_alarm(alarm: order.Alarm) -> None:
-    log.error("alarm", action="alarm", alarm=alarm.code.value, subject=alarm.subject, because=alarm.because)
+    log.error("alarm", alarm=alarm.code.value, subject=alarm.subject, because=alarm.because)
 
 
 def _now() -> datetime:

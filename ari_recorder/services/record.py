@@ -128,7 +128,7 @@ class Recorder:
             because = (
                 f"the PBX calls itself {system_name!r}, pbx.system_name says {self._pbx_name!r}; nothing is recorded"
             )
-            log.error("alarm", action="alarm", alarm=AlarmCode.WRONG_PBX.value, subject=system_name, because=because)
+            log.error("alarm", alarm=AlarmCode.WRONG_PBX.value, subject=system_name, because=because)
             return False
         return True
 
@@ -165,7 +165,7 @@ class Recorder:
                     await self._adopt()
             except Exception as error:
                 # One event that cannot be handled must not end recording; what call it was is in the journal.
-                log.error("event_fail", action="event_fail", name=type(event).__name__, error=type(error).__name__)
+                log.error("event_fail", name=type(event).__name__, error=type(error).__name__)
 
     async def beat(self, stop: asyncio.Event) -> None:
         await until(stop, self._beat())
@@ -179,7 +179,7 @@ class Recorder:
                 try:
                     await self._ami.set_global(HEARTBEAT_VARIABLE, str(int(time.time())))
                 except RecorderError as error:
-                    log.warning("heartbeat_fail", action="heartbeat_fail", code=error.code)
+                    log.warning("heartbeat_fail", code=error.code)
             await asyncio.sleep(self._heartbeat_seconds)
 
     async def talk(self, stop: asyncio.Event) -> None:
@@ -229,7 +229,7 @@ class Recorder:
         if self._orders.get(key) is task:
             del self._orders[key]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("order_fail", action="order_fail", error=type(error).__name__)
+            log.error("order_fail", error=type(error).__name__)
 
     async def _carry_out(
         self,
@@ -246,7 +246,7 @@ class Recorder:
                 await durable
             except RecorderError as error:
                 journaled = False
-                log.error("alarm", action="alarm", alarm=AlarmCode.JOURNAL_FAILED.value, subject=error.code)
+                log.error("alarm", alarm=AlarmCode.JOURNAL_FAILED.value, subject=error.code)
         for command in commands:
             await self._effects.carry_out(command, call, journaled=journaled)
 

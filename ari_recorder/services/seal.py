@@ -1,4 +1,4 @@
-"""Spool files become a sealed recording. How a sealed file looks is the vault's matter, when to seal the call machine's.
+"""Spool files become a sealed recording. How one looks is the vault's matter, when to seal the call machine's.
 
 At most two are sealed at once: one per core, so that live calls do not notice. What fails for want of room or rights is
 tried again until it works; what cannot work is told as final, and the spool files stay where they are.

@@ -63,7 +63,7 @@ class CallStore:
             try:
                 await self._store(call_id)
             except RecorderError as error:
-                log.warning("call_store_retry", action="call_store_retry", code=error.code, waiting=len(self._waiting))
+                log.warning("call_store_retry", code=error.code, waiting=len(self._waiting))
                 await _either(None, stop, RETRY)
 
     async def _store(self, call_id: UUID) -> None:
@@ -88,7 +88,6 @@ class CallStore:
             await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, datetime.now(UTC))
         log.info(
             "call_store",
-            action="call_store",
             call_id=str(call.id),
             queue=call.queue,
             ledger=verdict.state.value,

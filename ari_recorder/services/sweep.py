@@ -95,9 +95,7 @@ class Sweep:
                 erased += await self._destroy(rows, now, failed)
         forgotten = await self._forget_unrecorded(now)
         if erased or failed or forgotten:
-            log.info(
-                "sweep_finish", action="sweep_finish", erased=erased, failed=len(failed), forgotten_calls=forgotten
-            )
+            log.info("sweep_finish", erased=erased, failed=len(failed), forgotten_calls=forgotten)
         return Swept(erased=erased, failed=tuple(sorted(failed)), forgotten_calls=forgotten)
 
     # --- which
@@ -147,7 +145,7 @@ class Sweep:
             buried = await recordings.bury(conn, gone, now)
             await calls.forget(conn, {row.call_id for row in buried}, now)
         for row in buried:
-            log.info("recording_erase", action="recording_erase", recording_id=str(row.id), queue=row.queue)
+            log.info("recording_erase", recording_id=str(row.id), queue=row.queue)
         return len(buried)
 
     def _unlink(self, rows: Sequence[Due], failed: set[UUID]) -> list[UUID]:
@@ -162,7 +160,6 @@ class Sweep:
                 failed.add(row.id)
                 log.error(
                     "recording_erase_fail",
-                    action="recording_erase_fail",
                     recording_id=str(row.id),
                     error=type(error).__name__,
                 )

@@ -169,7 +169,7 @@ class Database:
             await self._pool.release(raw, timeout=self._limits.release)
         except Exception as error:
             # The pool drops a connection it could not reset; what was asked of it has been done or has failed already.
-            log.warning("connection_drop", action="connection_drop", error=type(error).__name__)
+            log.warning("connection_drop", error=type(error).__name__)
 
 
 async def _prepare(raw: Any) -> None:

@@ -122,7 +122,7 @@ class EmbeddedPostgres:
             if running is None:
                 launcher = await asyncio.to_thread(self._prepare)
                 running = await self._launch(launcher)
-                log.info("database_start", action="database_start", pid=running.pid, path=str(self.data))
+                log.info("database_start", pid=running.pid, path=str(self.data))
             self._socket_folder = running.socket_folder
         return self.dsn
 
@@ -138,13 +138,13 @@ class EmbeddedPostgres:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     await asyncio.to_thread(process.wait, _STOP_SECONDS)
                     break
-        log.info("database_stop", action="database_stop", path=str(self.data))
+        log.info("database_stop", path=str(self.data))
 
     async def keep(self, stop: asyncio.Event) -> None:
         """A supervised job: look every second, start it again when it is gone."""
         while not stop.is_set():
             if self._running() is None:
-                log.error("database_gone", action="database_gone", path=str(self.data))
+                log.error("database_gone", path=str(self.data))
                 if self._process is not None:
                     await asyncio.to_thread(self._process.wait)
                     self._process = None

@@ -99,7 +99,7 @@ class Journal:
             self._begin_file(self._live)
         except JournalWriteFailed as error:
             # The disk is full, perhaps. What is in the old file is safe; the first entry tries again and tells.
-            log.error("journal_begin_fail", action="journal_begin_fail", because=str(error))
+            log.error("journal_begin_fail", because=str(error))
         self._writer.start()
         return self
 
@@ -243,7 +243,7 @@ class Journal:
         lines = content.split(b"\n")
         torn = lines.pop()  # after the last line break: nothing, or what a crash cut off in mid-write
         if torn:
-            log.warning("journal_torn", action="journal_torn", torn_bytes=len(torn))
+            log.warning("journal_torn", torn_bytes=len(torn))
         unreadable = []
         for position, line in enumerate(lines):
             if position == 0 and line.startswith(_TITLE):
@@ -270,7 +270,7 @@ class Journal:
         except OSError as error:
             raise JournalUnusable(path=self._path, reason=f"damaged lines cannot be put aside: {error}") from None
         self.damaged += len(lines)
-        log.error("journal_damaged", action="journal_damaged", lines=len(lines), path=str(self._folder / "damaged"))
+        log.error("journal_damaged", lines=len(lines), path=str(self._folder / "damaged"))
 
 
 def _id(call_id: UUID) -> bytes:

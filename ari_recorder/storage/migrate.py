@@ -70,7 +70,7 @@ async def migrate(database: Database, migrations: Sequence[Migration] | None = N
             return ()
     applied: list[str] = []
     while (name := await _apply_next(database, migrations)) is not None:
-        log.info("migration_apply", action="migration_apply", migration=name)
+        log.info("migration_apply", migration=name)
         applied.append(name)
     return tuple(applied)
 

@@ -254,7 +254,7 @@ async def test_a_dialplan_that_is_not_loaded_is_a_failure(tmp_path: Path) -> Non
 
 
 async def test_a_configured_number_that_the_dialplan_does_not_know_is_a_failure(tmp_path: Path) -> None:
-    changes = {"queue": 'advice"\nnumbers = ["0800123456", "0800999999"]\nlabel = "x'}
+    changes = {"queue": 'advice"\nnumbers = ["0800123456", "0800999999"]\n# '}
     async with good_pbx(tmp_path, **changes) as (_, settings):
         (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
     assert 'queues["advice"].numbers: the dialplan does not lead 0800999999 to this queue' in text
