@@ -120,7 +120,7 @@ class Pbx(Section):
     )
     sounds: Annotated[AbsolutePath, AfterValidator(_spool_path)] = Field(
         description="The folder of the announcements (fi/ sv/ en/); ARI_RECORDER_SOUNDS in the dialplan.",
-        examples=["/var/lib/ari-recorder/sounds"],
+        examples=["/usr/local/share/ari-recorder/sounds"],
     )
     queue_log: AbsolutePath = Field(
         default=Path("/var/log/asterisk/queue_log"),

@@ -7,7 +7,7 @@ caller are found by walking bridges and Local pairs. The member's own Local half
 definition, however its far side is reached (a mobile phone through a trunk).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
@@ -172,17 +172,19 @@ class Switchboard:
     # --- bridges
 
     def _entered(self, event: BridgeEnter) -> Iterator[Change]:
+        before = self._callers_near(event.uniqueid)
         self._remove(event.uniqueid)
         self._bridges.setdefault(event.bridge, {})[event.uniqueid] = event.channel
         self._where[event.uniqueid] = event.bridge
         if event.channel.startswith("Local/"):
             self._halves[event.channel] = event.uniqueid
-        yield from self._far_ends_changed(event.at)
+        yield from self._far_ends_changed(event.at, before | self._callers_near(event.uniqueid))
 
     def _left(self, event: BridgeLeave) -> Iterator[Change]:
         if self._where.get(event.uniqueid) == event.bridge:
+            before = self._callers_near(event.uniqueid)
             self._remove(event.uniqueid)
-            yield from self._far_ends_changed(event.at)
+            yield from self._far_ends_changed(event.at, before)
 
     def _remove(self, uniqueid: Uniqueid) -> None:
         bridge = self._where.pop(uniqueid, None)
@@ -193,26 +195,27 @@ class Switchboard:
         if not members:
             del self._bridges[bridge]
 
-    def _far_ends_changed(self, at: datetime) -> Iterator[Change]:
+    def _callers_near(self, uniqueid: Uniqueid) -> set[Uniqueid]:
+        """This channel and those it is connected with, as far as they are callers."""
+        near = {reached for reached, _, _ in self._reach(uniqueid, stop_at=set())} | {uniqueid}
+        return near & self._calls.keys()
+
+    def _far_ends_changed(self, at: datetime, callers: Iterable[Uniqueid]) -> Iterator[Change]:
         """Tell each call whose surroundings are not what they were. Half a snapshot would mislead: wait for its end."""
         if self._seen is not None:
             return
-        for call in self.calls:
-            if call.state is CallState.ENDED:
-                continue
-            bridge = self._where.get(call.uniqueid, "")
-            if not bridge and not call.bridge:
-                continue
+        for uniqueid in sorted(callers):
+            call = self._calls[uniqueid]
             now = FarEnds(
                 at=at,
-                uniqueid=call.uniqueid,
+                uniqueid=uniqueid,
                 linkedid=call.linkedid,
                 channel=call.channel,
-                bridge=bridge,
+                bridge=self._where.get(uniqueid, ""),
                 channels=self._far_ends(call),
             )
             if (now.bridge, now.channels) != (call.bridge, call.far_ends):
-                yield from self._step(call.uniqueid, now)
+                yield from self._step(uniqueid, now)
 
     def _far_ends(self, call: Call) -> frozenset[str]:
         ours = {member.uniqueid for member in call.members}
@@ -262,12 +265,11 @@ class Switchboard:
                 yield from self._step(call.uniqueid, event)
 
     def _hung_up(self, event: Hangup) -> Iterator[Change]:
-        was_bridged = event.uniqueid in self._where
+        before = self._callers_near(event.uniqueid)
         self._remove(event.uniqueid)
         if event.uniqueid in self._calls:
             yield from self._step(event.uniqueid, event)
-        if was_bridged:
-            yield from self._far_ends_changed(event.at)
+        yield from self._far_ends_changed(event.at, before)
 
     # --- after a reconnect
 
@@ -328,7 +330,7 @@ class Switchboard:
                 yield from self._changed(call, *end(call, event.at, EndReason.ENDED_UNSEEN))
         for row in self._in_queue:
             yield from self._missed_connect(row, event.at)
-        yield from self._far_ends_changed(event.at)
+        yield from self._far_ends_changed(event.at, tuple(self._calls))
 
     def _missed_connect(self, row: ChannelRow, at: datetime) -> Iterator[Change]:
         """The caller is in Queue() and in a bridge: who is there with the caller is the member that answered."""
