@@ -17,6 +17,7 @@ from ari_recorder.domain.ledger import judge
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.storage import calls
 from ari_recorder.storage.db import Database
+from ari_recorder.supervise import where
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +65,10 @@ class CallStore:
                 await self._store(call_id)
             except RecorderError as error:
                 log.warning("call_store_retry", code=error.code, waiting=len(self._waiting))
+                await _either(None, stop, RETRY)
+            except Exception as error:
+                # One call that cannot be stored, whatever it is, must not hold up the others: it went to the end.
+                log.error("call_store_fail", call_id=str(call_id), error=type(error).__name__, where=where(error))
                 await _either(None, stop, RETRY)
 
     async def _store(self, call_id: UUID) -> None:
