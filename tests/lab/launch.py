@@ -1,0 +1,22 @@
+"""Start a program that dies with the process that started it. Run as a script, so nothing of ours is imported.
+
+    python launch.py <pid of the parent> <program> <arguments …>
+
+The kernel sends the signal, so it also works when the parent was killed with -9. The setting outlives exec
+(prctl(2), PR_SET_PDEATHSIG).
+"""
+
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+if __name__ == "__main__":
+    parent, program = int(sys.argv[1]), sys.argv[2:]
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before we could ask to be told
+        sys.exit(1)
+    os.umask(0o007)  # as a unit file would say for a spool shared with the service's group
+    os.execv(program[0], program)  # noqa: S606 - no shell on purpose
