@@ -227,8 +227,9 @@ async def test_an_announcement_that_was_not_played_gives_no_evidence_and_the_cal
     length = seconds_of(sounds["en"])
     await lab.agent("1006").does_not_answer()
     try:
-        sounds["fi"].write_bytes(b"")
-        sounds["sv"].unlink()
+        with wave.open(str(sounds["fi"]), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+        sounds["sv"].rename(sounds["sv"].with_suffix(".alaw"))  # Playback would be content with it
         sounds["en"].write_bytes(whole["en"][:4000])
         empty, missing, short = await asyncio.gather(
             lab.call("0195202005"), lab.call("0195202001"), lab.call("0195202003")
@@ -237,6 +238,7 @@ async def test_an_announcement_that_was_not_played_gives_no_evidence_and_the_cal
     finally:
         for language, sound in sounds.items():
             sound.write_bytes(whole[language])
+            sound.with_suffix(".alaw").unlink(missing_ok=True)
     for caller, number, language in ((empty, "0195202005", "fi"), (missing, "0195202001", "sv")):
         failed = user_event(caller, "AriRecorderAnnouncementFailed")
         assert failed["Token"] == token(lab, f"announcement-failed:{caller.uniqueid}:{number}:{language}")
