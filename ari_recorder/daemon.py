@@ -95,8 +95,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("spool-watch", recorder.watch_spool)
             await recorder.load()
             jobs.start("hear", recorder.hear)
-            jobs.start("heartbeat", recorder.beat)
             jobs.start("ami", recorder.talk)
+            jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session
             yield
 
 
@@ -154,6 +154,7 @@ def _recorder(
         queues=frozenset(queue.name for queue in config.queues),
         sounds=sounds.read(config.pbx.sounds),
         outside=config.pbx.outside,
+        may_start=config.capture.start == "ami",
         resume_guard=timedelta(seconds=config.capture.resume_guard_seconds),
     )
     switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=uuid.uuid4)

@@ -18,6 +18,7 @@ class AlarmCode(StrEnum):
     STOPPED_BY_OTHERS = "stopped-by-others"
     SEAL_FAILED = "seal-failed"
     FORGED_REPORT = "forged-report"
+    ORDER_FAILED = "order-failed"
     COVERAGE_UNKNOWN = "coverage-unknown"
     WRONG_PBX = "wrong-pbx"
     ORPHAN_IN_SPOOL = "orphan-in-spool"
@@ -43,10 +44,11 @@ class RecordingCommand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartMixMonitor(RecordingCommand):
-    """Answered by MixMonitorAccepted or MixMonitorRefused."""
+    """Answered by MixMonitorAccepted or MixMonitorRefused. `settle`: how long to wait after what was ordered before."""
 
     base: str
     channel: str
+    settle: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class ResumeLater(RecordingCommand):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckLater(RecordingCommand):
-    """The files closed under a living call: answered by CheckDue when a Hangup would have come."""
+    """Something ended or failed under a living call: answered by CheckDue, when it is looked at again."""
 
     after: timedelta
 

@@ -41,6 +41,7 @@ class EndReason(StrEnum):
     """Why a recording ended."""
 
     HANGUP = "hangup"
+    TRANSFERRED = "transferred"  # the next segment records who came after
     LEFT_ORGANISATION = "left-organisation"
     QUEUE_NOT_RECORDED = "queue-not-recorded"
     STOPPED_BY_OTHERS = "stopped-by-others"
@@ -69,7 +70,7 @@ class Recording:
     late: bool = False
     grew: bool = False
     muted: bool = False
-    resume_at: datetime | None = None
+    heard: frozenset[str] = frozenset()  # the channels whose voices it holds
     end_reason: EndReason | None = None
     ended_at: datetime | None = None
     sealed: SealedFacts | None = None

@@ -1,6 +1,6 @@
 """All calls of one PBX: which call an event concerns, who is in which bridge, and what a snapshot of the PBX changes.
 
-Pure: no clock, no I/O; ids are made by the function given. One call's own decisions are domain/calls.py's.
+Pure: no clock, no I/O; ids are made by the function given. One call's own decisions are domain/machine.py's.
 
 A bridge joins channels; a Local channel is two halves, `Local/x@y-1;1` and `;2`, in two bridges. The far ends of a
 caller are found by walking bridges and Local pairs. The member's own Local half that app_queue connected is ours by
@@ -10,10 +10,11 @@ definition, however its far side is reached (a mobile phone through a trunk).
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 from ari_recorder.domain import capture
-from ari_recorder.domain.calls import Call, CallState, FarEnds, Policy, end, interface_of, interrupted, step
+from ari_recorder.domain.calls import Call, CallState, FarEnds, Policy, interface_of
 from ari_recorder.domain.commands import Alarm, AlarmCode, Command
 from ari_recorder.domain.events import (
     AgentConnect,
@@ -41,6 +42,7 @@ from ari_recorder.domain.events import (
     Uniqueid,
 )
 from ari_recorder.domain.evidence import prove, read_evidence
+from ari_recorder.domain.machine import end, interrupted, resynced, step
 from ari_recorder.domain.recordings import EndReason
 
 # Ids of calls are derived, so that the same call has the same id after a restart. The namespace is ours alone.
@@ -101,7 +103,7 @@ class Switchboard:
         """A call from the journal, and what was ordered for it and may not have happened."""
         call = interrupted(call, at)
         self._keep(call)
-        return Change(call=call, commands=capture.resume(call, at))
+        return Change(call=call, commands=capture.resume(call, at, restarted=True))
 
     def gone(self, uniqueid: Uniqueid, at: datetime) -> list[Change]:
         """A call that is known to have ended while nobody listened."""
@@ -212,15 +214,34 @@ class Switchboard:
                 linkedid=call.linkedid,
                 channel=call.channel,
                 bridge=self._where.get(uniqueid, ""),
-                channels=self._far_ends(call),
+                **self._surroundings(call),
             )
-            if (now.bridge, now.channels) != (call.bridge, call.far_ends):
+            if (now.bridge, now.channels) != (call.bridge, call.far_ends) or not now.behind <= call.behind:
                 yield from self._step(uniqueid, now)
 
-    def _far_ends(self, call: Call) -> frozenset[str]:
-        ours = {member.uniqueid for member in call.members}
-        reached = self._reach(call.uniqueid, stop_at=ours)
-        return frozenset(name for uniqueid, name, passed in reached if uniqueid != call.uniqueid and not passed)
+    def _surroundings(self, call: Call) -> dict[str, Any]:
+        """Who is at the far ends, whether one of ours is among them, and who stands behind a member's Local channel.
+
+        A Local channel that is optimised away puts who stood behind it into the caller's bridge.
+        """
+        members = {member.uniqueid for member in call.members}
+        reached = [
+            (uniqueid, name)
+            for uniqueid, name, passed in self._reach(call.uniqueid, stop_at=members)
+            if uniqueid != call.uniqueid and not passed
+        ]
+        behind = {
+            other
+            for uniqueid, name in reached
+            if uniqueid in members and (twin := self._halves.get(_other_half(name))) is not None
+            for other, _, _ in self._reach(twin, stop_at={uniqueid})
+            if other not in (uniqueid, twin, call.uniqueid)
+        }
+        return {
+            "channels": frozenset(name for _, name in reached),
+            "ours": any(uniqueid in members | call.behind for uniqueid, _ in reached),
+            "behind": frozenset(behind),
+        }
 
     def _reach(self, start: Uniqueid, stop_at: set[Uniqueid]) -> Iterator[tuple[Uniqueid, str, bool]]:
         """Channels reached through bridges and Local pairs; the bool tells a Local half that only led on."""
@@ -331,6 +352,8 @@ class Switchboard:
         for row in self._in_queue:
             yield from self._missed_connect(row, event.at)
         yield from self._far_ends_changed(event.at, tuple(self._calls))
+        for call in self.calls:
+            yield from self._changed(call, *resynced(call, event.at, self.policy, self._new_id()))
 
     def _missed_connect(self, row: ChannelRow, at: datetime) -> Iterator[Change]:
         """The caller is in Queue() and in a bridge: who is there with the caller is the member that answered."""

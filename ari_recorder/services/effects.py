@@ -37,6 +37,10 @@ log = structlog.get_logger(__name__)
 LOOK_EVERY = timedelta(seconds=0.25)
 # Closing follows a hangup within some 10 ms; inotify is given this long before the kernel is asked.
 INOTIFY_FIRST = timedelta(seconds=1)
+# A pause must not wait: whatever is said meanwhile is recorded.
+MUTE_AGAIN = timedelta(seconds=1)
+AGAIN_FIRST = timedelta(seconds=1)
+AGAIN_MOST = timedelta(minutes=1)
 
 
 class Effects:
@@ -59,6 +63,8 @@ class Effects:
         self._store = store
         self._growth_deadline = growth_deadline
         self._tasks: set[asyncio.Task[None]] = set()
+        self._muted: dict[UUID, order.MuteMixMonitor] = {}  # the newest order for each recording
+        self._not_stopped: set[UUID] = set()
 
     async def carry_out(self, command: order.Command, call: Call | None, *, journaled: bool) -> None:
         """Do it. Only what lasts long goes on behind: watching files, sealing, timers."""
@@ -70,7 +76,8 @@ class Effects:
             case order.StopMixMonitor():
                 await self._stop(command)
             case order.MuteMixMonitor():
-                await self._ask(self._ami.mute_mixmonitor(command.channel, command.mixmonitor_id, command.muted))
+                self._muted[command.recording_id] = command
+                self._behind(self._until_muted(command))
             case order.WatchGrowth():
                 self._behind(self._watch_growth(command))
             case order.AwaitClosed():
@@ -86,9 +93,12 @@ class Effects:
             case order.ForgetFiles() if not journaled:
                 pass  # the key of the sealed file is not on disk for sure: after a crash they would be sealed again
             case order.ForgetFiles():
-                await asyncio.to_thread(self._spool.discard, command.base)
+                self._behind(self._until_done("ForgetFiles", command.recording_id, lambda: self._forget(command)))
             case order.DestroyRecording():
-                await self._destroy(command, call)
+                if call is not None:
+                    self._behind(
+                        self._until_done("DestroyRecording", command.recording_id, lambda: self._destroy(command, call))
+                    )
             case order.StoreCall():
                 self._store(command.call_id)
             case _:
@@ -116,12 +126,15 @@ class Effects:
             await self._refused(command, "the journal cannot be written")
             return
         files = self._spool.files(command.base)
+        await asyncio.sleep(command.settle.total_seconds())
         try:
             mixmonitor_id = await self._ami.start_mixmonitor(command.channel, str(files.caller), str(files.agent))
-        except (AmiActionRefused, AmiNotLive, AmiValueRefused) as error:
+        except (AmiActionRefused, AmiValueRefused) as error:
             await self._refused(command, str(error))
-        except AmiOutcomeUnknown as error:
-            log.warning("mixmonitor_outcome_unknown", code=error.code)
+        except (AmiNotLive, AmiOutcomeUnknown) as error:
+            # The PBX's own state will tell: it is asked when the session is live again.
+            log.warning("mixmonitor_outcome_unknown", code=error.code, recording_id=str(command.recording_id))
+            self._ami.doubt("the answer to a MixMonitor order did not come")
         else:
             await self._tell(
                 MixMonitorAccepted(at=_now(), recording_id=command.recording_id, mixmonitor_id=mixmonitor_id)
@@ -131,17 +144,57 @@ class Effects:
         await self._tell(MixMonitorRefused(at=_now(), recording_id=command.recording_id, because=because))
 
     async def _stop(self, command: order.StopMixMonitor) -> None:
-        stopped = await self._ask(self._ami.stop_mixmonitor(command.channel, command.mixmonitor_id))
-        if stopped:  # Asterisk closes the files before it answers (app_mixmonitor.c, stop_mixmonitor_full)
-            await self._tell(FilesClosed(at=_now(), recording_id=command.recording_id))
-
-    async def _ask(self, request: Coroutine[Any, Any, None]) -> bool:
         try:
-            await request
+            await self._ami.stop_mixmonitor(command.channel, command.mixmonitor_id)
+        except AmiActionRefused:
+            pass  # the channel or the MixMonitor is gone: the files say the rest
         except RecorderError as error:
-            log.warning("ami_order_fail", code=error.code)
-            return False
-        return True
+            log.warning("mixmonitor_stop_unknown", code=error.code, recording_id=str(command.recording_id))
+            self._not_stopped.add(command.recording_id)
+            self._ami.doubt("the answer to StopMixMonitor did not come")
+            return
+        else:
+            # Asterisk closes the files before it answers (app_mixmonitor.c, stop_mixmonitor_full).
+            await self._tell(FilesClosed(at=_now(), recording_id=command.recording_id))
+        self._not_stopped.discard(command.recording_id)
+
+    async def _until_muted(self, command: order.MuteMixMonitor) -> None:
+        """The agent has heard that it is paused: it is ordered until it is so, or ordered otherwise, or over."""
+        first = True
+        while self._muted.get(command.recording_id) is command:
+            try:
+                await self._ami.mute_mixmonitor(command.channel, command.mixmonitor_id, command.muted)
+            except AmiNotLive:
+                break  # ordered again when the session is live
+            except AmiActionRefused as error:
+                if "No such channel" in str(error):
+                    break
+                trouble: RecorderError = error
+            except RecorderError as error:
+                trouble = error
+            else:
+                break
+            if first and command.muted:
+                _order_failed("MuteMixMonitor", command.recording_id, trouble)
+            first = False
+            await asyncio.sleep(MUTE_AGAIN.total_seconds())
+        if self._muted.get(command.recording_id) is command:
+            del self._muted[command.recording_id]
+
+    async def _until_done(self, name: str, recording_id: UUID, work: Callable[[], Awaitable[None]]) -> None:
+        """Disks come back: what has to go is tried until it is gone. What is cut off by a stop, the journal knows."""
+        wait = AGAIN_FIRST
+        while True:
+            try:
+                return await work()
+            except Exception as error:
+                if wait == AGAIN_FIRST:
+                    _order_failed(name, recording_id, error)
+            await asyncio.sleep(wait.total_seconds())
+            wait = min(wait * 2, AGAIN_MOST)
+
+    async def _forget(self, command: order.ForgetFiles) -> None:
+        await asyncio.to_thread(self._spool.discard, command.base)
 
     async def _watch_growth(self, command: order.WatchGrowth) -> None:
         """MixMonitor writes 32768 bytes at a time, that is every 2.05 s; the deadline is a little longer."""
@@ -166,13 +219,18 @@ class Effects:
         await asyncio.sleep(after.total_seconds())
         await self._tell(event(at=_now(), recording_id=recording_id))
 
-    async def _destroy(self, command: order.DestroyRecording, call: Call | None) -> None:
-        if call is None:
-            return
+    async def _destroy(self, command: order.DestroyRecording, call: Call) -> None:
         recording = next(r for r in call.recordings if r.id == command.recording_id)
         await self._sealer.destroy(recording)
         await asyncio.to_thread(self._spool.discard, command.base)
-        await self._tell(Destroyed(at=_now(), recording_id=command.recording_id))
+        # While MixMonitor may still write, it is not destroyed: both are ordered again after the resync.
+        if command.recording_id not in self._not_stopped or call.ended_at is not None:
+            await self._tell(Destroyed(at=_now(), recording_id=command.recording_id))
+
+
+def _order_failed(name: str, recording_id: UUID, error: Exception) -> None:
+    because = f"{name}: {error if isinstance(error, RecorderError) else type(error).__name__}"
+    _raise_alarm(order.Alarm(code=order.AlarmCode.ORDER_FAILED, subject=str(recording_id), because=because))
 
 
 def _raise_alarm(alarm: order.Alarm) -> None:

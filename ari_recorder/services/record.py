@@ -10,8 +10,10 @@ earlier orders; calls do not wait for each other. What is decided is domain/, ho
 """
 
 import asyncio
+import contextlib
 import json
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +28,7 @@ from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode, Command
 from ari_recorder.domain.errors import RecorderError
-from ari_recorder.domain.events import Event, FilesClosed, Party, ResyncBegan, ResyncDone
+from ari_recorder.domain.events import Event, FilesClosed, Gap, Party, ResyncBegan, ResyncDone
 from ari_recorder.domain.recordings import FINAL
 from ari_recorder.domain.switchboard import Change, Switchboard
 from ari_recorder.services.adopt import Adoption
@@ -35,7 +37,7 @@ from ari_recorder.services.seal import Sealer
 from ari_recorder.services.store import CallStore
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
-from ari_recorder.supervise import until
+from ari_recorder.supervise import until, where
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
 
@@ -80,6 +82,9 @@ class Recorder:
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX)
         self._calls: dict[UUID, Call] = {}
         self._sealed_callers: dict[UUID, bytes] = {}
+        self._right = False  # the PBX at the other end is ours
+        self._journal_works = True
+        self._resynced = asyncio.Event()
         self._orders: dict[UUID, asyncio.Task[None]] = {}
         self._store = CallStore(
             database=database,
@@ -113,11 +118,13 @@ class Recorder:
 
     async def _hear(self) -> None:
         """Events of the PBX into the inbox. A full inbox makes the AMI session hold them back, bounded there too."""
-        right = True
         async for event in self._ami.events():
+            if isinstance(event, Gap):
+                await self._inbox.put(event)
+                self._right = False  # who answers next is not known yet
             if isinstance(event, ResyncBegan):
-                right = self._is_our_pbx(event.system_name)
-            if right:
+                self._right = self._is_our_pbx(event.system_name)
+            if self._right:
                 await self._inbox.put(event)
 
     def _is_our_pbx(self, system_name: str) -> bool:
@@ -138,14 +145,18 @@ class Recorder:
     async def _watch_spool(self) -> None:
         """Files that were closed for good."""
         with SpoolWatch(self._spool) as watch:
+            await self._look_at(r.base for call in self.calls for r in call.recordings)  # from before we watched
             async for news in watch:
                 match news:
                     case Closed():
                         await self._tell_closed(news.base)
                     case Unsure():
-                        for base in news.bases:
-                            if await writer(self._spool, base) is Writer.CLOSED:
-                                await self._tell_closed(base)
+                        await self._look_at(news.bases)
+
+    async def _look_at(self, bases: Iterable[str]) -> None:
+        for base in tuple(bases):
+            if await writer(self._spool, base) is Writer.CLOSED:
+                await self._tell_closed(base)
 
     async def _tell_closed(self, base: str) -> None:
         recording_id = next((r.id for call in self.calls for r in call.recordings if r.base == base), None)
@@ -162,6 +173,7 @@ class Recorder:
             try:
                 self._decide(event)
                 if isinstance(event, ResyncDone):
+                    self._resynced.set()
                     await self._adopt()
             except Exception as error:
                 # One event that cannot be handled must not end recording; what call it was is in the journal.
@@ -169,18 +181,25 @@ class Recorder:
 
     async def beat(self, stop: asyncio.Event) -> None:
         await until(stop, self._beat())
+        await self._tell_dialplan("0")  # from now on its net records
 
     async def _beat(self) -> None:
-        """Tell the dialplan that we are there, so that its net stays off; take note of replaced sounds."""
+        """Tell the dialplan that we are there and able, so that its net stays off; take note of replaced sounds."""
         while True:
             found = await asyncio.to_thread(sounds.read, self._sounds)
             self._board.policy = replace(self._board.policy, sounds=found)
-            if self._ami.live:
-                try:
-                    await self._ami.set_global(HEARTBEAT_VARIABLE, str(int(time.time())))
-                except RecorderError as error:
-                    log.warning("heartbeat_fail", code=error.code)
-            await asyncio.sleep(self._heartbeat_seconds)
+            if self._journal_works:
+                await self._tell_dialplan(str(int(time.time())))
+            self._resynced.clear()
+            with contextlib.suppress(TimeoutError):  # at once when live again: until then its net is on
+                await asyncio.wait_for(self._resynced.wait(), self._heartbeat_seconds)
+
+    async def _tell_dialplan(self, heartbeat: str) -> None:
+        if self._ami.live and self._right:
+            try:
+                await self._ami.set_global(HEARTBEAT_VARIABLE, heartbeat)
+            except RecorderError as error:
+                log.warning("heartbeat_fail", code=error.code)
 
     async def talk(self, stop: asyncio.Event) -> None:
         await until(stop, self._ami.run())
@@ -244,11 +263,20 @@ class Recorder:
         if durable is not None:
             try:
                 await durable
+                self._journal_works = True
             except RecorderError as error:
                 journaled = False
+                self._journal_works = False
                 log.error("alarm", alarm=AlarmCode.JOURNAL_FAILED.value, subject=error.code)
         for command in commands:
-            await self._effects.carry_out(command, call, journaled=journaled)
+            try:
+                await self._effects.carry_out(command, call, journaled=journaled)
+            except Exception as error:  # the others are carried out all the same
+                subject = str(call.id) if call is not None else ""
+                because = f"{type(command).__name__}: {type(error).__name__}"
+                log.error(
+                    "alarm", alarm=AlarmCode.ORDER_FAILED.value, subject=subject, because=because, where=where(error)
+                )
 
     async def _over(self, call: Call) -> None:
         """The call is finished and stored: nothing of it is needed here any more."""

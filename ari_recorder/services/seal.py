@@ -14,7 +14,7 @@ import structlog
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import SealRecording
-from ari_recorder.domain.errors import NothingCaptured, RecorderError, RecordingTooLong
+from ari_recorder.domain.errors import NothingCaptured, RecorderError
 from ari_recorder.domain.events import Event, Sealed, SealedFacts, SealFailed, Side
 from ari_recorder.domain.recordings import Recording
 from ari_recorder.vault.codec import SAMPLE_RATE, SideFacts
@@ -71,7 +71,7 @@ class Sealer:
             try:
                 async with self._slots:
                     stored = await self._seal_once(recording)
-            except (NothingCaptured, RecordingTooLong) as error:
+            except NothingCaptured as error:
                 await self._failed(recording, str(error), final=True)
                 return
             except Exception as error:

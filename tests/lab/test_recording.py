@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
-from tests.lab.lab import MUSIC_ON_HOLD, OUTSIDE_TONE, Lab, agent_tone, start_lab
+from tests.lab.lab import MUSIC_ON_HOLD, OUTSIDE_TONE, Lab, start_lab
 from tests.lab.phones import Agent, Caller
 from tests.lab.service import Service, running_service
 from tests.lab.tones import Sound
@@ -87,18 +87,16 @@ async def the_recording(service: Service, caller: Caller) -> Stored:
     return found[0]
 
 
-def assert_only_voices(recording: Stored, *agents: int, transferred: bool = False) -> None:
-    """The caller left, the agents right, and nothing else: no announcement, no music, no ringing.
-
-    In a transfer by keys the caller hears music while the agent dials: that is part of the call.
-    """
+def assert_only_voices(recording: Stored, *agents: int) -> None:
+    """The caller left, the agents right, and nothing else: no announcement, no music, no ringing."""
     for tone in agents:
         assert recording.agent.has(tone)
         assert not recording.caller.has(tone)
     assert recording.caller.has(CALLER)
     assert not recording.agent.has(CALLER)
     assert recording.caller.share(CALLER) > 0.9, "the caller speaks all the time; something else is in there"
-    assert transferred or not recording.agent.has(MUSIC_ON_HOLD)
+    # What lay in the audiohook's queue when the bridge began, up to three packets, may be the last of the music.
+    assert recording.agent.total(MUSIC_ON_HOLD) <= 0.06
     assert not recording.caller.has(MUSIC_ON_HOLD)
 
 
@@ -205,33 +203,33 @@ async def test_without_proof_of_the_announcement_nothing_is_stored(service: Serv
     assert vault_files(service) == before
 
 
-@pytest.mark.parametrize("by", ["keys", "refer"])
-async def test_a_blind_transfer_inside_stays_one_recording(service: Service, by: Any) -> None:
+# Whoever comes after a transfer is lost half of the time if one MixMonitor goes on: once would prove little.
+@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("by", ["keys", "refer", "consulting"])
+async def test_after_a_transfer_inside_both_voices_are_still_recorded(service: Service, by: Any, turn: int) -> None:
     caller, agent, _ = await talking(service.lab)
-    await asyncio.sleep(2)
-    await agent.blind_transfer("1003", by=by)
-    await service.lab.agent("1003").wait_talking(20)
-    await asyncio.sleep(3)
+    colleague = service.lab.agent("1003")
+    await asyncio.sleep(1.5)
+    if by == "consulting":
+        await agent.attended_transfer("1003")
+    else:
+        await agent.blind_transfer("1003", by=by)
+    await colleague.wait_talking(20)
+    await asyncio.sleep(2.5)
     await caller.hangup()
-    recording = await the_recording(service, caller)
-    assert_only_voices(recording, agent.tone, agent_tone("1003"), transferred=True)
-    assert recording.marks("blind-transfer")
-    assert (await ledger_row(service, caller))["verdict"]["reason"] == ""
-
-
-async def test_an_attended_transfer_inside_stays_one_recording(service: Service) -> None:
-    caller, agent, _ = await talking(service.lab)
-    await asyncio.sleep(2)
-    await agent.attended_transfer("1003")
-    await asyncio.sleep(3)
-    await caller.hangup()
-    recording = await the_recording(service, caller)
-    assert recording.agent.has(agent.tone)
-    assert recording.agent.has(agent_tone("1003"))
-    assert not recording.agent.has(CALLER)
-    assert recording.marks("attended-transfer")
+    first, second = await stored(service, caller)
+    assert first.agent.has(agent.tone)
+    assert not first.agent.has(colleague.tone)
+    assert second.agent.total(colleague.tone) > 2, "the colleague is not heard"
+    for part in (first, second):
+        assert part.caller.share(CALLER) > 0.9
+        assert not part.agent.has(CALLER)
+        assert not part.caller.has(agent.tone)
+        assert part.facts["uniqueid"] == caller.uniqueid
+    assert first.facts["end_reason"] == "transferred"
+    assert first.marks("attended-transfer" if by == "consulting" else "blind-transfer")
     row = await ledger_row(service, caller)
-    assert (row["uniqueid"], row["verdict"]["state"]) == (caller.uniqueid, "recorded")
+    assert (row["uniqueid"], row["verdict"]["state"], row["verdict"]["reason"]) == (caller.uniqueid, "recorded", "")
 
 
 @pytest.mark.parametrize("how", ["blind", "attended"])
@@ -244,11 +242,11 @@ async def test_recording_ends_when_the_call_has_left_the_organisation(service: S
     else:
         await agent.attended_transfer("0501234567")
     await asyncio.sleep(4)
+    assert not list(service.lab.pbx.spool.glob("*.sln")), "something is still recorded"
     await caller.hangup()
-    recording = await the_recording(service, caller)
-    assert recording.agent.has(agent.tone)
-    assert recording.agent.total(OUTSIDE_TONE) <= 1
-    assert recording.facts["end_reason"] == "left-organisation"
+    parts = await stored(service, caller)
+    assert parts[0].agent.has(agent.tone)
+    assert sum(part.agent.total(OUTSIDE_TONE) for part in parts) <= 1
     assert (await ledger_row(service, caller))["verdict"]["state"] == "recorded"
 
 

@@ -3,7 +3,7 @@
 CREATE TYPE call_state AS ENUM ('announcing', 'waiting', 'talking', 'ended');
 CREATE TYPE ledger_state AS ENUM ('recorded', 'not_recorded', 'unexplained', 'pending');
 CREATE TYPE end_reason AS ENUM (
-    'hangup', 'left-organisation', 'queue-not-recorded', 'stopped-by-others', 'ended-unseen', 'refused', 'no-evidence'
+    'hangup', 'transferred', 'left-organisation', 'queue-not-recorded', 'stopped-by-others', 'ended-unseen', 'refused', 'no-evidence'
 );
 CREATE TYPE started_by AS ENUM ('service', 'dialplan');
 CREATE TYPE stored_state AS ENUM ('sealed', 'erasing', 'erased');
