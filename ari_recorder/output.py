@@ -144,12 +144,14 @@ def write_details(details: "Details") -> None:
 
 def write_ledger(ledger: "DayLedger") -> None:
     write_table(
-        ("entered", "queue", "PBX says", "ledger", "because", "", "uniqueid"),
+        ("entered", "queue", "PBX says", "talk", "heard", "ledger", "because", "", "uniqueid"),
         [
             (
                 local(row.entered_at),
                 row.queue,
                 row.outcome or "nothing",
+                clock(row.talk_time or None),
+                clock(row.heard or None),
                 row.verdict.state,
                 row.verdict.reason,
                 "threat" if row.flagged else "",
@@ -162,6 +164,8 @@ def write_ledger(ledger: "DayLedger") -> None:
     states = {row.verdict.state: 0 for row in ledger.rows}
     totals = ", ".join(f"{ledger.count(state)} {state}" for state in sorted(states))
     sys.stdout.write(f"{ledger.day}: {len(ledger.rows)} calls" + (f": {totals}" if totals else "") + "\n")
+    if not ledger.reaches_back:
+        write_trouble(f"queue_log does not reach back to the beginning of {ledger.day}: calls may be missing here")
 
 
 def write_doomed(doomed: "Sequence[Doomed]") -> None:

@@ -189,7 +189,8 @@ async def test_without_the_master_key_an_export_is_1_and_no_key_is_made(
 
 def queue_log(call: Recorded, answered: bool = True) -> str:
     entered = int((call.call.joined_at or datetime.now(UTC)).timestamp())
-    lines = [f"{entered}|{call.call.uniqueid}|{QUEUE}|NONE|ENTERQUEUE||{NUMBER}|1"]
+    lines = [f"{entered - 86400}|NONE|NONE|NONE|QUEUESTART|"]  # the log holds the whole day
+    lines.append(f"{entered}|{call.call.uniqueid}|{QUEUE}|NONE|ENTERQUEUE||{NUMBER}|1")
     if answered:
         lines.append(f"{entered + 5}|{call.call.uniqueid}|{QUEUE}|Adviser 1001|CONNECT|5|1700000000.2|3")
         lines.append(f"{entered + 7}|{call.call.uniqueid}|{QUEUE}|Adviser 1001|COMPLETECALLER|5|2|1")

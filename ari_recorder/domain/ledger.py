@@ -1,27 +1,36 @@
 """Every call is accounted for: recorded, not recorded because …, or unexplained.
 
-`judge` is what the recorder knows of one call. `balance` holds it against the PBX's own queue_log, which is written
-whether the recorder runs or not (app_queue.c, ast_queue_log):
+`judge` is what the recorder knows of one call. `balance` holds it against the PBX's own queue_log (queue_log.py), and
+where the two differ the PBX is believed:
 
-    epoch|uniqueid|queue|member|ENTERQUEUE|url|caller|position
-    epoch|uniqueid|queue|member|CONNECT|holdtime|agent uniqueid|ringtime
-    epoch|uniqueid|queue|member|COMPLETECALLER or COMPLETEAGENT|holdtime|calltime|origposition
-    epoch|uniqueid|queue|NONE|ABANDON|position|origposition|waittime
+    the recorder says               queue_log says                                  so it is
+    pending                         answered, over for a minute, not sent on        unexplained: not-finished
+    recorded, however               longer talk than what is heard                  unexplained: length-differs
+    not recorded: nobody talked     somebody did, in a recorded queue               unexplained: no-recording
+    nothing                         somebody did, in a recorded queue               unexplained: unknown-call
 
-The caller's number in ENTERQUEUE is never read.
+What is known to have begun late (`late-start`) is recorded only as long as no more than the tolerance is missing by
+queue_log. Else it is unexplained like any other call that is too short: a part is missing, and a person must look.
+What the recorder did on purpose (the caller said no, no proof of the announcement) is believed: it had an alarm.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from ari_recorder.domain.calls import Call
+from ari_recorder.domain.calls import Call, MarkKind
+from ari_recorder.domain.queue_log import QueueLogCall, QueueOutcome
 from ari_recorder.domain.recordings import EndReason, RecordingState, StartedBy
 
 # Frames are 20 ms and clocks are read on both sides of the AMI; one second is what the notice of a gap is worth.
 TOLERANCE = timedelta(seconds=1)
+# What may be missing by queue_log: MixMonitor's buffer (32 KiB, 2.05 s) is lost when the PBX dies, and a part of the
+# second in which the log's whole seconds differ from ours.
+MISSING = timedelta(seconds=2.5)
+# A finished call is sealed and stored within this time; until then it is not missing. DESIGN: alarm within a minute.
+SETTLES = timedelta(seconds=60)
 
 
 class LedgerState(StrEnum):
@@ -53,6 +62,7 @@ class Reason(StrEnum):
     LENGTH_DIFFERS = "length-differs"
     NO_RECORDING = "no-recording"
     UNKNOWN_CALL = "unknown-call"
+    NOT_FINISHED = "not-finished"
     # pending
     UNDER_WAY = "under-way"
 
@@ -86,13 +96,16 @@ def _judge_recorded(call: Call) -> Verdict:
     heard = sum((facts.duration for _, facts in sealed), timedelta())
     # What nobody saw begin or end cannot be measured against our clock; its audio is what there was.
     unseen = EndReason.ENDED_UNSEEN in (call.end_reason, *(r.end_reason for r, _ in sealed))
-    if (unseen or call.connected_unseen) and all(r.started_by is StartedBy.DIALPLAN for r, _ in sealed):
+    # The dialplan began it, before anything was missed; after a transfer a recording of ours may follow.
+    if (unseen or call.connected_unseen) and sealed[0][0].started_by is StartedBy.DIALPLAN:
         return _verdict(LedgerState.RECORDED, Reason.ADOPTED)
     if unseen:
         return _verdict(LedgerState.RECORDED, Reason.ENDED_UNSEEN)
     if call.connected_unseen or any(r.late for r, _ in sealed):
         return _verdict(LedgerState.RECORDED, Reason.LATE_START)
-    if abs(heard - call.talk_time) > TOLERANCE:
+    # After a gap our clock may be wrong. What is missing then, queue_log tells.
+    gap = any(mark.kind is MarkKind.GAP for mark in call.marks)
+    if not gap and abs(heard - call.talk_time) > TOLERANCE:
         return _verdict(LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS)
     if not all(facts.caller.has_audio and facts.agent.has_audio for _, facts in sealed):
         return _verdict(LedgerState.RECORDED, Reason.SILENT_SIDE)
@@ -113,89 +126,31 @@ def _judge_unrecorded(call: Call, queues: frozenset[str]) -> Verdict:
     return _verdict(LedgerState.UNEXPLAINED, Reason.NO_RECORDING)
 
 
-class QueueOutcome(StrEnum):
-    """How the PBX says the call went."""
-
-    WAITING = "waiting"
-    TALKING = "talking"
-    COMPLETED = "completed"
-    ABANDONED = "abandoned"
-    LEFT = "left"  # timeout, key, empty queue, full queue
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueLogCall:
-    """What queue_log says of one caller."""
-
-    uniqueid: str
-    queue: str
-    entered_at: datetime
-    outcome: QueueOutcome = QueueOutcome.WAITING
-    answered: bool = False
-    ended_at: datetime | None = None
-    talk_time: timedelta | None = None
-
-
-_LEAVES = frozenset({"EXITWITHTIMEOUT", "EXITWITHKEY", "EXITEMPTY"})
-_COMPLETES = frozenset({"COMPLETECALLER", "COMPLETEAGENT", "BLINDTRANSFER", "ATTENDEDTRANSFER"})
-
-
-def read_queue_log(lines: Iterable[str]) -> dict[str, QueueLogCall]:
-    """Calls by Uniqueid. Lines that are cut or not about a call are passed over."""
-    calls: dict[str, QueueLogCall] = {}
-    for line in lines:
-        fields = line.rstrip("\n").split("|")
-        if len(fields) < 5 or not fields[0].split(".")[0].isdigit():
-            continue
-        at = datetime.fromtimestamp(float(fields[0]), UTC)
-        uniqueid, queue, event = fields[1], fields[2], fields[4]
-        known = calls.get(uniqueid)
-        if event == "ENTERQUEUE":
-            entered = known.entered_at if known else at
-            answered = known.answered if known else False
-            calls[uniqueid] = QueueLogCall(uniqueid=uniqueid, queue=queue, entered_at=entered, answered=answered)
-        elif known is not None:
-            calls[uniqueid] = _apply(known, event, at, fields[5:])
-    return calls
-
-
-def _apply(call: QueueLogCall, event: str, at: datetime, data: list[str]) -> QueueLogCall:
-    if event == "CONNECT":
-        return replace(call, outcome=QueueOutcome.TALKING, answered=True)
-    if event == "ABANDON":
-        return replace(call, outcome=QueueOutcome.ABANDONED, ended_at=at)
-    if event in _LEAVES:
-        return replace(call, outcome=QueueOutcome.LEFT, ended_at=at)
-    if event in _COMPLETES:
-        talk = (
-            timedelta(seconds=int(data[1]))
-            if event.startswith("COMPLETE") and data[1:2] and data[1].isdigit()
-            else None
-        )
-        return replace(call, outcome=QueueOutcome.COMPLETED, ended_at=at, talk_time=talk)
-    return call
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownCall:
-    """A call as the database holds it, as far as the ledger needs it."""
+    """A call as the database holds it, as far as the ledger needs it. `heard` is the length of all its recordings."""
 
     uniqueid: str
     queue: str
     entered_at: datetime
     verdict: Verdict
     flagged: bool
+    heard: timedelta
     recording_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
+    """`talk_time` is what queue_log says of recorded queues; after a transfer more may be heard than that."""
+
     uniqueid: str
     queue: str
     entered_at: datetime
     outcome: QueueOutcome | None  # None: the PBX's log has no such call
     verdict: Verdict
     flagged: bool
+    talk_time: timedelta
+    heard: timedelta
     recording_ids: tuple[UUID, ...]
 
 
@@ -213,15 +168,13 @@ def balance(
             outcome=None,
             verdict=call.verdict,
             flagged=call.flagged,
+            talk_time=timedelta(),
+            heard=call.heard,
             recording_ids=call.recording_ids,
         )
         for call in by_uniqueid.values()
     ]
     return tuple(sorted(rows, key=lambda row: (row.entered_at, row.uniqueid)))
-
-
-# A finished call is sealed and stored within this time; until then it is not missing. DESIGN: alarm within a minute.
-SETTLES = timedelta(seconds=60)
 
 
 def _row(entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], now: datetime) -> LedgerRow:
@@ -230,26 +183,64 @@ def _row(entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], no
         queue=entry.queue,
         entered_at=entry.entered_at,
         outcome=entry.outcome,
-        verdict=_told(entry, call.verdict) if call is not None else _judge_unknown(entry, queues, now),
+        verdict=_weigh(entry, call, queues, now) if call is not None else _judge_unknown(entry, queues, now),
         flagged=call.flagged if call is not None else False,
+        talk_time=entry.talk_in(queues),
+        heard=call.heard if call is not None else timedelta(),
         recording_ids=call.recording_ids if call is not None else (),
     )
 
 
-def _told(entry: QueueLogCall, verdict: Verdict) -> Verdict:
-    """Queue() reports a time-out to AMI as an abandoned caller; queue_log knows better."""
+def _weigh(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: datetime) -> Verdict:
+    """The recorder's verdict, held against what the PBX says."""
+    match call.verdict.state:
+        case LedgerState.PENDING if entry.connected_in & queues and _settled(entry, now) and not entry.transferred:
+            return _verdict(LedgerState.UNEXPLAINED, Reason.NOT_FINISHED)
+        case LedgerState.RECORDED if call.heard < entry.talk_in(queues) - MISSING:
+            return _verdict(LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS)
+        case LedgerState.NOT_RECORDED:
+            return _weigh_unrecorded(entry, call, queues, now)
+        case _:
+            return call.verdict
+
+
+def _settled(entry: QueueLogCall, now: datetime) -> bool:
+    return entry.ended_at is not None and now - entry.ended_at >= SETTLES
+
+
+# The recorder did not know that there was anything to record. After a gap that may be its mistake.
+_NOBODY_TALKED = frozenset({Reason.ABANDONED, Reason.UNANSWERED, Reason.NEVER_QUEUED})
+_DOUBTED = _NOBODY_TALKED | {Reason.NOTHING_SAID, Reason.QUEUE_NOT_RECORDED}
+
+
+def _weigh_unrecorded(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: datetime) -> Verdict:
+    verdict = call.verdict
+    if verdict.reason not in _DOUBTED:
+        return verdict
+    # A queue the recorder did know, and did not record, may have been configured since.
+    ours = queues - {call.queue} if verdict.reason is Reason.QUEUE_NOT_RECORDED else queues
+    if entry.connected_in & ours:
+        if entry.ended_at is None and now - entry.legs[-1].connected_at < SETTLES:
+            return verdict  # it was just answered: the log was read before its end was written
+        if not entry.knows_talk_in(ours) or entry.talk_in(ours) > TOLERANCE:
+            return _verdict(LedgerState.UNEXPLAINED, Reason.NO_RECORDING)
+        return verdict if verdict.reason not in _NOBODY_TALKED else replace(verdict, reason=Reason.NOTHING_SAID)
+    if entry.connected_in and verdict.reason in _NOBODY_TALKED:
+        return replace(verdict, reason=Reason.QUEUE_NOT_RECORDED)
     if verdict.reason is Reason.ABANDONED and entry.outcome is QueueOutcome.LEFT:
+        # Queue() reports a time-out to AMI as an abandoned caller; queue_log knows better.
         return replace(verdict, reason=Reason.UNANSWERED)
     return verdict
 
 
 def _judge_unknown(entry: QueueLogCall, queues: frozenset[str], now: datetime) -> Verdict:
     """The PBX had a call that the database does not have."""
-    if entry.queue not in queues:
+    answered = bool(entry.connected_in & queues)
+    if not answered and entry.queue not in queues:
         return _verdict(LedgerState.NOT_RECORDED, Reason.QUEUE_NOT_RECORDED)
-    if entry.ended_at is None or now - entry.ended_at < SETTLES:
+    if not _settled(entry, now):
         return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
-    if not entry.answered:
+    if not answered:
         # Nobody talked, so there is nothing that could be missing.
         outcome = Reason.ABANDONED if entry.outcome is QueueOutcome.ABANDONED else Reason.UNANSWERED
         return _verdict(LedgerState.NOT_RECORDED, outcome)

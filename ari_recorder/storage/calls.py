@@ -162,19 +162,28 @@ async def get(conn: Connection, call_ids: Collection[UUID]) -> dict[UUID, Stored
     return {row["id"]: _from_row(row) for row in rows}
 
 
-async def of_day(conn: Connection, day_start: datetime, day_end: datetime) -> tuple[KnownCall, ...]:
-    """The calls that came in from `day_start` until before `day_end`, as the ledger needs them."""
+async def of_day(
+    conn: Connection, day_start: datetime, day_end: datetime, uniqueids: Collection[str] = ()
+) -> tuple[KnownCall, ...]:
+    """The calls that came in from `day_start` until before `day_end`, and those of `uniqueids` whenever they came."""
     rows = await conn.fetch(
         """
         SELECT uniqueid, queue, coalesce(joined_at, first_seen_at) AS entered_at, ledger_state, ledger_reason, flagged,
                ARRAY(SELECT id FROM recording WHERE call_id = call.id AND state <> 'erased' ORDER BY segment)
-                   AS recording_ids
+                   AS recording_ids,
+               -- What was heard and is erased since was recorded all the same.
+               (SELECT coalesce(sum(duration), interval '0') FROM recording WHERE call_id = call.id) AS heard
         FROM call
-        WHERE coalesce(joined_at, first_seen_at) >= $1 AND coalesce(joined_at, first_seen_at) < $2
+        WHERE id IN (
+            SELECT id FROM call
+            WHERE coalesce(joined_at, first_seen_at) >= $1 AND coalesce(joined_at, first_seen_at) < $2
+            UNION SELECT id FROM call WHERE uniqueid = ANY($3::text[])
+        )
         ORDER BY entered_at, uniqueid
         """,
         day_start,
         day_end,
+        [uniqueid for uniqueid in uniqueids if "\0" not in uniqueid],  # a torn log may hold NUL, PostgreSQL does not
     )
     return tuple(
         KnownCall(
@@ -183,6 +192,7 @@ async def of_day(conn: Connection, day_start: datetime, day_end: datetime) -> tu
             entered_at=row["entered_at"],
             verdict=_verdict(row),
             flagged=row["flagged"],
+            heard=row["heard"],
             recording_ids=tuple(row["recording_ids"]),
         )
         for row in rows
