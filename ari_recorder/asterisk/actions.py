@@ -14,7 +14,7 @@ from ari_recorder.domain.errors import AmiValueRefused
 
 # Channel variables of the shipped dialplan, asked for at every resync.
 EVIDENCE, ARMED, MIXMONITOR = "ARI_RECORDER_EVIDENCE", "ARI_RECORDER_ARMED", "ARI_RECORDER_MIXMONITOR"
-QUEUE = "ARI_RECORDER_QUEUE"
+QUEUE, CODES = "ARI_RECORDER_QUEUE", "ARI_RECORDER_CODES"
 
 # A comma in a file name would begin the options and the command that a shell runs (app_mixmonitor.c).
 _PATH = re.compile(r"/[A-Za-z0-9_/.-]+")
@@ -51,7 +51,7 @@ def show_dialplan() -> Headers:
 
 
 def status_of_all() -> Headers:
-    return {"Action": "Status", "Variables": f"{QUEUE},{EVIDENCE},{ARMED},{MIXMONITOR}"}
+    return {"Action": "Status", "Variables": f"{QUEUE},{EVIDENCE},{ARMED},{MIXMONITOR},{CODES}"}
 
 
 def start_mixmonitor(channel: str, caller_path: str, agent_path: str) -> Headers:

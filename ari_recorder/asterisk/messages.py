@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from ari_recorder.asterisk.actions import ARMED, EVIDENCE, MIXMONITOR, QUEUE
+from ari_recorder.asterisk.actions import ARMED, CODES, EVIDENCE, MIXMONITOR, QUEUE
 from ari_recorder.asterisk.frames import Headers
 from ari_recorder.domain import events
 from ari_recorder.domain.events import Code, Event, Forged, Language, Party, Uniqueid
@@ -246,6 +246,7 @@ class Reader:
                 evidence=_variable(h, EVIDENCE),
                 armed=_variable(h, ARMED),
                 mixmonitor_id=_variable(h, MIXMONITOR),
+                codes=_variable(h, CODES),
             )
         except KeyError as fault:
             return forged(h, f"{fault.args[0]} is missing")

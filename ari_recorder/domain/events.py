@@ -250,6 +250,7 @@ class ChannelRow(ChannelEvent):
     evidence: str
     armed: str
     mixmonitor_id: str
+    codes: str = ""  # what this channel's agent pressed (ARI_RECORDER_CODES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,9 @@
-"""Proof that the dialplan said it: the token of its reports, and the announcement evidence they carry.
+"""Proof that the dialplan said it: the token of its reports, the announcement evidence they carry, and kept codes.
 
     token    = SHA1(secret + SHA1(secret + message)), lower-case hex
     evidence = <number>_<languages>_<started>_<done>_<token>        languages: fi, sv, en joined by "-"; times: epoch ms
+    codes    = <code>.<at>.<token>_<code>.<at>.<token>_…            on the agent's channel, the oldest first
+    logged   = <code>|<at>|<token>|<uniqueid of the agent's channel>  in queue_log; this token names the caller, too
 
 The dialplan has no HMAC; the nested form resists length extension, and only second preimages of an unknown
 secret would help a forger, against which SHA-1 stands. The secret is never part of an event.
@@ -13,11 +15,14 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ari_recorder.domain.events import Language
+from ari_recorder.domain.events import Code, Language
 
 _EVIDENCE = re.compile(
     r"(?P<number>\+?[0-9]{0,20})_(?P<languages>[a-z-]{2,8})_(?P<started>[0-9]{13})_(?P<done>[0-9]{13})_(?P<token>[0-9a-f]{40})"
 )
+_CODES = frozenset(code.value for code in Code)
+_CODE = re.compile(r"(?P<code>[a-z]{1,20})\.(?P<at>[0-9]{13})\.(?P<token>[0-9a-f]{40})")
+_LOGGED = re.compile(r"(?P<code>[a-z]{1,20})\|(?P<at>[0-9]{13})\|(?P<token>[0-9a-f]{40})\|(?P<agent>[!-{}~]{1,150})")
 _NET_BASE = re.compile(
     r"net_(?P<uniqueid>[A-Za-z0-9.-]{1,80})_(?P<evidence>[^_]*_[a-z-]+_[0-9]{13}_[0-9]{13}_[0-9a-f]{40})"
 )
@@ -87,6 +92,31 @@ def read_evidence(secret: str, uniqueid: str, text: str) -> Claim | None:
     return Claim(
         number=match["number"], languages=languages, started=time_of(match["started"]), done=time_of(match["done"])
     )
+
+
+def read_codes(secret: str, uniqueid: str, text: str) -> tuple[tuple[Code, datetime], ...]:
+    """What the agent with this channel pressed, and when, by its ARI_RECORDER_CODES; what is forged is left out."""
+    return tuple(
+        (Code(match["code"]), time_of(match["at"]))
+        for part in text.split("_")
+        if (match := _CODE.fullmatch(part)) is not None
+        and match["code"] in _CODES
+        and authentic(secret, f"code:{uniqueid}:{match['code']}:{match['at']}", match["token"])
+    )
+
+
+def read_logged_code(secret: str, caller: str, text: str) -> tuple[Code, datetime, str] | None:
+    """Code, time and the agent's uniqueid of an ARICODE line under this caller, or None when it is not our dialplan's.
+
+    The token names the caller: a line copied to another call would destroy that one's recording.
+    """
+    match = _LOGGED.fullmatch(text)
+    if match is None or match["code"] not in _CODES:
+        return None
+    message = f"code-logged:{caller}:{match['agent']}:{match['code']}:{match['at']}"
+    if not authentic(secret, message, match["token"]):
+        return None
+    return Code(match["code"]), time_of(match["at"]), match["agent"]
 
 
 def split_net_base(base: str) -> tuple[str, str] | None:

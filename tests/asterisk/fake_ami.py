@@ -50,7 +50,7 @@ def join(uniqueid: str, **changes: str) -> bytes:
 
 def row(uniqueid: str, action_id: str, **variables: str) -> bytes:
     """A row of Status: its ActionID is its last header."""
-    names = ("ARI_RECORDER_QUEUE", "ARI_RECORDER_EVIDENCE", "ARI_RECORDER_ARMED", "ARI_RECORDER_MIXMONITOR")
+    names = [f"ARI_RECORDER_{name}" for name in ("QUEUE", "EVIDENCE", "ARMED", "MIXMONITOR", "CODES")]
     return frame(
         ("Event", "Status"),
         ("Privilege", "Call"),

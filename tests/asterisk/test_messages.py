@@ -1,5 +1,6 @@
 """Each event of the allow-list, as Asterisk 22 writes it, and what is refused."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_recorder.asterisk import messages
+from ari_recorder.asterisk import actions, messages
 from ari_recorder.asterisk.frames import BadFrame, Headers, event_headers_of, headers_of, text_of
 from ari_recorder.domain import events
 from ari_recorder.domain.evidence import token
@@ -228,6 +229,20 @@ def test_a_row_of_the_snapshot() -> None:
     assert isinstance(event, events.ChannelRow)
     assert (event.uniqueid, event.application, event.bridge) == (CALLER, "Queue", "b1")
     assert (event.queue, event.evidence, event.armed, event.mixmonitor_id) == ("support", "1_fi_2_3_4", "", "")
+    assert event.codes == ""
+
+
+def test_a_row_tells_what_an_agent_pressed() -> None:
+    wire = row(AGENT, "id", bridge="b1", ARI_RECORDER_CODES="refuse.2.3_")
+    event = READER.row(headers_of(wire.removesuffix(b"\r\n\r\n").decode()))
+    assert isinstance(event, events.ChannelRow)
+    assert event.codes == "refuse.2.3_"
+
+
+def test_the_snapshot_is_asked_for_every_variable_a_row_holds() -> None:
+    asked = set(actions.status_of_all()["Variables"].split(","))
+    wire = row(AGENT, "id").decode()
+    assert asked == set(re.findall(r"^Variable: (\w+)=", wire, re.MULTILINE))
 
 
 def test_a_row_without_its_variables_is_forged() -> None:

@@ -4,8 +4,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ari_recorder.domain.events import Language
-from ari_recorder.domain.evidence import Claim, Sound, prove, read_evidence, split_net_base, token
+from ari_recorder.domain.events import Code, Language
+from ari_recorder.domain.evidence import (
+    Claim,
+    Sound,
+    prove,
+    read_codes,
+    read_evidence,
+    read_logged_code,
+    split_net_base,
+    token,
+)
 
 SECRET = "ab" * 32
 START = 1_764_000_000_000
@@ -84,3 +93,64 @@ def test_the_evidence_names_the_sounds_that_were_played() -> None:
     evidence = prove(_claim(3, Language.SV), {Language.SV: _sound(Language.SV)})
     assert not isinstance(evidence, str)
     assert [s.language for s in evidence.sounds] == [Language.SV]
+
+
+AGENT, CALLER = "pbx1-1764000000.8", "pbx1-1764000000.7"
+
+
+def _pressed(code: str, at: int, agent: str = AGENT, secret: str = SECRET) -> str:
+    return f"{code}.{at}.{token(secret, f'code:{agent}:{code}:{at}')}_"
+
+
+def _when(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def test_codes_kept_on_the_agents_channel_are_read_in_order() -> None:
+    text = _pressed("refuse", START) + _pressed("pause", START + 1500)
+    assert read_codes(SECRET, AGENT, text) == ((Code.REFUSE, _when(START)), (Code.PAUSE, _when(START + 1500)))
+    assert read_codes(SECRET, AGENT, text.removesuffix("_")) == read_codes(SECRET, AGENT, text)
+    assert read_codes(SECRET, AGENT, "") == ()
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        _pressed("refuse", START, secret="cd" * 32),
+        _pressed("refuse", START, agent=CALLER),
+        _pressed("refuse", START).replace(str(START), str(START + 1)),
+        _pressed("threat", START).replace("threat", "refuse"),
+        _pressed("dance", START),
+        _pressed("refuse", START)[:-3],
+        "refuse.x.y",
+        "___",
+    ],
+)
+def test_a_code_that_is_not_the_dialplans_is_left_out_and_the_others_stay(forged: str) -> None:
+    assert read_codes(SECRET, AGENT, f"{forged}_{_pressed('pause', START)}") == ((Code.PAUSE, _when(START)),)
+
+
+def _logged(code: str = "refuse", caller: str = CALLER, agent: str = AGENT, secret: str = SECRET) -> str:
+    return f"{code}|{START}|{token(secret, f'code-logged:{caller}:{agent}:{code}:{START}')}|{agent}"
+
+
+def test_a_code_in_queue_log_is_read_under_its_caller() -> None:
+    assert read_logged_code(SECRET, CALLER, _logged()) == (Code.REFUSE, _when(START), AGENT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _logged(caller="pbx1-1764000000.9"),
+        _logged(secret="cd" * 32),
+        _logged().replace(AGENT, "pbx1-1764000000.9"),
+        _logged().replace("refuse", "pause"),
+        _logged("dance"),
+        _logged()[:-30],
+        f"refuse|{START}|{token(SECRET, f'code:{AGENT}:refuse:{START}')}|{AGENT}",
+        "",
+        "|||",
+    ],
+)
+def test_a_line_copied_to_another_call_is_not(text: str) -> None:
+    assert read_logged_code(SECRET, CALLER, text) is None

@@ -186,6 +186,112 @@ async def test_the_codes_work_for_the_agent_unheard_by_the_caller_and_not_at_all
         assert not to_caller.has(hertz)
 
 
+def logged_codes(lab: Lab, code: str) -> list[tuple[str, str, str]]:
+    """(caller, agent's channel, queue) of each of these codes in queue_log; their tokens are right."""
+    found = []
+    for line in lab.pbx.queue_log.read_text().splitlines():
+        _, caller, queue, member, event, *data = line.split("|")
+        if event == "ARICODE" and data[0] == code:
+            said, at, proof, agent = data
+            assert member == "NONE"
+            assert proof == token(lab, f"code-logged:{caller}:{agent}:{said}:{at}")
+            found.append((caller, agent, queue))
+    return found
+
+
+async def test_a_code_nobody_listened_to_is_kept_on_the_agents_channel_and_in_queue_log(
+    lab: Lab, service: AmiClient
+) -> None:
+    await service.close()
+    caller = await lab.call("0195202001")
+    agent = (await caller.wait_connected())["DestUniqueid"]
+    await lab.agent("1004").press("*94")
+    await asyncio.sleep(0.5)
+    later = await AmiClient.connect(lab.pbx.ami_port, lab.pbx.ami_user, lab.pbx.ami_secret)
+    await later.action("Status", Variables="ARI_RECORDER_QUEUE,ARI_RECORDER_CODES")
+    row = await later.wait_event(lambda event: event.name == "Status" and event["Uniqueid"] == agent)
+    of_caller = await later.wait_event(lambda event: event.name == "Status" and event["Uniqueid"] == caller.uniqueid)
+    assert "ARI_RECORDER_CODES=(null)" in of_caller.raw
+    (kept,) = [line for line in row.raw.splitlines() if "ARI_RECORDER_CODES=" in line]
+    code, at, proof = kept.partition("=")[2].removesuffix("_").split(".")
+    assert code == "refuse"
+    assert proof == token(lab, f"code:{agent}:refuse:{at}")
+    # Whoever presses for a long time: the last eight stay, and a caller's no from before them.
+    await later.action(
+        "Setvar",
+        Channel=agent,
+        Variable="ARI_RECORDER_CODES",
+        Value="".join(f"{name}.{at}.{proof}_" for name in ("refuse", *("threat",) * 3, "pause", *("threat",) * 3)),
+    )
+    await lab.agent("1004").press("*93")
+    await asyncio.sleep(0.5)
+    long = (await later.action("Getvar", Channel=agent, Variable="ARI_RECORDER_CODES"))["Value"]
+    names = [part.split(".")[0] for part in long.split("_")]
+    assert names == ["refuse", "threat", "threat", "pause", "threat", "threat", "threat", "resume", ""]
+    assert len(long) < 1024
+    await lab.agent("1004").press("*91")
+    await asyncio.sleep(0.5)
+    assert await lab.pbx.channels()  # nothing of this drops the agent
+    await end(caller)
+    await later.close()
+    assert (caller.uniqueid, agent, "tekniikka") in logged_codes(lab, "refuse")
+    assert [line for line in logged_codes(lab, "resume") if line[1] == agent] == [(caller.uniqueid, agent, "tekniikka")]
+    full = (lab.pbx.log / "full").read_text()
+    assert "IMPORT" not in full
+    assert "QueueLog requires" not in full
+
+
+async def test_a_code_is_logged_under_the_caller_whoever_the_agent_is(lab: Lab) -> None:
+    async def pressed(caller: Caller, agent: str) -> list[tuple[str, str, str]]:
+        await asyncio.sleep(0.3)
+        await lab.agent(agent).press("*94")
+        await asyncio.sleep(0.6)
+        channels = {event["Uniqueid"] for event in lab.pbx.ami.events if event["Channel"].startswith(f"PJSIP/{agent}-")}
+        await end(caller)
+        return [line for line in logged_codes(lab, "refuse") if line[1] in channels]
+
+    async def after_transfer(number: str, agent: str, target: str, how: str) -> None:
+        caller = await lab.call(number)
+        await caller.wait_connected()
+        if how == "blind":
+            await lab.agent(agent).blind_transfer(target)
+        else:
+            await lab.agent(agent).attended_transfer(target)
+        await lab.agent(target).wait_talking()
+        lines = await pressed(caller, target)
+        assert [(line[0], line[2]) for line in lines] == [(caller.uniqueid, lines[0][2])], how
+        assert lines[0][2] in ("asiakaspalvelu", "tekniikka"), how
+
+    async def behind_a_local_channel() -> None:
+        caller = await lab.call("0195202005")
+        await caller.wait_connected()
+        assert (caller.uniqueid, "etatyo") in [(line[0], line[2]) for line in await pressed(caller, "1009")]
+
+    async def in_a_second_queue() -> None:
+        """The second queue's caller is the Local channel of the transfer; the human behind it is the first one's."""
+        caller = await lab.call("0195202002")
+        await caller.wait_connected()
+        await lab.agent("1005").attended_transfer("0195202004", talk=2.5)
+        await asyncio.sleep(1)
+        lines = await pressed(caller, "1007")
+        joined = next(
+            event["Uniqueid"]
+            for event in lab.pbx.ami.events
+            if event.name == "QueueCallerJoin"
+            and event["Linkedid"] == caller.uniqueid
+            and event["Uniqueid"] != caller.uniqueid
+        )
+        assert {(line[0], line[2]) for line in lines} == {(caller.uniqueid, "paivystys"), (joined, "hidas")}
+
+    await lab.agent("1007").answers()
+    await asyncio.gather(
+        after_transfer("0195202000", "1001", "1003", "blind"),
+        after_transfer("0195202001", "1004", "1014", "attended"),
+        behind_a_local_channel(),
+        in_a_second_queue(),
+    )
+
+
 async def test_the_dialplan_arms_the_recording_when_the_service_is_away_or_told_to(lab: Lab) -> None:
     await lab.pbx.set_global("ARI_RECORDER_HEARTBEAT", str(int(time.time()) - 40))
     stale = await lab.call("0195202001")

@@ -1,0 +1,245 @@
+"""Spool files of calls nobody listened to: told again, skipped, alarmed once, or removed when they hold nothing."""
+
+import gzip
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from structlog.testing import capture_logs
+
+from ari_recorder.asterisk.spool import Spool
+from ari_recorder.domain.events import Armed, Code, CodePressed, Uniqueid
+from ari_recorder.domain.evidence import token
+from ari_recorder.services.adopt import Adoption, Found
+
+SECRET = "insecure secret"
+# The seconds of a call of ten minutes ago; the caller spoke for four seconds.
+ANNOUNCED = int(time.time()) - 600
+JOINED, ANSWERED, ENDED = ANNOUNCED + 3, ANNOUNCED + 5, ANNOUNCED + 9
+CALLER, AGENT = Uniqueid(f"pbx-{ANNOUNCED}.7"), Uniqueid(f"pbx-{ANNOUNCED}.8")
+
+
+def net_base(uniqueid: Uniqueid = CALLER, announced: int = ANNOUNCED, secret: str = SECRET) -> str:
+    started, done = announced * 1000, announced * 1000 + 3000
+    proof = token(secret, f"announced:{uniqueid}:0195202000:fi:{started}:{done}")
+    return f"net_{uniqueid}_0195202000_fi_{started}_{done}_{proof}"
+
+
+def lines_of(caller: Uniqueid = CALLER, *codes: str) -> list[str]:
+    at = ANSWERED * 1000 + 500
+    said = [
+        f"{ANSWERED}|{caller}|neuvonta|NONE|ARICODE|{code}|{at}|"
+        f"{token(SECRET, f'code-logged:{caller}:{AGENT}:{code}:{at}')}|{AGENT}"
+        for code in codes
+    ]
+    return [
+        f"{JOINED}|{caller}|neuvonta|NONE|ENTERQUEUE||0401234567|1",
+        f"{ANSWERED}|{caller}|neuvonta|Adviser 1001|CONNECT|2|{AGENT}|1",
+        *said,
+        f"{ENDED}|{caller}|neuvonta|Adviser 1001|COMPLETECALLER|2|4|1",
+    ]
+
+
+def put(folder: Path, base: str, *, seconds: float = 4, written: float = ENDED) -> None:
+    for side in ("caller", "agent"):
+        path = folder / f"{base}.{side}.sln"
+        path.write_bytes(bytes(round(seconds * 16_000)))
+        os.utime(path, (written, written))
+
+
+def write_log(path: Path, *lines: str, written: float | None = None) -> None:
+    text = "".join(f"{line}\n" for line in lines).encode()
+    path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
+    if written is not None:
+        os.utime(path, (written, written))
+
+
+class Rig:
+    def __init__(self, folder: Path) -> None:
+        self.spool = Spool(folder / "spool")
+        self.spool.folder.mkdir()
+        self.queue_log = folder / "queue_log"
+        self.adoption = Adoption(spool=self.spool, queue_log=self.queue_log, secret=SECRET)
+
+    async def find(self, known: tuple[str, ...] = (), living: tuple[str, ...] = ()) -> list[Found]:
+        return [found async for found in self.adoption.find(known, living)]
+
+    async def alarms(self) -> list[str]:
+        with capture_logs() as logs:
+            await self.find()
+        return [line["subject"] for line in logs if line["event"] == "alarm"]
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    return Rig(tmp_path)
+
+
+@contextmanager
+def count_opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
+    opened: list[Path] = []
+    real = Path.open
+
+    def watched(path: Path, *rest: object, **more: object) -> object:
+        if path.name.startswith("queue_log"):
+            opened.append(path)
+        return real(path, *rest, **more)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", watched)
+        yield opened
+
+
+async def test_a_call_of_the_net_is_found_with_its_times_and_its_codes(rig: Rig) -> None:
+    put(rig.spool.folder, net_base())
+    write_log(rig.queue_log, *lines_of(CALLER, "refuse"))
+    (found,) = await rig.find()
+    assert found.uniqueid == CALLER
+    assert found.announced_at == datetime.fromtimestamp(ANNOUNCED + 3, UTC)
+    assert found.ended_at == datetime.fromtimestamp(ENDED, UTC)
+    assert [event.code for event in found.events if isinstance(event, CodePressed)] == [Code.REFUSE]
+    assert [event.base for event in found.events if isinstance(event, Armed)] == [net_base()]
+
+
+async def test_known_files_and_living_calls_are_left_alone(rig: Rig) -> None:
+    put(rig.spool.folder, net_base())
+    write_log(rig.queue_log, *lines_of())
+    assert await rig.find(known=(net_base(),)) == []
+    assert await rig.find(living=(CALLER,)) == []
+    assert len(await rig.find()) == 1
+
+
+async def test_queue_log_is_read_once_for_all_calls_and_not_at_all_for_none(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers = [Uniqueid(f"pbx-{ANNOUNCED}.{n}") for n in range(100, 120)]
+    others = [Uniqueid(f"pbx-{ANNOUNCED}.{n}") for n in range(1000, 2000)]
+    write_log(rig.queue_log, *(line for caller in [*callers, *others] for line in lines_of(caller)))
+    with count_opened(monkeypatch) as opened:
+        assert await rig.find() == []
+        assert opened == []
+        for caller in callers:
+            put(rig.spool.folder, net_base(caller))
+        assert {found.uniqueid for found in await rig.find()} == set(callers)
+        assert opened == [rig.queue_log]
+        assert await rig.find(living=tuple(callers)) == []
+        assert opened == [rig.queue_log]
+
+
+@pytest.mark.parametrize("name", ["queue_log.1", "queue_log.2.gz", "queue_log-20260304", "queue_log.1765432100"])
+async def test_a_call_in_a_log_that_was_rotated_since_is_found(rig: Rig, name: str) -> None:
+    put(rig.spool.folder, net_base())
+    lines = lines_of()
+    write_log(rig.queue_log.with_name(name), *lines[:2], written=ANSWERED + 1)
+    write_log(rig.queue_log, *lines[2:])
+    (found,) = await rig.find()
+    assert found.ended_at == datetime.fromtimestamp(ENDED, UTC)
+
+
+async def test_logs_from_before_the_call_are_not_read(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(rig.spool.folder, net_base())
+    write_log(rig.queue_log.with_name("queue_log.1"), written=ANNOUNCED - 60)
+    write_log(rig.queue_log, *lines_of())
+    with count_opened(monkeypatch) as opened:
+        await rig.find()
+    assert opened == [rig.queue_log]
+
+
+async def test_a_log_that_cannot_be_read_is_told_and_hides_no_other(rig: Rig) -> None:
+    put(rig.spool.folder, net_base())
+    rig.queue_log.with_name("queue_log.2.gz").write_bytes(b"not gzip")
+    write_log(rig.queue_log, *lines_of())
+    with capture_logs() as logs:
+        assert len(await rig.find()) == 1
+    assert [line["event"] for line in logs] == ["queue_log_unreadable"]
+
+
+async def test_the_pair_of_a_first_queue_where_nobody_answered_gives_way_to_that_with_voices(rig: Rig) -> None:
+    first = net_base(announced=ANNOUNCED - 100)
+    put(rig.spool.folder, first, seconds=0, written=ANNOUNCED - 90)
+    put(rig.spool.folder, net_base())
+    write_log(rig.queue_log, *lines_of())
+    (found,) = await rig.find()
+    assert [event.base for event in found.events if isinstance(event, Armed)] == [net_base()]
+    assert rig.spool.scan().bases == (net_base(),)
+
+
+async def test_an_orphan_is_alarmed_once_in_a_run_and_stays(rig: Rig) -> None:
+    base = str(uuid4())
+    put(rig.spool.folder, base)
+    put(rig.spool.folder, net_base(secret="insecure other"))
+    put(rig.spool.folder, "Aino-0401234567")
+    assert sorted(await rig.alarms()) == sorted([base, CALLER, "a file in the spool"])
+    assert await rig.alarms() == []
+    assert len(rig.spool.scan().bases) == 3
+    put(rig.spool.folder, another := str(uuid4()))
+    assert await rig.alarms() == [another]
+    rig.adoption = Adoption(spool=rig.spool, queue_log=rig.queue_log, secret=SECRET)
+    assert len(await rig.alarms()) == 4
+
+
+async def test_a_call_the_log_does_not_know_is_an_orphan(rig: Rig) -> None:
+    put(rig.spool.folder, net_base())
+    write_log(rig.queue_log, *lines_of(Uniqueid("pbx-1.1")))
+    assert await rig.alarms() == [CALLER]
+    assert rig.spool.scan().bases == (net_base(),)
+
+
+async def test_two_empty_files_are_removed_without_a_word(rig: Rig) -> None:
+    put(rig.spool.folder, str(uuid4()), seconds=0)
+    half = str(uuid4())
+    put(rig.spool.folder, half, seconds=0)
+    (rig.spool.folder / f"{half}.agent.sln").unlink()
+    assert await rig.alarms() == []
+    assert rig.spool.scan().bases == ()
+
+
+async def test_empty_files_somebody_has_open_stay(rig: Rig) -> None:
+    """A caller in a queue, whom nobody has answered yet."""
+    base = str(uuid4())
+    put(rig.spool.folder, base, seconds=0)
+    with (rig.spool.folder / f"{base}.agent.sln").open("ab"):
+        assert await rig.alarms() == []
+        assert rig.spool.scan().bases == (base,)
+    await rig.find()
+    assert rig.spool.scan().bases == ()
+
+
+@pytest.mark.parametrize(("age", "left"), [(timedelta(hours=23), 1), (timedelta(hours=25), 0)])
+async def test_where_the_kernel_tells_nothing_empty_files_are_kept_for_a_day(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, age: timedelta, left: int
+) -> None:
+    monkeypatch.setattr("ari_recorder.asterisk.spool_watch._has_writer", lambda _: None)
+    monkeypatch.setattr("ari_recorder.asterisk.spool_watch.writer.__kwdefaults__", {"quiet_for": timedelta()})
+    put(rig.spool.folder, str(uuid4()), seconds=0, written=time.time() - age.total_seconds())
+    assert await rig.alarms() == []
+    assert len(rig.spool.scan().bases) == left
+
+
+@pytest.mark.parametrize("seconds", [0, 4])
+async def test_files_that_have_just_begun_are_nobodys_orphans_yet(rig: Rig, seconds: float) -> None:
+    base = str(uuid4())
+    put(rig.spool.folder, base, seconds=seconds, written=time.time())
+    assert await rig.alarms() == []
+    assert rig.spool.scan().bases == (base,)
+
+
+async def test_files_that_have_been_growing_for_long_without_a_call_are_told(rig: Rig) -> None:
+    put(rig.spool.folder, base := str(uuid4()), seconds=90, written=time.time())
+    assert await rig.alarms() == [base]
+
+
+async def test_codes_of_calls_we_have_are_read_from_the_log(rig: Rig) -> None:
+    write_log(rig.queue_log.with_name("queue_log.1"), *lines_of(CALLER, "refuse"), written=ENDED)
+    write_log(rig.queue_log, *lines_of(Uniqueid("pbx-1.1"), "threat"))
+    since = datetime.fromtimestamp(ANSWERED, UTC)
+    (code,) = await rig.adoption.codes([CALLER], since)
+    assert (code.caller, code.event.uniqueid, code.event.code) == (CALLER, AGENT, Code.REFUSE)
+    assert code.event.pressed == since + timedelta(seconds=0.5)
+    assert await rig.adoption.codes([CALLER], since + timedelta(seconds=1)) == ()
+    assert await rig.adoption.codes([], since) == ()
