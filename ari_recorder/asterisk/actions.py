@@ -6,7 +6,7 @@ for the Uniqueid); names change in transfers, a Uniqueid does not.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from ari_recorder.asterisk.frames import Headers
@@ -20,7 +20,15 @@ QUEUE, CODES = "ARI_RECORDER_QUEUE", "ARI_RECORDER_CODES"
 _PATH = re.compile(r"/[A-Za-z0-9_/.-]+")
 _MIXMONITOR_ID = re.compile(r"[A-Za-z0-9]{1,40}")
 _VARIABLE = re.compile(r"[A-Za-z0-9_]{1,80}")
+_EPOCH = re.compile(r"[0-9]{1,12}")
 
+# How CoreStatus writes a date and a time (manager.c, action_corestatus). No zone: it is local to the PBX.
+_LOCAL_TIME = "%Y-%m-%d %H:%M:%S"
+# No zone is further from UTC: Kiribati is 14 h before it, nobody more than 12 h behind.
+_ZONE_MOST = timedelta(hours=14)
+
+# The event that is a row of the answer to Status.
+STATUS_ROW = "Status"
 
 # manager.c, process_message: the answer to every action, the log-in too, once Asterisk has begun to stop.
 SHUTTING_DOWN = "shutting down"
@@ -89,6 +97,11 @@ def set_global(name: str, value: str) -> Headers:
     return {"Action": "Setvar", "Variable": name, "Value": value}
 
 
+def epoch_of(local: datetime) -> Headers:
+    """Which moment a local time of the PBX is, in its own zone. Of an hour that comes twice it takes the first."""
+    return {"Action": "Getvar", "Variable": f"STRPTIME({local:{_LOCAL_TIME}},,{_LOCAL_TIME})"}
+
+
 def get_variable(channel: str, name: str) -> Headers:
     return {"Action": "Getvar", "Channel": channel, "Variable": name}
 
@@ -113,10 +126,34 @@ def mixmonitor_id_in(answer: Headers) -> str:
     return mixmonitor_id
 
 
-def started_in(answer: Headers) -> datetime:
-    """When the PBX was started. It tells its local time without a zone; it runs on this host, so that is ours."""
-    text = f"{answer['CoreStartupDate']} {answer['CoreStartupTime']}"
-    return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").astimezone(UTC)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreSettings:
+    version: str
+    system_name: str
+
+
+def settings_in(answer: Headers) -> CoreSettings:
+    return CoreSettings(version=answer["AsteriskVersion"], system_name=answer["SystemName"])
+
+
+def local_start_in(answer: Headers) -> datetime:
+    """When the PBX was started, in its local time, whose zone it does not tell (naive)."""
+    return datetime.strptime(f"{answer['CoreStartupDate']} {answer['CoreStartupTime']}", _LOCAL_TIME)  # noqa: DTZ007
+
+
+def moment_in(answer: Headers, local: datetime) -> datetime:
+    """The answer to epoch_of(local)."""
+    if not _EPOCH.fullmatch(answer["Value"]):
+        raise ValueError("Value is not an epoch")
+    moment = datetime.fromtimestamp(int(answer["Value"]), UTC)
+    if abs(moment - local.replace(tzinfo=UTC)) > _ZONE_MOST:
+        raise ValueError("no zone is so far from UTC")
+    return moment
+
+
+def earliest(local: datetime) -> datetime:
+    """The first moment at which it was this local time anywhere."""
+    return local.replace(tzinfo=UTC) - _ZONE_MOST
 
 
 def actions_in(answer: Headers) -> frozenset[str]:
@@ -162,5 +199,11 @@ def rows_end(event: Headers) -> bool:
     return event.get("EventList") in ("Complete", "cancelled")
 
 
-def rows_promised(event: Headers) -> int:
-    return int(event["ListItems"])
+def rows_promised(event: Headers) -> str:
+    return event.get("ListItems", "")
+
+
+def is_asterisks_own(message: Headers) -> bool:
+    """Answers and ends of lists have the ActionID second (manager.c, astman_start_ack). A caller's text cannot: nobody
+    outside knows our ids, and in a row of Status the id is last."""
+    return list(message)[1:2] == ["ActionID"]

@@ -21,13 +21,14 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TypeVar
 
 import structlog
 
 from ari_recorder.asterisk import actions
-from ari_recorder.asterisk.ami_link import AmiLink
+from ari_recorder.asterisk.actions import CoreSettings
+from ari_recorder.asterisk.ami_link import AmiLink, readable
 from ari_recorder.asterisk.ami_protocol import AmiAction, Counters
+from ari_recorder.asterisk.ami_resync import Resync
 from ari_recorder.asterisk.ami_timing import AmiTiming, Backoff
 from ari_recorder.asterisk.frames import Headers
 from ari_recorder.asterisk.messages import Reader, forged
@@ -40,11 +41,10 @@ from ari_recorder.domain.errors import (
     AmiUnreachable,
     RecorderError,
 )
-from ari_recorder.domain.events import Event, Forged, Gap, ResyncBegan, ResyncDone
+from ari_recorder.domain.events import Event, Forged, Gap, ResyncBegan
 
 log = structlog.get_logger(__name__)
 
-T = TypeVar("T")
 RowTaker = Callable[[Headers | None], None]
 
 
@@ -68,12 +68,6 @@ class AmiHealth:
     waiting: int
     waiting_most: int
     counters: Counters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreSettings:
-    version: str
-    system_name: str
 
 
 class AmiSession:
@@ -132,6 +126,12 @@ class AmiSession:
             await asyncio.wait({self._supervisor})
         self._stream.close()
 
+    def doubt(self, because: str) -> None:
+        """End the connection, though it works: something is not known that only the state of the PBX can tell, as when
+        an order had no answer in time. Gap, a new connection and a resync follow. Nothing happens unless live."""
+        if self.live and self._link is not None:
+            self._link.abort(because)
+
     @property
     def live(self) -> bool:
         return self._phase is Phase.LIVE
@@ -175,7 +175,7 @@ class AmiSession:
         An id does not prove that anything is written: Asterisk says Success before it has opened a file.
         """
         answer = await self._order(actions.start_mixmonitor(channel, caller_path, agent_path))
-        return self._readable("MixMonitor", lambda: actions.mixmonitor_id_in(answer))
+        return readable("MixMonitor", lambda: actions.mixmonitor_id_in(answer))
 
     async def stop_mixmonitor(self, channel: str, mixmonitor_id: str) -> None:
         """Both files are closed when this returns."""
@@ -191,10 +191,11 @@ class AmiSession:
     async def get_variable(self, channel: str, name: str) -> str:
         """The value of a channel variable or dialplan function; empty when it is not set."""
         answer = await self._order(actions.get_variable(channel, name))
-        return self._readable("Getvar", lambda: answer["Value"])
+        return readable("Getvar", lambda: answer["Value"])
 
     async def core_settings(self) -> CoreSettings:
-        return self._settings_in(await self._order(actions.core_settings()))
+        answer = await self._order(actions.core_settings())
+        return readable("CoreSettings", lambda: actions.settings_in(answer))
 
     async def permissions(self) -> frozenset[str]:
         """The names of the actions this user may send. Which events Asterisk lets through, it does not tell."""
@@ -216,7 +217,11 @@ class AmiSession:
     ) -> Headers:
         if self._link is None or self._phase not in (Phase.RESYNC, Phase.LIVE):
             raise AmiNotLive(action=headers["Action"], address=self._address)
-        return await self._link.request(AmiAction(headers, on_row=on_row), timeout or self._timing.answer)
+        action = AmiAction(headers, on_row=on_row)
+        answer = await self._link.request(action, timeout or self._timing.answer)
+        if action.refused:
+            raise AmiOutcomeUnknown(action=action.name, because=f"{action.refused} of its rows cannot be read")
+        return answer
 
     # --- supervision
 
@@ -277,7 +282,7 @@ class AmiSession:
                     "ami_no_fully_booted", because="the AMI user may not read system, or the PBX is still starting"
                 )
             self._enter(Phase.RESYNC)
-            await self._resync(link)
+            await Resync(link=link, reader=self._reader, timing=timing, put=self._put).run()
             self._live_since = time.monotonic()
             self._trouble = None
             self._enter(Phase.LIVE)
@@ -293,38 +298,6 @@ class AmiSession:
             self._link = None
             link.close()
 
-    async def _resync(self, link: AmiLink) -> None:
-        status = await link.request(AmiAction(actions.core_status()), self._timing.answer)
-        settings = await link.request(AmiAction(actions.core_settings()), self._timing.answer)
-        began = ResyncBegan(
-            at=datetime.now(UTC),
-            pbx_started=self._readable("CoreStatus", lambda: actions.started_in(status)),
-            system_name=self._settings_in(settings).system_name,
-        )
-        self._coverage_begun = True
-        self._put(began)
-
-        def on_row(row: Headers | None) -> None:
-            if row is None:
-                self._put(ResyncDone(at=datetime.now(UTC)))
-            else:
-                self._put(self._reader.row(row))
-
-        await link.request(AmiAction(actions.status_of_all(), on_row=on_row), self._timing.resync)
-
-    def _settings_in(self, answer: Headers) -> CoreSettings:
-        return self._readable(
-            "CoreSettings",
-            lambda: CoreSettings(version=answer["AsteriskVersion"], system_name=answer["SystemName"]),
-        )
-
-    @staticmethod
-    def _readable(action: str, read: Callable[[], T]) -> T:
-        try:
-            return read()
-        except (KeyError, ValueError, IndexError):
-            raise AmiOutcomeUnknown(action=action, because="its answer does not hold what it should") from None
-
     # --- what comes in
 
     def _on_event(self, headers: Headers) -> None:
@@ -339,6 +312,8 @@ class AmiSession:
         if isinstance(event, Forged):
             self._counters.forged += 1
             log.warning("ami_event_refused", event_name=event.name, uniqueid=event.uniqueid, because=event.because)
+        if isinstance(event, ResyncBegan):
+            self._coverage_begun = True
         if self._stream.put(event):
             self._counters.events += 1
         elif self._link is not None:

@@ -8,7 +8,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from panoramisk.manager import Manager
 
@@ -24,6 +24,8 @@ from ari_recorder.domain.errors import (
     AmiUnreachable,
     RecorderError,
 )
+
+T = TypeVar("T")
 
 
 class AmiLink(Manager):  # type: ignore[misc]  # the library has no types
@@ -193,6 +195,14 @@ class AmiLink(Manager):  # type: ignore[misc]  # the library has no types
 
     def send_action(self, action: object, as_list: object = None, **_: object) -> None:
         raise TypeError("use request()")
+
+
+def readable(action: str, read: Callable[[], T]) -> T:
+    """What `read` finds in an answer. Raises AmiOutcomeUnknown when it is not there."""
+    try:
+        return read()
+    except (KeyError, ValueError, IndexError):
+        raise AmiOutcomeUnknown(action=action, because="its answer does not hold what it should") from None
 
 
 async def _first_of(*futures: "asyncio.Future[Any]", timeout: float | None = None) -> None:

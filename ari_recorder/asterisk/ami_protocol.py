@@ -7,6 +7,7 @@ there: framing, decoding, sending, completion, loss. tests/asterisk/test_panoram
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from ari_recorder.domain.errors import AmiOutcomeUnknown
 _GREETING = b"Asterisk Call Manager/"
 _WANTED = EventFilter(WANTED)
 _WANTED_LINES = frozenset(f"Event: {name}".encode() for name in WANTED)
+_STATUS_LINE = f"Event: {actions.STATUS_ROW}".encode()
+_ACTION_ID = re.compile(rb"\r\nActionID: ([0-9a-f-]{36})(?=\r\n|$)")
 
 # panoramisk logs whole messages and actions: phone numbers and the secret. This logger has no handler and no parent.
 SILENT = logging.Logger("panoramisk", logging.CRITICAL + 1)
@@ -59,7 +62,8 @@ class AmiAction(Action):  # type: ignore[misc]  # the library has no types
     """An action whose headers were checked before anything is registered, and which ends by headers, not by prose.
 
     `on_row` takes each row of a list at the moment it is read, so rows keep their place among live events; it is called
-    with None at the end of the list.
+    with None at the end of the list. `refused` rows came, and could not be read: callers choose part of what is in a
+    row of Status, and shall not be able to end a list by it, nor to keep it from its end.
     """
 
     def __init__(self, headers: Headers, *, on_row: Callable[[Headers | None], None] | None = None) -> None:
@@ -68,6 +72,7 @@ class AmiAction(Action):  # type: ignore[misc]  # the library has no types
         self.wire = bytes_of(headers["Action"], dict(self.items()))
         self.on_row = on_row
         self.rows = 0
+        self.refused = 0
 
     @property
     def name(self) -> str:
@@ -77,23 +82,36 @@ class AmiAction(Action):  # type: ignore[misc]  # the library has no types
         """Take an answer or a row; True when the action is complete."""
         if self.future.done():
             return True
-        if "Event" in message:
-            if not actions.rows_end(message):
-                self.rows += 1
-                if self.on_row is not None:
-                    self.on_row(message)
+        if not self.responses:
+            if "Event" in message:
+                return False  # some event that names our action; rows follow the answer
+            self.responses.append(message)
+            if actions.rows_follow(message):
                 return False
-            if actions.rows_promised(message) != self.rows:
-                self.fail(f"{self.rows} of its rows came, {actions.rows_promised(message)} were promised")
-                return True
-            if self.on_row is not None:
-                self.on_row(None)
-            self.future.set_result(self.responses[0])
+            self.future.set_result(message)
             return True
-        self.responses.append(message)
-        if actions.rows_follow(message):
+        if "Event" not in message:
+            raise BadFrame("it is no row", message)
+        if not (actions.rows_end(message) and actions.is_asterisks_own(message)):
+            if self.on_row is not None:
+                self.on_row(message)
+            self.rows += 1
             return False
-        self.future.set_result(message)
+        if actions.rows_promised(message) != str(self.rows):
+            self.fail(f"{self.rows} of its rows came, {actions.rows_promised(message)} were promised")
+            return True
+        if self.on_row is not None:
+            self.on_row(None)
+        self.future.set_result(self.responses[0])
+        return True
+
+    def refuse_message(self) -> bool:
+        """A message of this action could not be read: a row of it has come all the same, but its answer is lost."""
+        if self.responses:
+            self.rows += 1
+            self.refused += 1
+            return False
+        self.fail("its answer cannot be read")
         return True
 
     def fail(self, because: str) -> None:
@@ -157,12 +175,30 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # the library has no type
                     return
             return
         for frame in map(_without_stray_breaks, frames_in(block)):
-            if frame.partition(b"\r")[0] in _WANTED_LINES:
+            first_line = frame.partition(b"\r")[0]
+            if (action := self._asked_by(frame)) is not None:
+                self._answer(action, frame)
+            elif first_line in _WANTED_LINES:
                 self._event(frame)
-            elif b"\r\nActionID: " in frame:
-                self._answer(frame)
+            elif first_line == _STATUS_LINE:
+                self._cut_row()
             if self.closed:
                 return
+
+    def _asked_by(self, frame: bytes) -> AmiAction | None:
+        """The pending action that this is an answer to, or a row of. What another session asked for is dropped."""
+        if b"\r\nActionID: " in frame:
+            for found in _ACTION_ID.finditer(frame):
+                if (action := self.responses.get(found[1].decode())) is not None:
+                    return action
+        return None
+
+    def _cut_row(self) -> None:
+        """A row without our ActionID, its last line: it was cut by what is in it. Its rest, with the id, is counted."""
+        for action in self.responses.values():
+            if action.name == actions.STATUS_ROW:
+                action.refused += 1
+                self._owner.refuse({"Event": actions.STATUS_ROW}, "it ends before its ActionID")
 
     def _greet(self, data: bytes) -> bytes:
         """Read the first line; what follows it. No secret is sent to a peer that does not greet as AMI does."""
@@ -189,22 +225,23 @@ class AmiProtocol(AMIProtocol):  # type: ignore[misc]  # the library has no type
         except Exception as fault:
             self._owner.refuse({}, f"reading it failed with {type(fault).__name__}")
 
-    def _answer(self, frame: bytes) -> None:
+    def _answer(self, action: AmiAction, frame: bytes) -> None:
         text, is_utf8 = text_of(frame)
         if not is_utf8:
             self._owner.counters.not_utf8 += 1
         try:
-            self.handle_message(headers_of(text))
+            complete = action.add_message(headers_of(text))
         except BadFrame as fault:
             self._owner.refuse(fault.headers, fault.because)
+            complete = action.refuse_message()
         except Exception as fault:
             self._owner.refuse({}, f"reading an answer failed with {type(fault).__name__}")
-
-    def handle_message(self, message: Headers) -> None:
-        """An answer, or a row of one. What another session asked for is dropped."""
-        action = self.responses.get(message.get("ActionID", ""))
-        if action is not None and action.add_message(message):
+            complete = action.refuse_message()
+        if complete:
             self.forget(action)
+
+    def handle_message(self, message: object) -> None:
+        raise TypeError("use data_received()")
 
     def send(self, data: AmiAction, as_list: Any = None) -> "asyncio.Future[Headers]":
         """Send an action once. Only AmiAction: it has been checked."""

@@ -255,7 +255,9 @@ class ChannelRow(ChannelEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResyncDone(Event):
-    """All rows are in: a channel not among them is gone."""
+    """All rows are in: a channel not among them is gone. Unless not `complete`: then a row could not be read."""
+
+    complete: bool = True
 
 
 # --- what became of our own commands
@@ -326,7 +328,7 @@ class Sealed(RecordingEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealFailed(RecordingEvent):
-    """`final` when trying again cannot help: the files are gone or hold nothing."""
+    """`final`: the files are not there or hold nothing, trying again cannot help. Else it is being tried again."""
 
     because: str
     final: bool

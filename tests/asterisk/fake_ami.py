@@ -1,10 +1,13 @@
 """An AMI server on loopback, byte for byte as Asterisk 22 writes, whose every answer a test can change or withhold."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 GREETING = b"Asterisk Call Manager/11.0.0\r\n"
 SECRET = "insecure-ami-secret"
@@ -109,6 +112,7 @@ class FakeAmi:
     fully_booted: bool = True
     greeting: bytes = GREETING
     started: str = "20:06:23"
+    zone: str = "Etc/UTC"
     channels: list[str] = field(default_factory=list)
     answers: dict[str, Answer] = field(default_factory=dict)
     tls: ssl.SSLContext | None = None
@@ -188,6 +192,9 @@ class FakeAmi:
                 return frame(*done, ("Ping", "Pong"), ("Timestamp", "1795464426.357247"))
             case "CoreStatus":
                 return frame(*done, ("CoreStartupDate", "2026-11-23"), ("CoreStartupTime", self.started))
+            case "Getvar" if found := re.fullmatch(r"STRPTIME\((.*),,(.*)\)", action.get("Variable", "")):
+                local = datetime.strptime(found[1], found[2]).replace(tzinfo=ZoneInfo(self.zone))
+                return frame(*done, ("Variable", action["Variable"]), ("Value", int(local.timestamp())))
             case "CoreSettings":
                 return frame(*done, ("AsteriskVersion", "22.10.1"), ("SystemName", "fakepbx"))
             case "Status":

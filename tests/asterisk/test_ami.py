@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ari_recorder.asterisk.ami import AmiSession, CoreSettings, Phase
+from ari_recorder.asterisk.actions import CoreSettings
+from ari_recorder.asterisk.ami import AmiSession, Phase
 from ari_recorder.domain.errors import (
     AmiActionRefused,
     AmiNotLive,
@@ -37,7 +38,7 @@ async def test_orders_are_written_as_asterisk_wants_them() -> None:
         await session.stop_mixmonitor(CALLER, "0x7f26b80027e0")
         await session.set_global("ARI_RECORDER_HEARTBEAT", "1795464416")
         assert await session.get_variable(CALLER, "MIXMONITOR(0x7f,filename)") == "a=b: c"
-        ours = [{k: v for k, v in action.items() if k != "ActionID"} for action in server.seen[4:]]
+        ours = [{k: v for k, v in action.items() if k != "ActionID"} for action in server.seen[5:]]
         assert ours == [
             {
                 "Action": "MixMonitor",
@@ -127,7 +128,40 @@ async def test_a_restarted_pbx_is_a_gap_and_a_new_start_time() -> None:
         first, second = heard.of(ResyncBegan)
         assert first.system_name == "fakepbx"
         assert first.pbx_started < second.pbx_started
-        assert second.pbx_started == datetime(2026, 11, 23, 20, 30).astimezone(UTC)  # the host's zone
+        assert second.pbx_started == datetime(2026, 11, 23, 20, 30, tzinfo=UTC)
+
+
+async def test_a_doubt_is_a_gap_and_the_state_is_asked_for_again() -> None:
+    async with (
+        fake_ami(channels=["1.1"], answers={"MixMonitor": lambda *_: None}) as server,
+        live_on(server) as (session, heard, _),
+    ):
+        with pytest.raises(AmiOutcomeUnknown, match="no answer came within 1 s"):
+            await session.start_mixmonitor(CALLER, "/spool/a", "/spool/b")
+        assert session.live
+        session.doubt("MixMonitor had no answer")
+        session.doubt("it is said twice")
+        await heard.until_came(ResyncDone, 2)
+        assert heard.story == [
+            *("ResyncBegan", "ChannelRow 1.1", "ResyncDone", "Gap", "ResyncBegan", "ChannelRow 1.1", "ResyncDone")
+        ]
+        assert "MixMonitor had no answer" in heard.of(Gap)[0].because
+        await session.wait_live(2)
+        assert server.accepted == 2
+        assert server.count("MixMonitor") == 1
+
+
+async def test_a_doubt_while_not_live_does_nothing() -> None:
+    async with fake_ami(answers={"Status": lambda *_: None}) as server, session_on(server) as (session, heard):
+        session.doubt("too early")
+        await server.wait_for("Status")
+        session.doubt("the state is being asked for")
+        with pytest.raises(AmiUnreachable, match="not live"):
+            await session.wait_live(0.3)
+        assert heard.story == ["ResyncBegan"]
+        assert server.accepted == 1
+        await session.aclose()
+        session.doubt("too late")
 
 
 async def test_a_gap_begins_when_the_pbx_was_last_heard() -> None:

@@ -1,8 +1,10 @@
 """The session against a real Asterisk, configured as shipped, as the shipped AMI user."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +140,23 @@ async def test_a_restart_of_the_pbx_is_a_gap_and_a_new_start_time(lab: Lab) -> N
         assert heard.story.index("Gap") == heard.story.index("ResyncDone") + 1
         assert len(heard.of(Gap)) == 1
         assert "shutting down" in heard.of(Gap)[0].because
+
+
+async def test_the_start_of_the_pbx_is_right_though_the_service_lives_in_another_zone(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uptime = int((await lab.pbx.cli("core show uptime seconds")).split("System uptime:")[1].split()[0])
+    started = datetime.now(UTC) - timedelta(seconds=uptime)
+    try:
+        for zone in ("America/New_York", "Asia/Tokyo"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            async with live(lab) as (_, heard):
+                await heard.until_came(ResyncBegan)
+                assert abs(heard.of(ResyncBegan)[0].pbx_started - started) < timedelta(seconds=10)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 async def test_a_killed_pbx_is_a_gap(lab: Lab) -> None:
