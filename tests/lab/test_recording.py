@@ -204,7 +204,7 @@ async def test_without_proof_of_the_announcement_nothing_is_stored(service: Serv
 
 
 # Whoever comes after a transfer is lost half of the time if one MixMonitor goes on: once would prove little.
-@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("turn", [1, 2])
 @pytest.mark.parametrize("by", ["keys", "refer", "consulting"])
 async def test_after_a_transfer_inside_both_voices_are_still_recorded(service: Service, by: Any, turn: int) -> None:
     caller, agent, _ = await talking(service.lab)
@@ -215,7 +215,7 @@ async def test_after_a_transfer_inside_both_voices_are_still_recorded(service: S
     else:
         await agent.blind_transfer("1003", by=by)
     await colleague.wait_talking(20)
-    await asyncio.sleep(2.5)
+    await asyncio.sleep(3)
     await caller.hangup()
     first, second = await stored(service, caller)
     assert first.agent.has(agent.tone)
