@@ -201,7 +201,8 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
         found = _wait_for(ask())
         if json:
             totals = {state.value: found.count(state) for state in LedgerState}
-            write_json({"day": found.day, "totals": totals, "balanced": found.balanced, "calls": found.rows})
+            answer = {"day": found.day, "totals": totals, "balanced": found.balanced}
+            write_json({**answer, "reaches_back": found.reaches_back, "calls": found.rows})
         else:
             write_ledger(found)
         if found.count(LedgerState.UNEXPLAINED):

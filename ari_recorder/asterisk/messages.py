@@ -242,7 +242,7 @@ class Reader:
                 caller=_party(h),
                 application=h["Application"],
                 bridge=h["BridgeID"],
-                queue=_variable(h, QUEUE),
+                queue=_queue_of(h),
                 evidence=_variable(h, EVIDENCE),
                 armed=_variable(h, ARMED),
                 mixmonitor_id=_variable(h, MIXMONITOR),
@@ -339,6 +339,13 @@ def _moment(h: Headers, name: str) -> datetime:
 def _variable(h: Headers, name: str) -> str:
     value = h[f"Variable({name})"]
     return "" if value == _NULL else value
+
+
+def _queue_of(h: Headers) -> str:
+    """The queue the caller is in, as Queue() itself shows it; else the last one entered by our dialplan."""
+    if h["Application"] == "Queue" and (queue := h.get("Data", "").partition(",")[0]):
+        return queue
+    return _variable(h, QUEUE)
 
 
 def forged(h: Headers, because: str) -> Forged:

@@ -17,6 +17,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from ari_recorder.domain.errors import SpoolInUse, SpoolNameRefused, SpoolUnusable
@@ -26,6 +27,7 @@ _BASE = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,219}"
 _IS_BASE = re.compile(_BASE)
 _FILE = re.compile(rf"(?P<base>{_BASE})\.(?P<side>caller|agent)\.sln")
 _LOCK = ".ari-recorder.lock"
+BYTES_PER_SECOND = 16_000  # 16 bit, 8000 Hz, mono
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,11 @@ class Sizes:
     def both_hold_samples(self) -> bool:
         """Seen 2.05 s after the caller was bridged, at the earliest."""
         return bool(self.caller and self.agent)
+
+    @property
+    def length(self) -> timedelta:
+        """Of the longer one, as audio."""
+        return timedelta(seconds=max(self.caller or 0, self.agent or 0) / BYTES_PER_SECOND)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,9 @@ from ari_recorder.domain.events import (
     Armed,
     BridgeEnter,
     BridgeLeave,
+    CallRetold,
+    ChannelEvent,
     CodePressed,
-    Event,
     Party,
     QueueCallerAbandon,
     QueueCallerJoin,
@@ -52,22 +53,6 @@ class NetRecording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retold:
-    """A call's events in order, and the last that is known of it, at which it is over."""
-
-    events: tuple[Event, ...]
-    ended_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoggedCode:
-    """A code found in queue_log. The event's channel is the agent's, which may be gone; the call is the caller's."""
-
-    caller: Uniqueid
-    event: CodePressed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Line:
     at: datetime
     caller: Uniqueid
@@ -77,17 +62,16 @@ class _Line:
     data: tuple[str, ...]
 
 
-def logged_codes(secret: str, lines: Iterable[str]) -> tuple[LoggedCode, ...]:
-    """The codes in these lines that our dialplan wrote, in the order of their pressing; each once."""
-    found = {
-        (code.caller, code.event.uniqueid, code.event.pressed): code
-        for line in lines
-        if (read := _read(line)) is not None and (code := _code(secret, read)) is not None
-    }
-    return tuple(sorted(found.values(), key=lambda code: code.event.pressed))
+def logged_codes(secret: str, lines: Iterable[str]) -> tuple[CodePressed, ...]:
+    """The codes in these lines that our dialplan wrote, in the order of their pressing; each once.
+
+    The event's channel is the agent's, whose name is not logged; its caller is the line's.
+    """
+    found = {code for line in lines if (read := _read(line)) is not None and (code := _code(secret, read)) is not None}
+    return tuple(sorted(found, key=lambda code: code.pressed))
 
 
-def retell(secret: str, uniqueid: Uniqueid, net: NetRecording, lines: Iterable[str]) -> Retold | None:
+def retell(secret: str, uniqueid: Uniqueid, net: NetRecording, lines: Iterable[str]) -> CallRetold | None:
     """The call of a net recording, or None when queue_log, given as its lines, does not know it.
 
     What is from before the announcement is left out: MixMonitor was not armed yet. Members and whoever pressed a code
@@ -118,7 +102,7 @@ def retell(secret: str, uniqueid: Uniqueid, net: NetRecording, lines: Iterable[s
         teller.tell(replace(read, at=at), bridged=times.bridged if n == times.first else at)
         if n == times.last and times.again is not None:
             teller.enter(uniqueid, times.again)
-    return Retold(events=tuple(teller.events), ended_at=max(times.ended, teller.last))
+    return CallRetold(at=max(times.ended, teller.last), uniqueid=uniqueid, events=tuple(teller.events))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +160,7 @@ class _Teller:
 
     uniqueid: Uniqueid
     secret: str
-    events: list[Event]
+    events: list[ChannelEvent]
     last: datetime
     inside: set[Uniqueid]
 
@@ -255,9 +239,9 @@ class _Teller:
                 code = _code(self.secret, line)
                 if code is not None:
                     # After a blind transfer nobody logged it: who presses a code hears the caller.
-                    self.enter(self.uniqueid, code.event.at)
-                    self.enter(code.event.uniqueid, code.event.at)
-                    self.events.append(replace(code.event, at=self._now(code.event.at)))
+                    self.enter(self.uniqueid, code.at)
+                    self.enter(code.uniqueid, code.at)
+                    self.events.append(replace(code, at=self._now(code.at)))
 
     def enter(self, uniqueid: Uniqueid, at: datetime) -> None:
         if uniqueid not in self.inside:
@@ -301,17 +285,23 @@ def _read(line: str) -> _Line | None:
     )
 
 
-def _code(secret: str, line: _Line) -> LoggedCode | None:
+def _code(secret: str, line: _Line) -> CodePressed | None:
     if line.name != "ARICODE":
         return None
     found = read_logged_code(secret, line.caller, "|".join(line.data[:-3]))
     if found is None:
         return None
     code, pressed, agent = found
-    event = CodePressed(
-        at=pressed, uniqueid=Uniqueid(agent), linkedid=line.caller, channel="", code=code, pressed=pressed
+    return CodePressed(
+        at=pressed,
+        uniqueid=Uniqueid(agent),
+        linkedid=line.caller,
+        channel="",
+        code=code,
+        pressed=pressed,
+        missed=True,
+        caller=line.caller,
     )
-    return LoggedCode(caller=line.caller, event=event)
 
 
 def _seconds(text: str) -> timedelta:

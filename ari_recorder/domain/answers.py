@@ -32,6 +32,7 @@ from ari_recorder.domain.events import (
     SealFailed,
 )
 from ari_recorder.domain.recordings import RUNNING, EndReason, Recording, RecordingState
+from ari_recorder.domain.silence import clock_at_start
 
 # A Hangup follows the closing of the files within milliseconds; a busy PBX may take some more.
 HANGUP_FOLLOWS = timedelta(seconds=0.5)
@@ -129,10 +130,8 @@ def _sealed(call: Call, recording: Recording, event: Sealed) -> Step:
         return call, (DestroyRecording(recording_id=recording.id, base=recording.base, path=event.facts.path),)
     if recording.state is not RecordingState.CLOSED:
         return call, ()
-    done = replace(recording, state=RecordingState.SEALED, sealed=event.facts)
-    if call.connected_unseen and recording.ended_at is not None:
-        # It ran before we looked: its length tells when it began, so that marks fall on the right second.
-        done = replace(done, clock_at_start=call.clock(recording.ended_at) - event.facts.duration)
+    began = clock_at_start(call, recording, event.facts.duration)
+    done = replace(recording, state=RecordingState.SEALED, sealed=event.facts, clock_at_start=began)
     return with_recording(call, done), (ForgetFiles(recording_id=recording.id, base=recording.base),)
 
 

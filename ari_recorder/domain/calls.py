@@ -40,12 +40,16 @@ class MarkKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """`offset` is the call's bridged time at that moment; a recording's offset is this less its clock_at_start."""
+    """`offset` is the call's bridged time at that moment; a recording's offset is this less its clock_at_start.
+
+    `missed`: nobody heard it then. It is told afterwards, and nothing was done about it at that moment.
+    """
 
     kind: MarkKind
     at: datetime
     offset: timedelta
     by: str = ""  # interface of the agent, or the extension transferred to
+    missed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +147,17 @@ class Call:
         """Bridged time until `at`: what MixMonitor with option b has written by then."""
         running = at - self.bridged_since if self.bridged_since is not None else ZERO
         return self.bridged_before + max(running, ZERO)
+
+    def clock_then(self, at: datetime) -> timedelta:
+        """The clock at a moment of the past that is told of only now: the caller is taken to have been in the bridge
+        since. Negative where our clock began too late (`connected_unseen`)."""
+        if self.bridged_since is not None:
+            return self.bridged_before + (at - self.bridged_since)
+        if self.ended_at is not None:
+            return self.bridged_before + min(at - self.ended_at, ZERO)
+        if self.connected_unseen and self.connected_at is not None:
+            return self.bridged_before + min(at - self.connected_at, ZERO)
+        return self.bridged_before
 
 
 Step = tuple[Call, tuple[Command, ...]]

@@ -89,10 +89,16 @@ class Armed(ChannelEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodePressed(ChannelEvent):
-    """An agent pressed a code; the channel is the agent's."""
+    """An agent pressed a code; the channel is the agent's.
+
+    `missed`: it was not heard when it was pressed; the PBX had kept it. `caller`: the call it was pressed in, where the
+    PBX kept that, too; the agent's channel may be gone then.
+    """
 
     code: Code
     pressed: datetime
+    missed: bool = False
+    caller: Uniqueid = Uniqueid("")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +252,7 @@ class ChannelRow(ChannelEvent):
     caller: Party
     application: str
     bridge: str
-    queue: str  # channel variable ARI_RECORDER_QUEUE
+    queue: str  # the one Queue() is executed for, or else the channel variable ARI_RECORDER_QUEUE
     evidence: str
     armed: str
     mixmonitor_id: str
@@ -258,6 +264,14 @@ class ResyncDone(Event):
     """All rows are in: a channel not among them is gone. Unless not `complete`: then a row could not be read."""
 
     complete: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRetold(Event):
+    """A call nobody listened to, as files and queue_log tell it: its events in order. It was over at `at`."""
+
+    uniqueid: Uniqueid
+    events: tuple[ChannelEvent, ...]
 
 
 # --- what became of our own commands

@@ -54,6 +54,7 @@ from ari_recorder.domain.recordings import FINAL, EndReason, RecordingState
 
 # Inside numbers have up to five digits at any site we know; the shortest public ones of Finland have six.
 LONGEST_EXTENSION = 5
+_PAUSING = frozenset({MarkKind.PAUSE, MarkKind.RESUME})
 
 
 def step(call: Call, event: Event, policy: Policy, fresh: UUID) -> Step:
@@ -61,7 +62,7 @@ def step(call: Call, event: Event, policy: Policy, fresh: UUID) -> Step:
     if isinstance(event, RecordingEvent):
         return _stored(call, *answers.answered(call, event, policy, fresh))
     if call.state is CallState.ENDED:
-        return call, ()
+        return _stored(call, *_step_ended(call, event, policy, fresh))
     return _stored(call, *_step_living(call, event, policy, fresh))
 
 
@@ -104,6 +105,20 @@ def _step_living(call: Call, event: Event, policy: Policy, fresh: UUID) -> Step:
             return _seen(call, event, policy, fresh)
         case Hangup():
             return _end(call, event.at, EndReason.HANGUP)
+        case _:
+            return call, ()
+
+
+def _step_ended(call: Call, event: Event, policy: Policy, fresh: UUID) -> Step:
+    """A code that comes as the caller hangs up, and what the net recorded while nobody listened, are not too late."""
+    match event:
+        case CodePressed():
+            return _code(call, event, policy)
+        case Armed():
+            adopted, commands = capture.adopt_armed(call, event, policy, fresh)
+            at = call.ended_at or event.at
+            stopped, more = capture.stop(adopted, at, call.end_reason or EndReason.ENDED_UNSEEN)
+            return stopped, (*commands, *more)
         case _:
             return call, ()
 
@@ -217,16 +232,29 @@ def _together(call: Call, at: datetime) -> Call:
 
 
 def _code(call: Call, event: CodePressed, policy: Policy) -> Step:
-    call = _mark(call, MarkKind(event.code.value), event.at, interface_of(event.channel))
+    """Each code once, however often and from wherever it is told. Pause and resume: the one pressed last counts."""
+    kind = MarkKind(event.code.value)
+    if any(mark.kind is kind and mark.at == event.pressed for mark in call.marks):
+        return call, ()
+    newest = max((mark.at for mark in call.marks if mark.kind in _PAUSING), default=event.pressed)
+    call = _mark(call, kind, event.pressed, _pressed_by(call, event), missed=event.missed)
     match event.code:
         case Code.THREAT:
+            return call, ()
+        case Code.REFUSE:
+            return capture.destroy(replace(call, refused_at=call.refused_at or event.at), event.at, EndReason.REFUSED)
+        case _ if event.pressed < newest:
             return call, ()
         case Code.PAUSE:
             return capture.mute(replace(call, paused=True, resume_at=None))
         case Code.RESUME:
             return capture.unmute_later(call, event.at, policy.resume_guard)
-        case Code.REFUSE:
-            return capture.destroy(replace(call, refused_at=call.refused_at or event.at), event.at, EndReason.REFUSED)
+
+
+def _pressed_by(call: Call, event: CodePressed) -> str:
+    if event.channel:
+        return interface_of(event.channel)
+    return next((m.interface for m in call.members if m.uniqueid == event.uniqueid), "")
 
 
 def _seen(call: Call, event: ChannelRow, policy: Policy, fresh: UUID) -> Step:
@@ -278,10 +306,11 @@ def _inside(exten: str) -> str:
     return exten if len(exten) <= LONGEST_EXTENSION else ""
 
 
-def _mark(call: Call, kind: MarkKind, at: datetime, by: str) -> Call:
-    mark = Mark(kind=kind, at=at, offset=call.clock(at), by=by)
-    # The same report twice is one mark.
-    return call if mark in call.marks else replace(call, marks=(*call.marks, mark))
+def _mark(call: Call, kind: MarkKind, at: datetime, by: str, *, missed: bool = False) -> Call:
+    mark = Mark(kind=kind, at=at, offset=call.clock_then(at) if missed else call.clock(at), by=by, missed=missed)
+    if mark in call.marks:  # the same report twice
+        return call
+    return replace(call, marks=tuple(sorted((*call.marks, mark), key=lambda one: one.at)))
 
 
 def _stored(before: Call, call: Call, commands: tuple[Command, ...]) -> Step:
@@ -291,7 +320,7 @@ def _stored(before: Call, call: Call, commands: tuple[Command, ...]) -> Step:
     settled = {r.id for r in call.recordings if r.state in FINAL} != {
         r.id for r in before.recordings if r.state in FINAL
     }
-    over = call.finished and not before.finished
+    over = call.finished and (not before.finished or call.marks != before.marks)
     return call, (*commands, StoreCall(call_id=call.id)) if answered or settled or over else commands
 
 

@@ -1,19 +1,16 @@
-"""All calls of one PBX: which call an event concerns, who is in which bridge, and what a snapshot of the PBX changes.
+"""All calls of one PBX: which call an event concerns, and what a snapshot of the PBX changes.
 
-Pure: no clock, no I/O; ids are made by the function given. One call's own decisions are domain/machine.py's.
-
-A bridge joins channels; a Local channel is two halves, `Local/x@y-1;1` and `;2`, in two bridges. The far ends of a
-caller are found by walking bridges and Local pairs. The member's own Local half that app_queue connected is ours by
-definition, however its far side is reached (a mobile phone through a trunk).
+Pure: no clock, no I/O; ids are made by the function given. One call's own decisions are domain/machine.py's; who is
+connected with whom, domain/bridges.py's.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid5
 
 from ari_recorder.domain import capture
+from ari_recorder.domain.bridges import Bridges
 from ari_recorder.domain.calls import Call, CallState, FarEnds, Policy, interface_of
 from ari_recorder.domain.commands import Alarm, AlarmCode, Command
 from ari_recorder.domain.events import (
@@ -26,6 +23,7 @@ from ari_recorder.domain.events import (
     BlindTransfer,
     BridgeEnter,
     BridgeLeave,
+    CallRetold,
     ChannelEvent,
     ChannelRow,
     CodePressed,
@@ -41,9 +39,9 @@ from ari_recorder.domain.events import (
     Unhold,
     Uniqueid,
 )
-from ari_recorder.domain.evidence import prove, read_evidence
+from ari_recorder.domain.evidence import prove, read_codes, read_evidence
 from ari_recorder.domain.machine import end, interrupted, resynced, step
-from ari_recorder.domain.recordings import EndReason
+from ari_recorder.domain.recordings import EndReason, RecordingState
 
 # Ids of calls are derived, so that the same call has the same id after a restart. The namespace is ours alone.
 CALL_NAMESPACE = UUID("5f4be9a5-6c5c-5f2b-9e7c-3a1d2f0b8c11")
@@ -73,17 +71,13 @@ class Switchboard:
         self._calls: dict[Uniqueid, Call] = {}
         self._by_recording: dict[UUID, Uniqueid] = {}
         self._over: dict[Uniqueid, None] = {}
-        self._bridges: dict[str, dict[Uniqueid, str]] = {}
-        self._where: dict[Uniqueid, str] = {}
-        self._halves: dict[str, Uniqueid] = {}
-        # While a snapshot comes in: the channels seen so far, and the callers it shows in Queue().
-        self._seen: set[Uniqueid] | None = None
-        self._in_queue: list[ChannelRow] = []
+        self._bridges = Bridges()
+        self._snapshot: _Snapshot | None = None  # while the PBX is telling what it has
         self._handlers: dict[type, Callable[..., Iterator[Change]]] = {
             BridgeEnter: self._entered,
             BridgeLeave: self._left,
             Hangup: self._hung_up,
-            CodePressed: self._at_far_end,
+            CodePressed: self._code,
             Hold: self._at_far_end,
             Unhold: self._at_far_end,
             BlindTransfer: self._blind_transfer,
@@ -92,6 +86,7 @@ class Switchboard:
             ResyncBegan: self._resync_began,
             ChannelRow: self._row,
             ResyncDone: self._resync_done,
+            CallRetold: self._retold,
             Forged: self._forged,
         }
 
@@ -104,11 +99,6 @@ class Switchboard:
         call = interrupted(call, at)
         self._keep(call)
         return Change(call=call, commands=capture.resume(call, at, restarted=True))
-
-    def gone(self, uniqueid: Uniqueid, at: datetime) -> list[Change]:
-        """A call that is known to have ended while nobody listened."""
-        call = self._calls.get(uniqueid)
-        return list(self._changed(call, *end(call, at, EndReason.ENDED_UNSEEN))) if call is not None else []
 
     def forget(self, uniqueid: Uniqueid) -> None:
         """The call is finished and stored."""
@@ -123,25 +113,28 @@ class Switchboard:
 
     def feed(self, event: Event) -> list[Change]:
         """What changes. An event that concerns nothing here gives an empty list."""
+        return list(self._feed(event))
+
+    def _feed(self, event: Event) -> Iterator[Change]:
         handler = self._handlers.get(type(event))
         if handler is not None:
-            return list(handler(event))
-        if isinstance(event, RecordingEvent):
+            yield from handler(event)
+        elif isinstance(event, RecordingEvent):
             uniqueid = self._by_recording.get(event.recording_id)
-            return list(self._step(uniqueid, event)) if uniqueid is not None else []
-        if isinstance(event, ChannelEvent):
+            if uniqueid is not None:
+                yield from self._step(uniqueid, event)
+        elif isinstance(event, ChannelEvent):
             if isinstance(event, _BEGINS_A_CALL):
                 self._begin(event)
-            return list(self._step(event.uniqueid, event))
-        return []
+            yield from self._step(event.uniqueid, event)
 
     # --- one call
 
     def _begin(self, event: ChannelEvent) -> None:
         if event.uniqueid in self._calls or event.uniqueid in self._over:
             return
-        if self._seen is not None:
-            self._seen.add(event.uniqueid)
+        if self._snapshot is not None:
+            self._snapshot.seen.add(event.uniqueid)
         self._keep(
             Call(
                 id=uuid5(CALL_NAMESPACE, f"{self.system_name}\x00{event.uniqueid}"),
@@ -175,99 +168,67 @@ class Switchboard:
 
     def _entered(self, event: BridgeEnter) -> Iterator[Change]:
         before = self._callers_near(event.uniqueid)
-        self._remove(event.uniqueid)
-        self._bridges.setdefault(event.bridge, {})[event.uniqueid] = event.channel
-        self._where[event.uniqueid] = event.bridge
-        if event.channel.startswith("Local/"):
-            self._halves[event.channel] = event.uniqueid
+        self._bridges.enter(event.uniqueid, event.channel, event.bridge)
         yield from self._far_ends_changed(event.at, before | self._callers_near(event.uniqueid))
 
     def _left(self, event: BridgeLeave) -> Iterator[Change]:
-        if self._where.get(event.uniqueid) == event.bridge:
+        if self._bridges.of(event.uniqueid) == event.bridge:
             before = self._callers_near(event.uniqueid)
-            self._remove(event.uniqueid)
+            self._bridges.remove(event.uniqueid)
             yield from self._far_ends_changed(event.at, before)
 
-    def _remove(self, uniqueid: Uniqueid) -> None:
-        bridge = self._where.pop(uniqueid, None)
-        if bridge is None:
-            return
-        members = self._bridges[bridge]
-        self._halves.pop(members.pop(uniqueid, ""), None)
-        if not members:
-            del self._bridges[bridge]
+    def _hung_up(self, event: Hangup) -> Iterator[Change]:
+        before = self._callers_near(event.uniqueid)
+        self._bridges.remove(event.uniqueid)
+        if event.uniqueid in self._calls:
+            yield from self._step(event.uniqueid, event)
+        yield from self._far_ends_changed(event.at, before)
 
     def _callers_near(self, uniqueid: Uniqueid) -> set[Uniqueid]:
         """This channel and those it is connected with, as far as they are callers."""
-        near = {reached for reached, _, _ in self._reach(uniqueid, stop_at=set())} | {uniqueid}
-        return near & self._calls.keys()
+        return {near for near in (uniqueid, *self._bridges.reach(uniqueid)) if near in self._calls}
 
     def _far_ends_changed(self, at: datetime, callers: Iterable[Uniqueid]) -> Iterator[Change]:
         """Tell each call whose surroundings are not what they were. Half a snapshot would mislead: wait for its end."""
-        if self._seen is not None:
+        if self._snapshot is not None:
             return
         for uniqueid in sorted(callers):
             call = self._calls[uniqueid]
+            members = {member.uniqueid for member in call.members}
+            around = self._bridges.surroundings(uniqueid, members)
             now = FarEnds(
                 at=at,
                 uniqueid=uniqueid,
                 linkedid=call.linkedid,
                 channel=call.channel,
-                bridge=self._where.get(uniqueid, ""),
-                **self._surroundings(call),
+                bridge=self._bridges.of(uniqueid),
+                channels=around.names,
+                ours=bool(around.uniqueids & (members | call.behind)),
+                behind=around.behind,
             )
             if (now.bridge, now.channels) != (call.bridge, call.far_ends) or not now.behind <= call.behind:
                 yield from self._step(uniqueid, now)
 
-    def _surroundings(self, call: Call) -> dict[str, Any]:
-        """Who is at the far ends, whether one of ours is among them, and who stands behind a member's Local channel.
-
-        A Local channel that is optimised away puts who stood behind it into the caller's bridge.
-        """
-        members = {member.uniqueid for member in call.members}
-        reached = [
-            (uniqueid, name)
-            for uniqueid, name, passed in self._reach(call.uniqueid, stop_at=members)
-            if uniqueid != call.uniqueid and not passed
-        ]
-        behind = {
-            other
-            for uniqueid, name in reached
-            if uniqueid in members and (twin := self._halves.get(_other_half(name))) is not None
-            for other, _, _ in self._reach(twin, stop_at={uniqueid})
-            if other not in (uniqueid, twin, call.uniqueid)
-        }
-        return {
-            "channels": frozenset(name for _, name in reached),
-            "ours": any(uniqueid in members | call.behind for uniqueid, _ in reached),
-            "behind": frozenset(behind),
-        }
-
-    def _reach(self, start: Uniqueid, stop_at: set[Uniqueid]) -> Iterator[tuple[Uniqueid, str, bool]]:
-        """Channels reached through bridges and Local pairs; the bool tells a Local half that only led on."""
-        visited: set[str] = set()
-        waiting = [self._where.get(start, "")]
-        while waiting:
-            bridge = waiting.pop()
-            if bridge in visited or bridge not in self._bridges:
-                continue
-            visited.add(bridge)
-            for uniqueid, name in self._bridges[bridge].items():
-                twin = self._halves.get(_other_half(name))
-                passed = twin is not None and uniqueid not in stop_at
-                if twin is not None and passed:
-                    waiting.append(self._where.get(twin, ""))
-                yield uniqueid, name, passed
+    # --- what agents do
 
     def _calls_reached_from(self, uniqueid: Uniqueid) -> list[Call]:
-        """The living calls whose caller this channel talks to, or to which app_queue connected it."""
-        reached = {u for u, _, _ in self._reach(uniqueid, stop_at=set())} - {uniqueid}
+        """The living calls whose caller this channel talks to; or that to which app_queue connected it, though the
+        caller hung up in this very moment."""
+        reached = self._bridges.reach(uniqueid)
         found = [c for c in self.calls if c.uniqueid in reached and c.state is not CallState.ENDED]
         if found:
             return found
-        return [
-            c for c in self.calls if c.state is CallState.TALKING and c.members and c.members[-1].uniqueid == uniqueid
-        ]
+        here = (CallState.TALKING, CallState.ENDED)
+        return [c for c in self.calls if c.state in here and c.members and c.members[-1].uniqueid == uniqueid]
+
+    def _code(self, event: CodePressed) -> Iterator[Change]:
+        """A code kept by the PBX names its caller, or comes from the agent's channel like one that is heard."""
+        if self._snapshot is not None:  # who is connected with whom is known at its end
+            self._snapshot.codes.append(event)
+        elif event.caller:
+            yield from self._step(event.caller, event)
+        else:
+            yield from self._at_far_end(event)
 
     def _at_far_end(self, event: ChannelEvent) -> Iterator[Change]:
         """Codes and hold come from the agent's channel; the same from a caller's own channel means nothing."""
@@ -282,15 +243,8 @@ class Switchboard:
     def _attended_transfer(self, event: AttendedTransfer) -> Iterator[Change]:
         bridges = {event.bridge, event.second_bridge} - {""}
         for call in self.calls:
-            if call.bridge and (call.bridge in bridges or self._where.get(call.uniqueid) in bridges):
+            if call.bridge and (call.bridge in bridges or self._bridges.of(call.uniqueid) in bridges):
                 yield from self._step(call.uniqueid, event)
-
-    def _hung_up(self, event: Hangup) -> Iterator[Change]:
-        before = self._callers_near(event.uniqueid)
-        self._remove(event.uniqueid)
-        if event.uniqueid in self._calls:
-            yield from self._step(event.uniqueid, event)
-        yield from self._far_ends_changed(event.at, before)
 
     # --- after a reconnect
 
@@ -304,27 +258,18 @@ class Switchboard:
 
     def _resync_began(self, event: ResyncBegan) -> Iterator[Change]:
         """Rows follow. A channel older than the PBX is gone whatever the rows say: Uniqueids begin anew with it."""
-        self._seen = set()
-        self._in_queue = []
+        self._snapshot = _Snapshot()
         self._bridges.clear()
-        self._where.clear()
-        self._halves.clear()
         for call in self.calls:
             if call.first_seen_at < event.pbx_started:
                 yield from self._changed(call, *end(call, event.at, EndReason.ENDED_UNSEEN))
 
     def _row(self, event: ChannelRow) -> Iterator[Change]:
-        if self._seen is not None:
-            self._seen.add(event.uniqueid)
+        snapshot = self._snapshot or _Snapshot()
+        snapshot.seen.add(event.uniqueid)
+        snapshot.codes += _kept_codes(self._secret, event)
         if event.bridge:
-            entered = BridgeEnter(
-                at=event.at,
-                uniqueid=event.uniqueid,
-                linkedid=event.linkedid,
-                channel=event.channel,
-                bridge=event.bridge,
-            )
-            yield from self._entered(entered)
+            self._bridges.enter(event.uniqueid, event.channel, event.bridge)
         claim = read_evidence(self._secret, event.uniqueid, event.evidence) if event.evidence else None
         if event.uniqueid not in self._calls and (event.application == "Queue" or claim is not None):
             self._begin(event)
@@ -339,46 +284,73 @@ class Switchboard:
                 call = replace(call, number=claim.number, evidence=proved, evidence_problem="")
         self._keep(replace(call, caller=call.caller or event.caller))
         if event.application == "Queue":
-            self._in_queue.append(event)
+            snapshot.in_queue.append(event)
         yield from self._step(event.uniqueid, event)
 
     def _resync_done(self, event: ResyncDone) -> Iterator[Change]:
-        seen, self._seen = self._seen, None
-        if seen is None:
+        """First what happened meanwhile, in its order; then who is gone; then what is now."""
+        snapshot, self._snapshot = self._snapshot, None
+        if snapshot is None:
             return
-        for call in self.calls:
-            if call.uniqueid not in seen:
-                yield from self._changed(call, *end(call, event.at, EndReason.ENDED_UNSEEN))
-        for row in self._in_queue:
+        for row in snapshot.in_queue:
             yield from self._missed_connect(row, event.at)
-        yield from self._far_ends_changed(event.at, tuple(self._calls))
+        for retold in snapshot.retold:
+            yield from self._retold(retold)
+        for code in sorted(snapshot.codes, key=lambda code: code.pressed):
+            yield from self._code(code)
+        if event.complete:
+            for call in self.calls:
+                if call.uniqueid not in snapshot.seen:
+                    yield from self._changed(call, *end(call, event.at, EndReason.ENDED_UNSEEN))
+        # Of a call whose row could not be read nothing is known but what was known before.
+        yield from self._far_ends_changed(event.at, [c for c in self._calls if event.complete or c in snapshot.seen])
         for call in self.calls:
             yield from self._changed(call, *resynced(call, event.at, self.policy, self._new_id()))
 
     def _missed_connect(self, row: ChannelRow, at: datetime) -> Iterator[Change]:
         """The caller is in Queue() and in a bridge: who is there with the caller is the member that answered."""
         call = self._calls.get(row.uniqueid)
-        others = self._bridges.get(self._where.get(row.uniqueid, ""), {})
-        if call is None or {m.uniqueid for m in call.members} & others.keys():
+        others = self._bridges.beside(row.uniqueid)
+        if call is None or not others or {m.uniqueid for m in call.members} & others.keys():
             return
-        for uniqueid, channel in others.items():
-            if uniqueid != row.uniqueid:
-                connect = AgentConnect(
-                    at=at,
-                    uniqueid=row.uniqueid,
-                    linkedid=row.linkedid,
-                    channel=row.channel,
-                    queue=call.queue,
-                    member_uniqueid=uniqueid,
-                    member_channel=channel,
-                    interface=interface_of(channel),
-                    member_name="",
-                    hold_time=timedelta(),
-                    ring_time=timedelta(),
-                    missed=True,
-                )
-                yield from self._step(row.uniqueid, connect)
-                return
+        uniqueid, channel = next(iter(others.items()))
+        connect = AgentConnect(
+            at=at,
+            uniqueid=row.uniqueid,
+            linkedid=row.linkedid,
+            channel=row.channel,
+            queue=call.queue,
+            member_uniqueid=uniqueid,
+            member_channel=channel,
+            interface=interface_of(channel),
+            member_name="",
+            hold_time=timedelta(),
+            ring_time=timedelta(),
+            missed=True,
+        )
+        yield from self._step(row.uniqueid, connect)
+
+    def _retold(self, event: CallRetold) -> Iterator[Change]:
+        """A call the dialplan's net recorded while nobody listened. Its caller's channel is gone."""
+        if self._snapshot is not None:
+            self._snapshot.retold.append(event)
+            return
+        if event.uniqueid in self._over:
+            because = "the call is stored already, and this recording of it was not known"
+            alarm = Alarm(code=AlarmCode.ORPHAN_IN_SPOOL, subject=event.uniqueid, because=because)
+            yield Change(call=None, commands=(alarm,))
+            return
+        known = self._calls.get(event.uniqueid)
+        # What ours has recorded is better known than what a log tells: only the net's files are still to be dealt with.
+        whole = known is None or not any(r.state is not RecordingState.FAILED for r in known.recordings)
+        for told in event.events:
+            if whole or isinstance(told, Armed):
+                yield from self._feed(told)
+        for told in event.events:
+            if isinstance(told, BridgeEnter):
+                self._bridges.remove(told.uniqueid)
+        call = self._calls[event.uniqueid]
+        yield from self._changed(call, *end(call, event.at, EndReason.ENDED_UNSEEN))
 
     def _forged(self, event: Forged) -> Iterator[Change]:
         because = f"{event.name}: {event.because}"
@@ -388,8 +360,28 @@ class Switchboard:
         )
 
 
-def _other_half(channel: str) -> str:
-    """The name of the other half of a Local channel, or "" for other channels."""
-    if not channel.startswith("Local/") or channel[-2:] not in (";1", ";2"):
-        return ""
-    return channel[:-1] + ("2" if channel.endswith("1") else "1")
+@dataclass(slots=True)
+class _Snapshot:
+    """What comes in between ResyncBegan and ResyncDone and has to wait for the end: channels seen, callers in Queue(),
+    codes pressed, calls retold."""
+
+    seen: set[Uniqueid] = field(default_factory=set)
+    in_queue: list[ChannelRow] = field(default_factory=list)
+    codes: list[CodePressed] = field(default_factory=list)
+    retold: list[CallRetold] = field(default_factory=list)
+
+
+def _kept_codes(secret: str, row: ChannelRow) -> list[CodePressed]:
+    """The codes an agent's channel remembers."""
+    return [
+        CodePressed(
+            at=pressed,
+            uniqueid=row.uniqueid,
+            linkedid=row.linkedid,
+            channel=row.channel,
+            code=code,
+            pressed=pressed,
+            missed=True,
+        )
+        for code, pressed in read_codes(secret, row.uniqueid, row.codes)
+    ]

@@ -1,34 +1,31 @@
 """What happened while nobody listened, as spool and queue_log tell it: calls of the dialplan's net, codes, orphans.
 
 What is proved by its name is told again as a call; the rest stays where it is, with one alarm, unless it holds nothing.
-queue_log is read in a thread, once for all that is wanted, and only the lines of the wanted callers are kept. Its
-rotated predecessors (queue_log.1, queue_log.2.gz, queue_log-20260101 …) are read where they may hold a wanted line.
+queue_log is read in a thread, once for all that is wanted, and only the lines of the wanted callers are kept.
 """
 
 import asyncio
-import gzip
-import zlib
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from glob import escape
 from pathlib import Path
-from typing import BinaryIO, cast
 from uuid import UUID
 
 import structlog
 
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.asterisk.spool_watch import Writer, writer
-from ari_recorder.domain.adoption import LoggedCode, NetRecording, logged_codes, retell
+from ari_recorder.domain.adoption import NetRecording, logged_codes, retell
 from ari_recorder.domain.commands import AlarmCode
-from ari_recorder.domain.errors import SpoolUnusable
-from ari_recorder.domain.events import Event, Uniqueid
+from ari_recorder.domain.errors import QueueLogUnreadable, SpoolUnusable
+from ari_recorder.domain.events import CallRetold, CodePressed, Uniqueid
 from ari_recorder.domain.evidence import read_evidence, split_net_base
+from ari_recorder.services.queue_logs import read_lines
 
 log = structlog.get_logger(__name__)
 
-BYTES_PER_SECOND = 16_000  # 16 bit, 8000 Hz, mono
+# Codes are looked for in logs that far back.
+LONGEST_CALL = timedelta(days=1)
 # Files that began later may be of a call that became known after the question was asked.
 YOUNG = timedelta(seconds=60)
 # Where the kernel does not tell who writes (the files are another user's): no call waits this long in a queue.
@@ -36,16 +33,12 @@ ABANDONED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A call to be told again: its events, after which it is over, and was so at `ended_at`.
+class Missed:
+    """What has to be told afterwards: codes, whole calls; and files that are nobody's (`dispose` of them)."""
 
-    `announced_at`: a call that was announced after the PBX was asked for its channels may still be alive.
-    """
-
-    uniqueid: Uniqueid
-    events: tuple[Event, ...]
-    announced_at: datetime
-    ended_at: datetime
+    codes: tuple[CodePressed, ...]
+    calls: tuple[CallRetold, ...]
+    orphans: "tuple[_Pair, ...]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +46,8 @@ class _Pair:
     """Two files of the spool that belong to no call we have."""
 
     base: str
-    size: int  # of the longer one
+    length: timedelta
     written_at: datetime
-
-    @property
-    def length(self) -> timedelta:
-        return timedelta(seconds=self.size / BYTES_PER_SECOND)
 
 
 class Adoption:
@@ -70,25 +59,25 @@ class Adoption:
         self._secret = secret
         self._told: set[str] = set()
 
-    async def find(self, known: Collection[str], living: Collection[str]) -> AsyncIterator[Found]:
-        """`known` are the bases of calls we have, `living` the Uniqueids of calls that still go on.
+    async def missed(
+        self, *, known: Collection[str], living: Collection[Uniqueid], open_calls: Collection[Uniqueid], asked: datetime
+    ) -> Missed:
+        """`known` are the bases of recordings we have, `living` the Uniqueids of channels the PBX has, by its answer to
+        what we asked at `asked`; `open_calls` those whose codes are wanted.
 
-        Orphans are told of after the last one was found.
+        A call that was announced after that told of itself.
         """
-        found, orphans = await asyncio.to_thread(self._look, frozenset(known), frozenset(living))
-        for call in found:
-            yield call
-        await asyncio.gather(*(self._dispose(pair) for pair in orphans))
+        return await asyncio.to_thread(self._missed, frozenset(known), frozenset(living), tuple(open_calls), asked)
 
-    async def codes(self, callers: Collection[Uniqueid], since: datetime) -> tuple[LoggedCode, ...]:
-        """The codes pressed in the calls of these callers since then, as queue_log has them, oldest first."""
-        lines = await asyncio.to_thread(self._lines, frozenset(callers), since)
-        codes = logged_codes(self._secret, (line for one in lines.values() for line in one))
-        return tuple(code for code in codes if code.event.pressed >= since)
+    async def dispose(self, orphans: Collection["_Pair"]) -> None:
+        """Tell of each once; remove those that hold nothing."""
+        await asyncio.gather(*(self._dispose(pair) for pair in orphans))
 
     # --- in a thread
 
-    def _look(self, known: frozenset[str], living: frozenset[str]) -> tuple[list[Found], list[_Pair]]:
+    def _missed(
+        self, known: frozenset[str], living: frozenset[str], open_calls: tuple[Uniqueid, ...], asked: datetime
+    ) -> Missed:
         nets: dict[Uniqueid, list[tuple[NetRecording, _Pair]]] = {}
         orphans: list[_Pair] = []
         for base in self._spool.scan().bases:
@@ -97,28 +86,20 @@ class Adoption:
             uniqueid, net = self._net(pair)
             if net is None:
                 orphans.append(pair)
-            elif uniqueid not in living:
+            elif uniqueid not in living and net.claim.done < asked:
                 nets.setdefault(uniqueid, []).append((net, pair))
-        if not nets:
-            return [], orphans
-        oldest = min(net.claim.started for several in nets.values() for net, _ in several)
-        lines = self._lines(nets.keys(), oldest)
-        found = []
+        begins = [net.claim.started for several in nets.values() for net, _ in several]
+        lines = self._lines({*nets, *open_calls}, min([asked - LONGEST_CALL, *begins]))
+        calls = []
         for uniqueid, several in nets.items():
             # A caller nobody took, and who came to a second queue, has an empty pair of the first. Only one can talk.
             net, told = max(several, key=lambda one: (one[0].length, one[0].claim.done))
             call = retell(self._secret, uniqueid, net, lines[uniqueid])
             orphans += [pair for _, pair in several if pair is not told or call is None]
             if call is not None:
-                found.append(
-                    Found(
-                        uniqueid=uniqueid,
-                        events=call.events,
-                        announced_at=max(net.claim.done for net, _ in several),
-                        ended_at=call.ended_at,
-                    )
-                )
-        return found, orphans
+                calls.append(call)
+        wanted = (line for uniqueid in open_calls for line in lines[uniqueid])
+        return Missed(codes=logged_codes(self._secret, wanted), calls=tuple(calls), orphans=tuple(orphans))
 
     def _pair(self, base: str) -> _Pair | None:
         files = self._spool.files(base)
@@ -132,7 +113,7 @@ class Adoption:
             return None
         return _Pair(
             base=base,
-            size=max(one.st_size for one in there),
+            length=self._spool.sizes(base).length,
             written_at=datetime.fromtimestamp(max(one.st_mtime for one in there), UTC),
         )
 
@@ -146,32 +127,20 @@ class Adoption:
         )
 
     def _lines(self, callers: Collection[Uniqueid], since: datetime) -> Mapping[Uniqueid, list[str]]:
-        """The lines of these callers, in order."""
-        wanted = {caller.encode(): caller for caller in callers}
+        """The lines of these callers, in order. What cannot be read is told, and is as if it were not there."""
         found: dict[Uniqueid, list[str]] = {caller: [] for caller in callers}
-        for path in self._logs(since) if wanted else ():
-            try:
-                with _opened(path) as file:
-                    for line in file:
-                        fields = line.split(b"|", 2)
-                        if len(fields) == 3 and (caller := wanted.get(fields[1])) is not None:
-                            found[caller].append(line.decode(errors="replace"))
-            except (OSError, EOFError, zlib.error) as error:
-                log.error("queue_log_unreadable", error=type(error).__name__)
+        if not found:
+            return found
+        try:
+            lines = read_lines(
+                self._queue_log, since, wanted=lambda line: _caller_of(line) in found, unreadable=_tell_unreadable
+            )
+        except QueueLogUnreadable as error:
+            _tell_unreadable(error)
+            return found
+        for line in lines:
+            found[_caller_of(line)].append(line)
         return found
-
-    def _logs(self, since: datetime) -> Iterator[Path]:
-        """queue_log, after those of its predecessors that were still written to then, oldest first."""
-        before = []
-        for path in self._queue_log.parent.glob(f"{escape(self._queue_log.name)}[.-]*"):
-            try:
-                changed = path.stat().st_mtime
-            except OSError:
-                continue
-            if changed >= since.timestamp() - 1:  # queue_log is in whole seconds
-                before.append((changed, path))
-        yield from (path for _, path in sorted(before))
-        yield self._queue_log
 
     # --- orphans
 
@@ -179,7 +148,7 @@ class Adoption:
         now = datetime.now(UTC)
         if now - (pair.written_at - pair.length) < YOUNG:
             return
-        if pair.size == 0:
+        if not pair.length:
             state = await writer(self._spool, pair.base)
             if state is Writer.CLOSED or (state is Writer.QUIET and now - pair.written_at > ABANDONED):
                 try:
@@ -191,9 +160,12 @@ class Adoption:
             log.error("alarm", alarm=AlarmCode.ORPHAN_IN_SPOOL.value, subject=_subject(pair.base))
 
 
-def _opened(path: Path) -> BinaryIO:
-    # A file of gzip is read as what it holds; both give bytes line by line.
-    return cast(BinaryIO, gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+def _caller_of(line: str) -> Uniqueid:
+    return Uniqueid(line.partition("|")[2].partition("|")[0])
+
+
+def _tell_unreadable(error: QueueLogUnreadable) -> None:
+    log.error("queue_log_unreadable", because=str(error))
 
 
 def _subject(base: str) -> str:

@@ -28,8 +28,8 @@ from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode, Command
 from ari_recorder.domain.errors import RecorderError
-from ari_recorder.domain.events import Event, FilesClosed, Gap, Party, ResyncBegan, ResyncDone
-from ari_recorder.domain.recordings import FINAL
+from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, Party, ResyncBegan, ResyncDone, Uniqueid
+from ari_recorder.domain.recordings import FINAL, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.effects import Effects
@@ -47,6 +47,10 @@ log = structlog.get_logger(__name__)
 INBOX = 10_000
 CALLER_PURPOSE = "caller"
 HEARTBEAT_VARIABLE = "ARI_RECORDER_HEARTBEAT"
+# Files that MixMonitor has open, or has just closed.
+WRITTEN = (RecordingState.CAPTURING, RecordingState.STOPPING)
+# queue_log is read within a second; on a disk that hangs, calls that live now go first.
+MISSED_WITHIN = 10.0
 # Orders to the PBX take milliseconds; one that hangs is known to the journal.
 GRACE_SECONDS = 5.0
 
@@ -86,6 +90,7 @@ class Recorder:
         self._journal_works = True
         self._resynced = asyncio.Event()
         self._orders: dict[UUID, asyncio.Task[None]] = {}
+        self._orphans: asyncio.Task[None] | None = None
         self._store = CallStore(
             database=database,
             queues=switchboard.policy.queues,
@@ -96,7 +101,7 @@ class Recorder:
         self._effects = Effects(
             ami=ami,
             spool=spool,
-            sealer=Sealer(vault=vault, spool=spool, tell=self._inbox.put),
+            sealer=Sealer(vault=vault, spool=spool, resume_guard=switchboard.policy.resume_guard, tell=self._inbox.put),
             tell=self._inbox.put,
             store=self._store.put,
             growth_deadline=timedelta(seconds=growth_deadline_seconds),
@@ -118,14 +123,42 @@ class Recorder:
 
     async def _hear(self) -> None:
         """Events of the PBX into the inbox. A full inbox makes the AMI session hold them back, bounded there too."""
+        asked = _now()
+        living: set[Uniqueid] = set()
         async for event in self._ami.events():
-            if isinstance(event, Gap):
-                await self._inbox.put(event)
-                self._right = False  # who answers next is not known yet
-            if isinstance(event, ResyncBegan):
-                self._right = self._is_our_pbx(event.system_name)
+            match event:
+                case Gap():
+                    await self._inbox.put(event)
+                    self._right = False  # who answers next is not known yet
+                    continue
+                case ResyncBegan():
+                    self._right = self._is_our_pbx(event.system_name)
+                    asked, living = event.at, set()
+                case ChannelRow():
+                    living.add(event.uniqueid)
+                case ResyncDone() if self._right and event.complete:
+                    await self._tell_missed(living, asked)
             if self._right:
                 await self._inbox.put(event)
+
+    async def _tell_missed(self, living: set[Uniqueid], asked: datetime) -> None:
+        """What happened while nobody listened, before the calls that are gone are ended."""
+        try:
+            missed = await asyncio.wait_for(
+                self._adoption.missed(
+                    known={r.base for call in self.calls for r in call.recordings},
+                    living=living,
+                    open_calls=living | {call.uniqueid for call in self.calls},
+                    asked=asked,
+                ),
+                MISSED_WITHIN,
+            )
+        except (TimeoutError, OSError, RecorderError) as error:
+            log.error("missed_unknown", error=type(error).__name__)
+            return
+        for event in (*missed.codes, *missed.calls):
+            await self._inbox.put(event)
+        self._orphans = asyncio.create_task(self._adoption.dispose(missed.orphans))
 
     def _is_our_pbx(self, system_name: str) -> bool:
         """Calls are known by system name and Uniqueid: those of another PBX must not be mixed in."""
@@ -145,7 +178,8 @@ class Recorder:
     async def _watch_spool(self) -> None:
         """Files that were closed for good."""
         with SpoolWatch(self._spool) as watch:
-            await self._look_at(r.base for call in self.calls for r in call.recordings)  # from before we watched
+            # From before we watched. One that is being started has no files yet, which would look like closed ones.
+            await self._look_at(r.base for call in self.calls for r in call.recordings if r.state in WRITTEN)
             async for news in watch:
                 match news:
                     case Closed():
@@ -174,7 +208,6 @@ class Recorder:
                 self._decide(event)
                 if isinstance(event, ResyncDone):
                     self._resynced.set()
-                    await self._adopt()
             except Exception as error:
                 # One event that cannot be handled must not end recording; what call it was is in the journal.
                 log.error("event_fail", name=type(event).__name__, error=type(error).__name__)
@@ -283,19 +316,13 @@ class Recorder:
         earlier = self._orders.get(call.id)
         if earlier is not None:
             await asyncio.wait({earlier})
+        for recording in call.recordings:  # its key is in the database, if it was not in the journal
+            if recording.state is RecordingState.SEALED:
+                await asyncio.to_thread(self._spool.discard, recording.base)
         await self._journal.retire(call.id)
         self._board.forget(call.uniqueid)
         self._calls.pop(call.id, None)
         self._sealed_callers.pop(call.id, None)
-
-    async def _adopt(self) -> None:
-        known = {r.base for call in self.calls for r in call.recordings}
-        living = {call.uniqueid for call in self.calls}
-        async for found in self._adoption.find(known, living):
-            for event in found.events:
-                self._decide(event)
-            for change in self._board.gone(found.uniqueid, _now()):
-                self._apply(change)
 
     # --- the caller's number and name, sealed
 

@@ -17,6 +17,7 @@ from ari_recorder.domain.commands import SealRecording
 from ari_recorder.domain.errors import NothingCaptured, RecorderError
 from ari_recorder.domain.events import Event, Sealed, SealedFacts, SealFailed, Side
 from ari_recorder.domain.recordings import Recording
+from ari_recorder.domain.silence import silent_spans
 from ari_recorder.vault.codec import SAMPLE_RATE, SideFacts
 from ari_recorder.vault.files import day_of, path_of
 from ari_recorder.vault.recordings import Sealed as Stored
@@ -31,9 +32,12 @@ FULL_SCALE = 32768
 
 
 class Sealer:
-    def __init__(self, *, vault: Vault, spool: Spool, tell: Callable[[Event], Awaitable[None]]) -> None:
+    def __init__(
+        self, *, vault: Vault, spool: Spool, resume_guard: timedelta, tell: Callable[[Event], Awaitable[None]]
+    ) -> None:
         self._vault = vault
         self._spool = spool
+        self._resume_guard = resume_guard
         self._tell = tell
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._running: dict[UUID, asyncio.Task[None]] = {}
@@ -43,7 +47,7 @@ class Sealer:
         if command.recording_id in self._running:
             return
         recording = next(r for r in call.recordings if r.id == command.recording_id)
-        task = asyncio.create_task(self._until_done(recording))
+        task = asyncio.create_task(self._until_done(call, recording))
         self._running[recording.id] = task
         try:
             await asyncio.wait({task})
@@ -65,12 +69,12 @@ class Sealer:
         if waiting:
             await asyncio.wait(waiting, timeout=RETRY_FIRST.total_seconds())
 
-    async def _until_done(self, recording: Recording) -> None:
+    async def _until_done(self, call: Call, recording: Recording) -> None:
         wait = RETRY_FIRST
         while True:
             try:
                 async with self._slots:
-                    stored = await self._seal_once(recording)
+                    stored = await self._seal_once(call, recording)
             except NothingCaptured as error:
                 await self._failed(recording, str(error), final=True)
                 return
@@ -84,23 +88,24 @@ class Sealer:
                 await self._tell(Sealed(at=datetime.now(UTC), recording_id=recording.id, facts=_facts(stored)))
                 return
 
-    async def _seal_once(self, recording: Recording) -> Stored:
+    async def _seal_once(self, call: Call, recording: Recording) -> Stored:
         """In a thread, which a cancelled task waits for: nobody may think it over while it still writes."""
-        work = asyncio.ensure_future(asyncio.to_thread(self._in_thread, recording))
+        work = asyncio.ensure_future(asyncio.to_thread(self._in_thread, call, recording))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             await asyncio.wait({work})
             raise
 
-    def _in_thread(self, recording: Recording) -> Stored:
+    def _in_thread(self, call: Call, recording: Recording) -> Stored:
         files = self._spool.files(recording.base)
         day = day_of(recording.started_at)
         if not files.caller.exists() and not files.agent.exists():
             raise NothingCaptured(recording_id=recording.id)
         # A file from before a crash is of no use: its key was never written down, else nobody had ordered this.
         self._vault.files.unlink(path_of(recording.id, day))
-        return self._vault.seal_recording(files.caller, files.agent, recording.id, day)
+        silent = silent_spans(call, recording, self._spool.sizes(recording.base).length, self._resume_guard)
+        return self._vault.seal_recording(files.caller, files.agent, recording.id, day, silent)
 
     async def _failed(self, recording: Recording, because: str, *, final: bool) -> None:
         await self._tell(SealFailed(at=datetime.now(UTC), recording_id=recording.id, because=because, final=final))

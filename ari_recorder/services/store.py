@@ -79,11 +79,11 @@ class CallStore:
         try:
             if call.joined_at is not None:
                 await self._write(call)
+            if call.finished:
+                await self._stored(call)
         except BaseException:
             self._waiting[call_id] = None
             raise
-        if call.finished:
-            await self._stored(call)
 
     async def _write(self, call: Call) -> None:
         verdict = judge(call, self._queues)

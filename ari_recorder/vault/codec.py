@@ -9,7 +9,7 @@ import hashlib
 import io
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ _AUDIBLE_RMS = 33
 _AUDIBLE_FRAMES = 5  # 100 ms in all, the shortest syllable; a click on the line fills one frame
 
 Samples = NDArray[np.int16]
+Span = tuple[timedelta, timedelta]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,13 @@ class AudioFacts:
         return timedelta(seconds=self.samples / SAMPLE_RATE)
 
 
-def encode(caller_sln: Path, agent_sln: Path, flac: IO[bytes]) -> AudioFacts:
-    """Write both sides as FLAC into the empty file `flac`, which needs a descriptor: FLAC goes back to its header."""
+def encode(caller_sln: Path, agent_sln: Path, flac: IO[bytes], silent: Sequence[Span] = ()) -> AudioFacts:
+    """Write both sides as FLAC into the empty file `flac`, which needs a descriptor: FLAC goes back to its header.
+
+    Both sides are silent within the spans `silent`, times from the start.
+    """
     digest = hashlib.sha256()
-    with _Side(caller_sln) as caller, _Side(agent_sln) as agent:
+    with _Side(caller_sln, silent) as caller, _Side(agent_sln, silent) as agent:
         try:
             with soundfile.SoundFile(
                 flac.fileno(), "w", SAMPLE_RATE, 2, format="FLAC", subtype="PCM_16", closefd=False
@@ -108,8 +112,9 @@ def write_wav(flac: IO[bytes], wav: Sink, name: str) -> int:
 class _Side:
     """One mono file, read once from front to back, with what was heard on the way."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, silent: Sequence[Span]) -> None:
         self.samples = 0
+        self._silent = [(_sample_at(since), _sample_at(until)) for since, until in silent]
         self._peak = 0
         self._squares = 0
         self._audible_frames = 0
@@ -134,7 +139,7 @@ class _Side:
         if len(data) % _SAMPLE_BYTES:
             self._half_sample = True
             data = data[:-1]
-        block = np.frombuffer(data, "<i2")
+        block = self._silenced(np.frombuffer(data, "<i2"))
         if len(block):
             self._listen(block.astype(np.int64))  # squares of 16 bit samples overflow anything smaller
         return block
@@ -148,6 +153,15 @@ class _Side:
             missing=self._file is None,
             half_sample=self._half_sample,
         )
+
+    def _silenced(self, block: Samples) -> Samples:
+        begin, end = self.samples, self.samples + len(block)
+        spans = [(since - begin, until - begin) for since, until in self._silent if since < end and until > begin]
+        if spans:
+            block = block.copy()
+            for since, until in spans:
+                block[max(since, 0) : until] = 0
+        return block
 
     def _listen(self, block: NDArray[np.int64]) -> None:
         squares = block * block
@@ -211,6 +225,10 @@ class _Decoder:
                 raise self._reader.error or AudioUnreadable(name=self._name, reason=short)
             done += len(block)
             yield block.astype("<i2", copy=False).tobytes()
+
+
+def _sample_at(time: timedelta) -> int:
+    return round(time / timedelta(seconds=1) * SAMPLE_RATE)
 
 
 def _interleave(left: Samples, right: Samples) -> Samples:

@@ -12,6 +12,7 @@ All functions block (disk and ciphers): call them in a thread.
 import hashlib
 import io
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -57,14 +58,18 @@ class Vault:
         self._keyring = keyring
         self._workspace = workspace
 
-    def seal_recording(self, caller_sln: Path, agent_sln: Path, recording_id: UUID, day: date) -> Sealed:
+    def seal_recording(
+        self, caller_sln: Path, agent_sln: Path, recording_id: UUID, day: date, silent: Sequence[codec.Span] = ()
+    ) -> Sealed:
         """Seal one segment. A side whose file is missing is kept as silence, and its facts say so.
+
+        What lies in the spans `silent` (times from the start) is replaced by silence.
 
         Once it has returned, the recording is on disk and was read back; the spool files are the caller's to remove.
         """
         data_key = self._keyring.new_data_key()
         with self._anonymous_file() as flac:
-            audio = codec.encode(caller_sln, agent_sln, flac)
+            audio = codec.encode(caller_sln, agent_sln, flac, silent)
             if audio.samples == 0:
                 raise NothingCaptured(recording_id=recording_id)
             flac.seek(0)
@@ -121,7 +126,7 @@ class _Hashing:
 
 
 def _verify(new: NewFile, data_key: bytes, recording_id: UUID, flac_sha256: bytes, audio: AudioFacts) -> None:
-    """Read the file back from the disk: the same FLAC, and in it the same samples as in the spool."""
+    """Read the file back from the disk: the same FLAC, and in it the samples that were encoded."""
     try:
         with SealedFile(new.finish(), data_key, context_of(recording_id), name=new.path) as sealed:
             digest = hashlib.sha256()

@@ -6,6 +6,7 @@ A table is lines `seconds  Event  who  key=value …`; after `--` come the expec
     ledger    state and reason of each call
     marks     kind@offset in seconds, in order
     sealed    length in seconds of each sealed recording
+    silent    from-to in seconds, what is silenced of them before
 
 A line `silent NAME …` before the events names commands whose outcome the shell never hears.
 `who` is a role: it gives the channel its name and Uniqueid. Lines that begin with # are comments.
@@ -25,6 +26,7 @@ from ari_recorder.domain import events as e
 from ari_recorder.domain.calls import Call, Policy
 from ari_recorder.domain.evidence import Sound, token
 from ari_recorder.domain.ledger import judge
+from ari_recorder.domain.silence import Span, silent_spans
 from ari_recorder.domain.switchboard import Switchboard
 
 START = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -65,6 +67,7 @@ class Bench:
     done: list[tuple[timedelta, c.Command]] = field(default_factory=list)
     timers: list[tuple[datetime, e.Event]] = field(default_factory=list)
     lengths: dict[UUID, timedelta] = field(default_factory=dict)
+    silenced: dict[UUID, tuple[Span, ...]] = field(default_factory=dict)
     stored: dict[UUID, Call] = field(default_factory=dict)
     calls: dict[str, Call] = field(default_factory=dict)
 
@@ -126,9 +129,11 @@ class Bench:
                     return
                 facts = sealed_facts(length)
                 self.lengths[recording.id] = length
+                self.silenced[recording.id] = silent_spans(call, recording, length, self.policy.resume_guard)
                 yield e.Sealed(at=at, recording_id=command.recording_id, facts=facts)
             case c.DestroyRecording():
                 self.lengths.pop(command.recording_id, None)
+                self.silenced.pop(command.recording_id, None)
                 yield e.Destroyed(at=at, recording_id=command.recording_id)
             case c.StoreCall():
                 assert call is not None
@@ -161,7 +166,10 @@ def event(line: str) -> e.Event:
         case "Armed":
             extra = {**channel, "base": values["base"], "mixmonitor_id": "0x9"}
         case "CodePressed":
-            extra = {**channel, "code": e.Code(values["code"]), "pressed": at}
+            pressed = START + timedelta(seconds=float(values["pressed"])) if "pressed" in values else at
+            named = {"missed": True, "caller": uniqueid(values["for"]), "channel": ""} if "for" in values else {}
+            extra = {**channel, "code": e.Code(values["code"]), "pressed": pressed, **named}
+            at = pressed if named else at
         case "QueueCallerJoin":
             extra = {**channel, "queue": values.get("queue", "neuvonta"), "caller": party}
         case "QueueCallerLeave":
@@ -231,6 +239,7 @@ def event(line: str) -> e.Event:
                 "evidence": _evidence(who) if values.get("evidence", "yes") == "yes" else "",
                 "armed": values.get("armed", ""),
                 "mixmonitor_id": values.get("mixmonitor", ""),
+                "codes": _codes(who, values.get("codes", "")),
             }
         case "MixMonitorAccepted":
             extra = {**recording_id, "mixmonitor_id": "0x1"}
@@ -242,8 +251,10 @@ def event(line: str) -> e.Event:
             extra = {**recording_id, "facts": sealed_facts(timedelta(seconds=3))}
         case "FilesClosed" | "FilesMissing" | "FilesGrew" | "Destroyed":
             extra = recording_id
+        case "ResyncDone":
+            extra = {"complete": values.get("complete", "yes") == "yes"}
         case _:
-            extra = channel if name != "ResyncDone" else {}
+            extra = channel
     made: e.Event = getattr(e, name)(at=at, **extra)
     return made
 
@@ -263,6 +274,16 @@ def _evidence(who: str) -> str:
     milliseconds = int(START.timestamp() * 1000)
     plain = f"0195202000:fi:{milliseconds}:{milliseconds + 3000}"
     return f"{plain.replace(':', '_')}_{token(SECRET, f'announced:{uniqueid(who)}:{plain}')}"
+
+
+def _codes(who: str, text: str) -> str:
+    """`pause@6.5,resume@8` as the agent's channel keeps it."""
+    kept = ""
+    for word in filter(None, text.split(",")):
+        code, _, seconds = word.partition("@")
+        at = round((START.timestamp() + float(seconds)) * 1000)
+        kept += f"{code}.{at}.{token(SECRET, f'code:{uniqueid(who)}:{code}:{at}')}_"
+    return kept
 
 
 def run(path: Path) -> tuple[Bench, dict[str, str]]:
@@ -291,11 +312,17 @@ def told(bench: Bench, queues: frozenset[str] = QUEUES) -> dict[str, str]:
     names = [f"Alarm:{x.code}" if isinstance(x, c.Alarm) else type(x).__name__ for _, x in bench.done]
     calls = [bench.calls[k] for k in sorted(bench.calls)]
     verdicts = [judge(call, queues) for call in calls]
-    marks = [f"{m.kind}@{round(m.offset.total_seconds(), 3):g}" for call in calls for m in call.marks]
-    lengths = [f"{round(x.total_seconds(), 3):g}" for x in bench.lengths.values()]
+    marks = [f"{m.kind}@{_seconds(m.offset)}" for call in calls for m in call.marks]
+    silent = [f"{_seconds(a)}-{_seconds(b)}" for spans in bench.silenced.values() for a, b in spans]
+    lengths = [_seconds(x) for x in bench.lengths.values()]
     return {
         "commands": " ".join(names),
         "ledger": " ".join(f"{v.state}:{v.reason}" if v.reason else v.state for v in verdicts),
         "marks": " ".join(marks),
         "sealed": " ".join(lengths),
+        "silent": " ".join(silent),
     }
+
+
+def _seconds(time: timedelta) -> str:
+    return f"{round(time.total_seconds(), 3):g}"

@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from ari_recorder.domain import commands as c
-from ari_recorder.domain.adoption import NetRecording, Retold, logged_codes, retell
-from ari_recorder.domain.events import BridgeEnter, Code, CodePressed, Event, Uniqueid
+from ari_recorder.domain.adoption import NetRecording, logged_codes, retell
+from ari_recorder.domain.events import BridgeEnter, CallRetold, ChannelEvent, Code, CodePressed, Uniqueid
 from ari_recorder.domain.evidence import read_evidence, split_net_base, token
 from ari_recorder.domain.ledger import LedgerState, Reason, judge
-from ari_recorder.domain.recordings import StartedBy
-from tests.domain.scenario import QUEUES, SECRET, Bench
+from ari_recorder.domain.recordings import RecordingState, StartedBy
+from tests.domain.scenario import QUEUES, SECRET, START, Bench, event, uniqueid
 
 AT = 1_764_000_000
 UNIQUEID, AGENT, COLLEAGUE = (Uniqueid(f"pbx-{AT}.{n}") for n in (7, 8, 11))
@@ -41,26 +41,18 @@ def _net(length: float, written: float) -> NetRecording:
     return NetRecording(base=BASE, claim=claim, length=timedelta(seconds=length), written_at=_when(written))
 
 
-def _retold(lines: list[str], length: float = 10, written: float = 15) -> Retold:
+def _retold(lines: list[str], length: float = 10, written: float = 15) -> CallRetold:
     told = retell(SECRET, UNIQUEID, _net(length, written), lines)
     assert told is not None
     times = [event.at for event in told.events]
     assert times == sorted(times)
-    assert times[-1] <= told.ended_at
+    assert times[-1] <= told.at
     return told
 
 
-def _fed(told: Retold) -> Bench:
+def _fed(told: CallRetold) -> Bench:
     bench = Bench()
-    for event in told.events:
-        bench.feed(event)
-    for change in bench.board.gone(UNIQUEID, told.ended_at):
-        assert change.call is not None
-        bench.calls[UNIQUEID] = change.call
-        for command in change.commands:
-            bench.done.append((timedelta(), command))
-            for answer in bench._carry_out(command, told.ended_at, change.call):
-                bench._feed(answer)
+    bench.feed(told)
     started = [command for _, command in bench.done if isinstance(command, c.StartMixMonitor)]
     assert not started, "a call that is over cannot be recorded any more"
     return bench
@@ -70,7 +62,7 @@ def _adopt(lines: list[str], length: float = 10, written: float = 15) -> Bench:
     return _fed(_retold(lines, length, written))
 
 
-def _entered(told: Retold, uniqueid: Uniqueid = UNIQUEID) -> list[datetime]:
+def _entered(told: CallRetold, uniqueid: Uniqueid = UNIQUEID) -> list[datetime]:
     return [event.at for event in told.events if isinstance(event, BridgeEnter) and event.uniqueid == uniqueid]
 
 
@@ -160,7 +152,7 @@ def test_a_forged_code_and_one_of_another_call_are_not_told() -> None:
 def test_files_tell_to_the_hundredth_when_the_only_conversation_began_and_ended() -> None:
     told = _retold([JOIN, CONNECT, _code("pause", 8), COMPLETE], length=9.9, written=15.62)
     assert _entered(told) == [_when(5.72)]
-    assert told.ended_at == _when(15.62)
+    assert told.at == _when(15.62)
     assert _offsets(_fed(told)) == [("pause", 2.28)]
 
 
@@ -168,12 +160,12 @@ def test_files_that_do_not_fit_the_log_are_not_believed() -> None:
     for length, written in ((4, 15), (10, 90), (60, 15), (10, 3)):
         told = _retold(LOG, length, written)
         assert _entered(told) == [_when(5)]
-        assert told.ended_at == _when(15)
+        assert told.at == _when(15)
 
 
 def test_a_call_without_an_end_in_the_log_ended_when_its_files_did() -> None:
     told = _retold([JOIN, CONNECT], length=20, written=25.5)
-    assert (_entered(told), told.ended_at) == ([_when(5.5)], _when(25.5))
+    assert (_entered(told), told.at) == ([_when(5.5)], _when(25.5))
 
 
 def test_after_an_attended_transfer_the_caller_talks_on() -> None:
@@ -222,6 +214,72 @@ def test_a_first_queue_where_nobody_answered_is_not_part_of_the_second_ones_reco
 def test_codes_of_calls_the_service_knows_are_read_once_and_in_order() -> None:
     lines = [_code("resume", 9), _code("pause", 8), _code("pause", 8), _code("refuse", 7, secret="insecure"), *LOG]
     found = logged_codes(SECRET, lines)
-    assert [(code.caller, code.event.code) for code in found] == [(UNIQUEID, Code.PAUSE), (UNIQUEID, Code.RESUME)]
-    event: Event = found[0].event
-    assert event == replace(found[0].event, at=_when(8), pressed=_when(8), uniqueid=AGENT)
+    assert [(code.caller, code.code) for code in found] == [(UNIQUEID, Code.PAUSE), (UNIQUEID, Code.RESUME)]
+    assert found[0] == replace(found[0], at=_when(8), pressed=_when(8), uniqueid=AGENT, missed=True)
+
+
+def _during_gap(*before: str) -> Bench:
+    """A call whose beginning was heard, then a gap in which everything else happened."""
+    bench = Bench()
+    for line in before:
+        bench.feed(event(line))
+    bench.feed(event("8 Gap"))
+    bench.feed(event("40 ResyncBegan"))
+    return bench
+
+
+def test_a_known_caller_whom_the_net_recorded_meanwhile_is_told_whole() -> None:
+    """The service was cut off while the caller waited: it knows the call, the net has its voices."""
+    bench = _during_gap("0 Announcing caller", "3 Announced caller", "3.01 QueueCallerJoin caller")
+    known = uniqueid("caller")
+    told = _retold([JOIN, CONNECT, _code("threat", 7), COMPLETE])
+    bench.feed(_of(known, told))
+    bench.feed(event("40.1 ResyncDone"))
+    call = bench.calls[known]
+    assert [member.interface for member in call.members] == ["Adviser 1001"]
+    assert (judge(call, QUEUES).state, judge(call, QUEUES).reason) == (LedgerState.RECORDED, Reason.ADOPTED)
+    assert call.flagged
+    assert call.finished
+    assert len(bench.lengths) == 1
+
+
+def test_what_the_net_recorded_beside_our_own_recording_is_destroyed() -> None:
+    bench = _during_gap(
+        "0 Announcing caller",
+        "3 Announced caller",
+        "3.01 QueueCallerJoin caller",
+        "5 AgentConnect caller member=agent",
+        "5 BridgeEnter caller bridge=b1",
+        "5 BridgeEnter agent bridge=b1",
+    )
+    known = uniqueid("caller")
+    told = _retold(LOG)
+    bench.feed(_of(known, told))
+    bench.feed(event("40.1 ResyncDone"))
+    call = bench.calls[known]
+    assert call.finished
+    assert [r.state for r in call.recordings] == [RecordingState.SEALED, RecordingState.DISCARDED]
+    assert len(call.members) == 1
+
+
+def test_files_of_a_call_that_is_stored_already_are_alarmed() -> None:
+    bench = _adopt(LOG)
+    bench.board.forget(UNIQUEID)
+    bench.feed(_retold(LOG))
+    assert bench.done[-1][1] == c.Alarm(
+        code=c.AlarmCode.ORPHAN_IN_SPOOL,
+        subject=UNIQUEID,
+        because="the call is stored already, and this recording of it was not known",
+    )
+
+
+def _of(caller: Uniqueid, told: CallRetold) -> CallRetold:
+    """The same of another caller, at the time of the tables."""
+    later = START - _when(0)
+
+    def moved(one: ChannelEvent) -> ChannelEvent:
+        if isinstance(one, CodePressed):
+            return replace(one, at=one.at + later, pressed=one.pressed + later, caller=caller)
+        return replace(one, at=one.at + later, uniqueid=caller if one.uniqueid == UNIQUEID else one.uniqueid)
+
+    return replace(told, at=told.at + later, uniqueid=caller, events=tuple(map(moved, told.events)))

@@ -452,6 +452,7 @@ async def test_the_services_user_sees_and_may_do_only_what_it_needs(lab: Lab, se
     assert connect["CallerIDNum"] == "+358401234"
     await caller.press("123")
     await end(caller)
+    await service.wait_event(lambda event: event.name == "Hangup" and event["Uniqueid"] == caller.uniqueid)
     seen = {event.name for event in service.events}
     assert seen <= ALLOWED
     assert {"UserEvent", "AgentConnect", "BridgeEnter", "Hangup"} <= seen

@@ -314,6 +314,53 @@ async def test_a_call_that_ended_while_the_service_was_dead_is_sealed_once(servi
     assert not list(service.lab.pbx.spool.glob("*.sln"))
 
 
+async def test_a_no_said_while_the_service_is_dead_is_a_no(service: Service) -> None:
+    before = vault_files(service)
+    caller, agent, _ = await talking(service.lab)
+    await asyncio.sleep(2.5)
+    await service.kill()
+    await agent.press("*91")
+    await asyncio.sleep(1)
+    await agent.press("*94")
+    await asyncio.sleep(1)
+    await caller.hangup()
+    await caller.wait_ended()
+    await service.start()
+    row = await ledger_row(service, caller)
+    assert (row["verdict"]["state"], row["verdict"]["reason"]) == ("not_recorded", "caller-refused")
+    assert await stored(service, caller) == []
+    assert vault_files(service) == before
+    assert not list(service.lab.pbx.spool.glob("*.sln"))
+
+
+@pytest.mark.parametrize("recorder", ["service", "dialplan"])
+async def test_a_pause_pressed_while_the_service_is_dead_is_silent(service: Service, recorder: str) -> None:
+    if recorder == "dialplan":
+        await service.kill()
+        await service.lab.pbx.set_global("ARI_RECORDER_HEARTBEAT", "1")  # as after 30 s
+    caller, agent, _ = await talking(service.lab)
+    await asyncio.sleep(2)
+    if recorder == "service":
+        await service.kill()
+    await agent.press("*92")
+    paused = time.monotonic()
+    await asyncio.sleep(2)
+    await agent.press("*93")
+    length = time.monotonic() - paused + GUARD
+    await asyncio.sleep(1)
+    await service.start()
+    await asyncio.sleep(1.5)
+    await caller.hangup()
+    recording = await the_recording(service, caller)
+    assert recording.facts["started_by"] == recorder
+    (silence,) = [span for span in recording.caller.silences() if span[1] - span[0] > 1]
+    assert silence[1] - silence[0] == pytest.approx(length, abs=0.2)
+    assert silence[0] == pytest.approx(2, abs=0.7)
+    inner = (silence[0] + 0.02, silence[1] - 0.02)  # a span is measured in frames of 20 ms
+    assert recording.agent.cut(*inner).loudness().max() == 0, "the agent is heard in the pause"
+    assert recording.caller.cut(silence[1] + 0.1, recording.seconds).has(CALLER), "nothing after the pause"
+
+
 @pytest.mark.parametrize("back", ["in mid-call", "after the call"])
 async def test_the_dialplan_records_while_the_service_is_away(service: Service, back: str) -> None:
     await service.stop()

@@ -3,19 +3,21 @@
 import gzip
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
 
 from ari_recorder.asterisk.spool import Spool
-from ari_recorder.domain.events import Armed, Code, CodePressed, Uniqueid
+from ari_recorder.domain.events import Armed, CallRetold, Code, CodePressed, Uniqueid
 from ari_recorder.domain.evidence import token
-from ari_recorder.services.adopt import Adoption, Found
+from ari_recorder.services import queue_logs
+from ari_recorder.services.adopt import Adoption, Missed
 
 SECRET = "insecure secret"
 # The seconds of a call of ten minutes ago; the caller spoke for four seconds.
@@ -66,8 +68,16 @@ class Rig:
         self.queue_log = folder / "queue_log"
         self.adoption = Adoption(spool=self.spool, queue_log=self.queue_log, secret=SECRET)
 
-    async def find(self, known: tuple[str, ...] = (), living: tuple[str, ...] = ()) -> list[Found]:
-        return [found async for found in self.adoption.find(known, living)]
+    async def missed(
+        self, known: Sequence[str] = (), living: Sequence[Uniqueid] = (), open_calls: Sequence[Uniqueid] = ()
+    ) -> Missed:
+        """Asked now; orphans are disposed of."""
+        missed = await self.adoption.missed(known=known, living=living, open_calls=open_calls, asked=datetime.now(UTC))
+        await self.adoption.dispose(missed.orphans)
+        return missed
+
+    async def find(self, known: Sequence[str] = (), living: Sequence[Uniqueid] = ()) -> list[CallRetold]:
+        return list((await self.missed(known, living)).calls)
 
     async def alarms(self) -> list[str]:
         with capture_logs() as logs:
@@ -83,15 +93,14 @@ def rig(tmp_path: Path) -> Rig:
 @contextmanager
 def count_opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     opened: list[Path] = []
-    real = Path.open
+    real = queue_logs._lines
 
-    def watched(path: Path, *rest: object, **more: object) -> object:
-        if path.name.startswith("queue_log"):
-            opened.append(path)
-        return real(path, *rest, **more)  # type: ignore[call-overload]
+    def watched(path: Path, *how: Any) -> list[str]:
+        opened.append(path)
+        return real(path, *how)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "open", watched)
+        patched.setattr(queue_logs, "_lines", watched)
         yield opened
 
 
@@ -100,8 +109,7 @@ async def test_a_call_of_the_net_is_found_with_its_times_and_its_codes(rig: Rig)
     write_log(rig.queue_log, *lines_of(CALLER, "refuse"))
     (found,) = await rig.find()
     assert found.uniqueid == CALLER
-    assert found.announced_at == datetime.fromtimestamp(ANNOUNCED + 3, UTC)
-    assert found.ended_at == datetime.fromtimestamp(ENDED, UTC)
+    assert found.at == datetime.fromtimestamp(ENDED, UTC)
     assert [event.code for event in found.events if isinstance(event, CodePressed)] == [Code.REFUSE]
     assert [event.base for event in found.events if isinstance(event, Armed)] == [net_base()]
 
@@ -138,16 +146,21 @@ async def test_a_call_in_a_log_that_was_rotated_since_is_found(rig: Rig, name: s
     write_log(rig.queue_log.with_name(name), *lines[:2], written=ANSWERED + 1)
     write_log(rig.queue_log, *lines[2:])
     (found,) = await rig.find()
-    assert found.ended_at == datetime.fromtimestamp(ENDED, UTC)
+    assert found.at == datetime.fromtimestamp(ENDED, UTC)
 
 
 async def test_logs_from_before_the_call_are_not_read(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     put(rig.spool.folder, net_base())
-    write_log(rig.queue_log.with_name("queue_log.1"), written=ANNOUNCED - 60)
+    """But one, which tells how far those that are read reach back."""
+    for age in (1, 2, 3):
+        long_ago = ANNOUNCED - age * 200_000
+        write_log(
+            rig.queue_log.with_name(f"queue_log.{age}"), f"{long_ago}|NONE|NONE|NONE|QUEUESTART|", written=long_ago
+        )
     write_log(rig.queue_log, *lines_of())
     with count_opened(monkeypatch) as opened:
         await rig.find()
-    assert opened == [rig.queue_log]
+    assert opened == [rig.queue_log, rig.queue_log.with_name("queue_log.1")]
 
 
 async def test_a_log_that_cannot_be_read_is_told_and_hides_no_other(rig: Rig) -> None:
@@ -237,9 +250,16 @@ async def test_files_that_have_been_growing_for_long_without_a_call_are_told(rig
 async def test_codes_of_calls_we_have_are_read_from_the_log(rig: Rig) -> None:
     write_log(rig.queue_log.with_name("queue_log.1"), *lines_of(CALLER, "refuse"), written=ENDED)
     write_log(rig.queue_log, *lines_of(Uniqueid("pbx-1.1"), "threat"))
-    since = datetime.fromtimestamp(ANSWERED, UTC)
-    (code,) = await rig.adoption.codes([CALLER], since)
-    assert (code.caller, code.event.uniqueid, code.event.code) == (CALLER, AGENT, Code.REFUSE)
-    assert code.event.pressed == since + timedelta(seconds=0.5)
-    assert await rig.adoption.codes([CALLER], since + timedelta(seconds=1)) == ()
-    assert await rig.adoption.codes([], since) == ()
+    (code,) = (await rig.missed(open_calls=(CALLER,))).codes
+    assert (code.caller, code.uniqueid, code.code, code.missed) == (CALLER, AGENT, Code.REFUSE, True)
+    assert code.pressed == datetime.fromtimestamp(ANSWERED + 0.5, UTC)
+    assert (await rig.missed()).codes == ()
+
+
+async def test_a_call_announced_after_the_pbx_was_asked_is_not_taken_for_gone(rig: Rig) -> None:
+    """Its channel was not there to be shown; its own events tell of it."""
+    put(rig.spool.folder, net_base())
+    write_log(rig.queue_log, *lines_of())
+    asked = datetime.fromtimestamp(ANNOUNCED + 2, UTC)
+    missed = await rig.adoption.missed(known=(), living=(), open_calls=(), asked=asked)
+    assert (missed.calls, missed.orphans) == ((), ())

@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from ari_recorder.domain.errors import QueueLogUnreadable
 from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.output import write_ledger
-from ari_recorder.services import ledger as module
+from ari_recorder.services import queue_logs
 from ari_recorder.services.ledger import DayLedger, day_ledger
 from ari_recorder.storage import calls, recordings
 from ari_recorder.storage.db import Database
@@ -104,18 +105,18 @@ async def test_a_log_rotated_while_it_is_read_is_read_again(
 ) -> None:
     write(queue_log.with_name("queue_log.1"), lines("1.0", BEGIN - HOUR) + lines("1.1", BEGIN + HOUR), NOW)
     write(queue_log, lines("1.2", BEGIN + 2 * HOUR), NOW)
-    read = module._lines
+    read = queue_logs._lines
     rotations: list[Path] = []
 
-    def rotating(path: Path) -> list[str]:
+    def rotating(path: Path, *how: Any) -> list[str]:
         if not rotations:
             rotations.append(path)
             queue_log.with_name("queue_log.1").rename(queue_log.with_name("queue_log.2"))
             queue_log.rename(queue_log.with_name("queue_log.1"))
             write(queue_log, lines("1.3", BEGIN + 3 * HOUR), NOW)
-        return read(path)
+        return read(path, *how)
 
-    monkeypatch.setattr(module, "_lines", rotating)
+    monkeypatch.setattr(queue_logs, "_lines", rotating)
     day = await ledger(database, queue_log)
     assert found(day) == ["1.1", "1.2", "1.3"]
     assert day.reaches_back

@@ -54,6 +54,19 @@ def test_every_sample_comes_back_on_its_own_side(tmp_path: Path, flac: IO[bytes]
     assert facts.duration == timedelta(seconds=length / 8000)
 
 
+def test_what_is_to_be_silent_is_silent_on_both_sides_and_nothing_else(tmp_path: Path, flac: IO[bytes]) -> None:
+    caller, agent = sln.noise(20, 9000, seed=1), sln.noise(18, 3000, seed=2)
+    spans = [(timedelta(seconds=7.5), timedelta(seconds=8.5)), (timedelta(seconds=17), timedelta(seconds=20))]
+    facts = codec.encode(sln.write(tmp_path / "c", caller), sln.write(tmp_path / "a", agent), flac, spans)
+    flac.seek(0)
+    for heard, said in zip(sides(flac), (caller, np.pad(agent, (0, 16_000))), strict=True):
+        kept = said.copy()
+        kept[60_000:68_000] = 0  # over the end of a block
+        kept[136_000:] = 0
+        assert np.array_equal(heard, kept)
+    assert facts.duration == timedelta(seconds=20)
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(caller=st.binary(max_size=3000), agent=st.binary(max_size=3000))
 def test_whatever_bytes_the_files_hold_come_back(tmp_path: Path, caller: bytes, agent: bytes) -> None:
