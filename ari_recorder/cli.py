@@ -6,6 +6,7 @@ Imports are where they are needed, so that `--help` answers at once.
 
 import asyncio
 import dataclasses
+import re
 import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,6 @@ from datetime import UTC, date, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
-from uuid import UUID
 
 import typer
 
@@ -37,7 +37,23 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on s
 DayOption = Annotated[
     datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="A day in Europe/Helsinki.")
 ]
-IdArgument = Annotated[UUID, typer.Argument(metavar="ID", help="The recording's id, as `recordings list` shows it.")]
+
+
+def _id_beginning(text: str) -> str:
+    """At least four digits: fewer are a slip."""
+    if re.fullmatch(r"[0-9a-f-]{4,36}", text.lower()) is None:
+        raise typer.BadParameter(f"{text!r} is not the beginning of a recording's id")
+    return text.lower()
+
+
+IdArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        parser=_id_beginning,
+        help="The recording's id, or its beginning, as `recordings list` shows it.",
+    ),
+]
 
 app = typer.Typer(
     help="Call recording beside an Asterisk PBX: announced, sealed, destroyed when its time is up.",
@@ -125,7 +141,7 @@ def list_recordings(
 
 @recordings.command("show")
 def show_recording(
-    recording_id: IdArgument,
+    wanted: IdArgument,
     config: ConfigOption = DEFAULT_CONFIG,
     with_caller: Annotated[
         bool, typer.Option("--with-caller", help="Open the caller's number and name too; without it they stay sealed.")
@@ -141,6 +157,7 @@ def show_recording(
 
         async def ask() -> listen.Details:
             async with connect.ready_database(settings) as database:
+                recording_id = await listen.identify(database, wanted)
                 keyring = connect.keyring(settings) if with_caller else None
                 return await listen.show(database, recording_id, connect.rules(settings), keyring)
 
@@ -153,7 +170,7 @@ def show_recording(
 
 @recordings.command("export")
 def export_recording(
-    recording_id: IdArgument,
+    wanted: IdArgument,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="The WAV file to write; it must not exist yet.")],
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
@@ -167,6 +184,7 @@ def export_recording(
 
         async def ask() -> listen.Exported:
             async with connect.ready_database(settings) as database:
+                recording_id = await listen.identify(database, wanted)
                 with progress(f"exporting {recording_id}", hidden=json) as told:
                     return await listen.export_wav(database, connect.vault(settings), recording_id, target, told)
 
@@ -185,8 +203,9 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
     with _troubles_told(json=json):
         settings = _load(config)
         from ari_recorder.domain.ledger import LedgerState
+        from ari_recorder.domain.retention import HELSINKI
         from ari_recorder.services import connect
-        from ari_recorder.services.ledger import HELSINKI, DayLedger, day_ledger
+        from ari_recorder.services.ledger import DayLedger, day_ledger
 
         async def ask() -> DayLedger:
             async with connect.ready_database(settings) as database:

@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
+from ari_recorder.domain.retention import HELSINKI
+
 if TYPE_CHECKING:
     from ari_recorder.services.findings import Finding
     from ari_recorder.services.ledger import DayLedger
     from ari_recorder.services.listen import Details, Line
     from ari_recorder.services.sweep import Doomed, Swept
+
+
+_WHOLE = frozenset({"started", "entered", "length", "talk", "heard", "id", "uniqueid"})
+# Commands take the beginning of an id. Among ten thousand recordings, two share so much of it with a chance of 1 %.
+_SHORT_ID = 8
 
 
 class Progress(Protocol):
@@ -56,7 +63,10 @@ def write_trouble(text: str) -> None:
 
 
 def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: Mapping[str, str] | None = None) -> None:
-    """`styles` maps the text of a cell to a colour. Nothing in a cell is read as markup: agents' names are data."""
+    """`styles` maps the text of a cell to a colour. Nothing in a cell is read as markup: agents' names are data.
+
+    Ids, times and lengths are never broken, so that they can be copied; the other cells are where room is scarce.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -64,7 +74,7 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: M
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
     Console().print(table)
@@ -96,8 +106,8 @@ def working(what: str, *, hidden: bool) -> Iterator[None]:
 
 
 def local(at: datetime | None) -> str:
-    """A time for people, in the zone of this host."""
-    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at is not None else ""
+    """A time for people, in the zone of the ledger's days and of retention, whatever this host's is."""
+    return at.astimezone(HELSINKI).strftime("%Y-%m-%d %H:%M:%S") if at is not None else ""
 
 
 def clock(span: timedelta | None) -> str:
@@ -128,7 +138,7 @@ def write_recordings(lines: "Sequence[Line]") -> None:
                 ", ".join(line.agents),
                 line.state,
                 "threat" if line.flagged else "",
-                str(line.id),
+                str(line.id)[:_SHORT_ID],
             )
             for line in lines
         ],
@@ -147,12 +157,12 @@ def write_ledger(ledger: "DayLedger") -> None:
         ("entered", "queue", "PBX says", "talk", "heard", "ledger", "because", "", "uniqueid"),
         [
             (
-                local(row.entered_at),
+                local(row.entered_at).split()[1],  # the day is told below
                 row.queue,
                 row.outcome or "nothing",
                 clock(row.talk_time or None),
                 clock(row.heard or None),
-                row.verdict.state,
+                row.verdict.state.replace("_", " "),
                 row.verdict.reason,
                 "threat" if row.flagged else "",
                 row.uniqueid,
@@ -171,7 +181,7 @@ def write_ledger(ledger: "DayLedger") -> None:
 def write_doomed(doomed: "Sequence[Doomed]") -> None:
     write_table(
         ("started", "queue", "because of", "id"),
-        [(local(one.started_at), one.queue, one.because, str(one.recording_id)) for one in doomed],
+        [(local(one.started_at), one.queue, one.because, str(one.recording_id)[:_SHORT_ID]) for one in doomed],
     )
     sys.stdout.write(f"{len(doomed)} due; nothing was destroyed\n")
 

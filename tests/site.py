@@ -112,7 +112,12 @@ def tone(hertz: int, length: timedelta = LENGTH) -> bytes:
 
 
 async def record(
-    settings: Config, database: Database, *, started_at: datetime | None = None, uniqueid: str = "1700000000.1"
+    settings: Config,
+    database: Database,
+    *,
+    started_at: datetime | None = None,
+    uniqueid: str = "1700000000.1",
+    recording_id: UUID | None = None,
 ) -> Recorded:
     """Caller 440 Hz, agent 880 Hz; flagged as a threat after one second."""
     files = VaultFiles(settings.storage.vault)
@@ -121,7 +126,7 @@ async def record(
     keyring = Keyring.open(settings.storage.master_key, sealed_recordings_exist=False)
     vault = Vault(files, keyring, settings.pbx.spool)
     at = started_at or datetime.now(UTC) - timedelta(minutes=1)
-    recording_id = uuid4()
+    recording_id = recording_id or uuid4()
     sides = {side: settings.pbx.spool / f"{recording_id}.{side}.sln" for side in ("caller", "agent")}
     sides["caller"].write_bytes(tone(440))
     sides["agent"].write_bytes(tone(880))

@@ -430,6 +430,12 @@ class RecordingUnknown(NotFound):
     code = "recording_unknown"
 
 
+class RecordingAmbiguous(Invalid):
+    """Several recordings have an id that begins with {begins}. Give more of it."""
+
+    code = "recording_ambiguous"
+
+
 class RecordingErased(NotFound):
     """Recording {recording_id} was destroyed ({because}); its audio cannot be had again."""
 

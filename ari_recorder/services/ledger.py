@@ -2,17 +2,15 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from ari_recorder.domain.ledger import LedgerRow, LedgerState, balance
 from ari_recorder.domain.queue_log import read_queue_log
+from ari_recorder.domain.retention import midnight
 from ari_recorder.services.queue_logs import begin_of, read_lines
 from ari_recorder.storage import calls
 from ari_recorder.storage.db import Database
-
-HELSINKI = ZoneInfo("Europe/Helsinki")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +34,7 @@ async def day_ledger(
     database: Database, *, queue_log: Path, queues: frozenset[str], day: date, now: datetime
 ) -> DayLedger:
     """All calls that entered a queue on `day` (Europe/Helsinki), by the PBX's clock where the PBX knows the call."""
-    begin = datetime.combine(day, time(), HELSINKI).astimezone(UTC)
-    end = datetime.combine(day + timedelta(days=1), time(), HELSINKI).astimezone(UTC)
+    begin, end = midnight(day), midnight(day + timedelta(days=1))
     lines = await asyncio.to_thread(read_lines, queue_log, begin)
     logged = await asyncio.to_thread(read_queue_log, lines)
     of_day = {uniqueid: call for uniqueid, call in logged.items() if begin <= call.entered_at < end}

@@ -15,7 +15,7 @@ from pathlib import Path
 from uuid import UUID
 
 from ari_recorder.domain.calls import Mark, Member
-from ari_recorder.domain.errors import ExportTargetRefused, RecordingErased, RecordingUnknown
+from ari_recorder.domain.errors import ExportTargetRefused, RecordingAmbiguous, RecordingErased, RecordingUnknown
 from ari_recorder.domain.events import Party
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
@@ -113,6 +113,17 @@ async def find(database: Database, wanted: Wanted) -> list[Line]:
         found = await recordings.find(conn, filters, limit=wanted.limit)
         of = await calls.get(conn, {recording.call_id for recording in found})
     return [_line(recording, of[recording.call_id]) for recording in found]
+
+
+async def identify(database: Database, wanted: str) -> UUID:
+    """The recording whose id begins so."""
+    async with database.transaction() as conn:
+        found = await recordings.beginning_with(conn, wanted)
+    if not found:
+        raise RecordingUnknown(recording_id=wanted)
+    if len(found) > 1:
+        raise RecordingAmbiguous(begins=wanted)
+    return found[0]
 
 
 async def show(database: Database, recording_id: UUID, rules: Rules, keyring: Keyring | None) -> Details:

@@ -181,6 +181,12 @@ async def get(conn: Connection, recording_id: UUID) -> StoredRecording | None:
     return _from_row(row) if row is not None else None
 
 
+async def beginning_with(conn: Connection, prefix: str) -> tuple[UUID, ...]:
+    """The ids that begin so, two at most: one is meant, or it is not clear which."""
+    rows = await conn.fetch("SELECT id FROM recording WHERE left(id::text, length($1)) = $1 LIMIT 2", prefix)
+    return tuple(row["id"] for row in rows)
+
+
 async def find(
     conn: Connection, filters: Filters, *, after: Key | None = None, limit: int = 100
 ) -> tuple[StoredRecording, ...]:

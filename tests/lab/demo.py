@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -115,6 +116,9 @@ STORIES = [
 
 
 async def run(folder: Path, *, once: bool) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C: nothing is left running
     console.print("Starting a PBX, the world around it, and the service …")
     started = time.monotonic()
     async with start_lab(folder / "lab") as lab, running_service(lab, folder / "service") as service:
@@ -217,7 +221,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ari-recorder-demo-") as folder:
         try:
             sys.exit(asyncio.run(run(Path(folder), once=once)))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             sys.exit(130)
 
 
