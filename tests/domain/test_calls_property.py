@@ -52,12 +52,21 @@ LINES = st.one_of(
     st.builds("Armed {0} base={1}{0}".format, st.sampled_from(CALLERS), st.just(NET)),
     st.builds("BlindTransfer {0} exten=1003".format, st.sampled_from(CALLERS)),
     st.just("AttendedTransfer agent bridge=b1 second=b2"),
-    st.sampled_from(["Gap", "ResyncBegan", "ResyncBegan started=2", "ResyncDone"]),
     st.builds(
-        "ChannelRow {0} bridge={1} mixmonitor={2}".format,
+        "CodePressed {0} code={1} pressed={2} for={3}".format,
+        st.sampled_from(OTHERS),
+        st.sampled_from([*e.Code]),
+        st.integers(3, 20),
+        st.sampled_from(CALLERS),
+    ),
+    st.sampled_from(["Gap", "ResyncBegan", "ResyncBegan started=2", "ResyncDone", "ResyncDone complete=no"]),
+    st.builds("CallRetold {0} base={1}{0}".format, st.sampled_from(CALLERS), st.just(NET)),
+    st.builds(
+        "ChannelRow {0} bridge={1} mixmonitor={2} codes={3}".format,
         st.sampled_from(CALLERS + OTHERS),
         st.sampled_from(["", "b1", "b2"]),
         st.sampled_from(["", "0x1"]),
+        st.sampled_from(["", "refuse@5", "pause@6,resume@7", "resume@5,pause@9"]),
     ),
 )
 
