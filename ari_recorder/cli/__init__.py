@@ -1,59 +1,32 @@
 """The command line: reads arguments and the configuration, calls a service, shows its answer. No decisions about calls.
 
 Exit codes: 0 fine, 1 refused or failed, 2 wrong usage (arguments, configuration), 3 a check found something.
-Imports are where they are needed, so that `--help` answers at once.
+Imports are where they are needed, so that `--help` answers at once. A family of commands has a file of its own here.
 """
 
 import asyncio
 import dataclasses
-import re
 import sys
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime
-from enum import IntEnum
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from ari_recorder.config import Config
+from ari_recorder.cli.tools import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    DayOption,
+    Exit,
+    IdArgument,
+    JsonOption,
+    date_of,
+    load,
+    troubles_told,
+    wait_for,
+)
 
-T = TypeVar("T")
-
-DEFAULT_CONFIG = Path("/etc/ari-recorder/ari-recorder.toml")
-
-
-class Exit(IntEnum):
-    FINE = 0
-    FAILED = 1
-    USAGE = 2
-    FOUND = 3
-
-
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", metavar="FILE", help="The configuration file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-DayOption = Annotated[
-    datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="A day in Europe/Helsinki.")
-]
-
-
-def _id_beginning(text: str) -> str:
-    """At least four digits: fewer are a slip."""
-    if re.fullmatch(r"[0-9a-f-]{4,36}", text.lower()) is None:
-        raise typer.BadParameter(f"{text!r} is not the beginning of a recording's id")
-    return text.lower()
-
-
-IdArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID",
-        parser=_id_beginning,
-        help="The recording's id, or its beginning, as `recordings list` shows it.",
-    ),
-]
+__all__ = ["Exit", "app", "main"]
 
 app = typer.Typer(
     help="Call recording beside an Asterisk PBX: announced, sealed, destroyed when its time is up.",
@@ -74,8 +47,8 @@ def main() -> None:
 @app.command()
 def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """The service: records, seals and sweeps until it is told to stop (SIGTERM or SIGINT)."""
-    with _troubles_told(json=False):
-        settings = _load(config)
+    with troubles_told(json=False):
+        settings = load(config)
         from ari_recorder import daemon, logs
 
         logs.set_up(level=settings.log.level, file=settings.log.file, json_lines=settings.log.json_lines)
@@ -87,13 +60,13 @@ def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
     """Look at everything the service stands on; say what is wrong and how to mend it. Changes nothing."""
     from ari_recorder.output import working, write_findings, write_json
 
-    with _troubles_told(json=json):
-        settings = _load(config)
+    with troubles_told(json=json):
+        settings = load(config)
         from ari_recorder.services.check import check as look
         from ari_recorder.services.findings import Level
 
         with working("looking", hidden=json):
-            findings = _wait_for(look(settings))
+            findings = wait_for(look(settings))
         well = all(finding.level is Level.OK for finding in findings)
         if json:
             write_json({"ok": well, "findings": findings})
@@ -123,16 +96,16 @@ def list_recordings(
     """Recordings, the newest first; without --day, of any day."""
     from ari_recorder.output import write_json, write_recordings
 
-    with _troubles_told(json=json):
-        settings = _load(config)
+    with troubles_told(json=json):
+        settings = load(config)
         from ari_recorder.services import connect, listen
 
         async def ask() -> list[listen.Line]:
-            wanted = listen.Wanted(day=_date(day), queue=queue, flagged=flagged or None, limit=limit)
+            wanted = listen.Wanted(day=date_of(day), queue=queue, flagged=flagged or None, limit=limit)
             async with connect.ready_database(settings) as database:
                 return await listen.find(database, wanted)
 
-        found = _wait_for(ask())
+        found = wait_for(ask())
         if json:
             write_json(found)
         else:
@@ -151,8 +124,8 @@ def show_recording(
     """One recording and its call: times, agents, codes pressed, announcement evidence, retention."""
     from ari_recorder.output import write_details, write_json
 
-    with _troubles_told(json=json):
-        settings = _load(config)
+    with troubles_told(json=json):
+        settings = load(config)
         from ari_recorder.services import connect, listen
 
         async def ask() -> listen.Details:
@@ -161,7 +134,7 @@ def show_recording(
                 keyring = connect.keyring(settings) if with_caller else None
                 return await listen.show(database, recording_id, connect.rules(settings), keyring)
 
-        details = _wait_for(ask())
+        details = wait_for(ask())
         if json:
             write_json(details)
         else:
@@ -178,8 +151,8 @@ def export_recording(
     """Write a recording in clear as a WAV file (caller left, agent right), readable for you alone."""
     from ari_recorder.output import clock, progress, write_json
 
-    with _troubles_told(json=json):
-        settings = _load(config)
+    with troubles_told(json=json):
+        settings = load(config)
         from ari_recorder.services import connect, listen
 
         async def ask() -> listen.Exported:
@@ -188,7 +161,7 @@ def export_recording(
                 with progress(f"exporting {recording_id}", hidden=json) as told:
                     return await listen.export_wav(database, connect.vault(settings), recording_id, target, told)
 
-        exported = _wait_for(ask())
+        exported = wait_for(ask())
         if json:
             write_json(exported)
         else:
@@ -200,8 +173,8 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
     """Account for every call of a day (without --day, today): recorded, not recorded and why, or unexplained."""
     from ari_recorder.output import write_json, write_ledger
 
-    with _troubles_told(json=json):
-        settings = _load(config)
+    with troubles_told(json=json):
+        settings = load(config)
         from ari_recorder.domain.ledger import LedgerState
         from ari_recorder.domain.retention import HELSINKI
         from ari_recorder.services import connect
@@ -213,11 +186,11 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
                     database,
                     queue_log=settings.pbx.queue_log,
                     queues=frozenset(queue.name for queue in settings.queues),
-                    day=_date(day) or datetime.now(HELSINKI).date(),
+                    day=date_of(day) or datetime.now(HELSINKI).date(),
                     now=datetime.now(UTC),
                 )
 
-        found = _wait_for(ask())
+        found = wait_for(ask())
         if json:
             totals = {state.value: found.count(state) for state in LedgerState}
             answer = {"day": found.day, "totals": totals, "balanced": found.balanced}
@@ -237,8 +210,8 @@ def sweep(
     """Destroy now what is due; the running service does it by itself every retention.sweep_every_seconds."""
     from ari_recorder.output import working, write_doomed, write_json, write_swept
 
-    with _troubles_told(json=json):
-        settings = _load(config)
+    with troubles_told(json=json):
+        settings = load(config)
         from ari_recorder.services import connect
         from ari_recorder.services.sweep import Doomed, Swept
 
@@ -249,7 +222,7 @@ def sweep(
                 return await (sweeper.preview(now) if dry_run else sweeper.run_once(now))
 
         with working("sweeping", hidden=json):
-            done = _wait_for(ask())
+            done = wait_for(ask())
         if isinstance(done, Swept):
             write_json({"dry_run": False, **dataclasses.asdict(done)}) if json else write_swept(done)
             if done.failed:
@@ -258,52 +231,3 @@ def sweep(
             write_json({"dry_run": True, "due": done})
         else:
             write_doomed(done)
-
-
-@contextmanager
-def _troubles_told(*, json: bool) -> Iterator[None]:
-    """What went wrong, in one clear sentence on standard error; with --json as a document on standard output too."""
-    from ari_recorder.config import ConfigError
-    from ari_recorder.domain.errors import RecorderError
-    from ari_recorder.output import write_json, write_trouble
-
-    try:
-        yield
-    except ConfigError as error:
-        write_trouble(str(error))
-        if json:
-            write_json({"error": {"code": error.code, "message": str(error), "problems": error.problems}})
-        raise typer.Exit(Exit.USAGE) from None
-    except RecorderError as error:
-        write_trouble(str(error))
-        if json:
-            write_json({"error": {"code": error.code, "message": str(error)}})
-        raise typer.Exit(Exit.FAILED) from None
-    except typer.Exit:
-        raise
-    except Exception as error:
-        # The text of an error that nobody foresaw may hold anything: where it happened is what helps to mend it.
-        from ari_recorder.supervise import where
-
-        told = f"A fault in this program, {type(error).__name__}; please report it with these places:"
-        write_trouble("\n".join([told, *(f"  {place}" for place in where(error))]))
-        if json:
-            write_json({"error": {"code": "fault", "message": f"{told} {', '.join(where(error))}"}})
-        raise typer.Exit(Exit.FAILED) from None
-
-
-def _load(path: Path) -> "Config":
-    """The configuration. Nothing but errors is logged from here on; `run` sets its own level."""
-    from ari_recorder import logs
-    from ari_recorder.config import load
-
-    logs.set_up(level="critical", json_lines=False)
-    return load(path)
-
-
-def _wait_for(work: Coroutine[object, object, T]) -> T:
-    return asyncio.run(work)
-
-
-def _date(at: datetime | None) -> date | None:
-    return at.date() if at is not None else None
