@@ -14,20 +14,21 @@ import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
 
 from ari_recorder.asterisk import sounds
 from ari_recorder.asterisk.spool import Spool
-from ari_recorder.config import Config
+from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.calls import Policy
 from ari_recorder.domain.commands import AlarmCode
-from ari_recorder.domain.errors import FolderUnusable, Unavailable
+from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderError, Unavailable
 from ari_recorder.domain.switchboard import Switchboard
 from ari_recorder.services import connect
 from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.store import RETRY
 from ari_recorder.services.sweep import Sweep
@@ -68,7 +69,7 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 @asynccontextmanager
 async def _service(config: Config) -> AsyncIterator[None]:
     """Everything built and running; leaving it stops everything in good order."""
-    _make_folders(config.storage.state, config.storage.keys)
+    _make_folders(config.storage.state)
     spool = Spool(config.pbx.spool)
     for advice in spool.check().advice:
         log.warning("spool_advice", advice=advice)
@@ -77,7 +78,9 @@ async def _service(config: Config) -> AsyncIterator[None]:
         files.prepare()
         # Whoever had a journal has been here before: the vault may just not be mounted.
         been_here = files.any_sealed() or config.storage.journal.exists()
-        keyring = Keyring.open(config.storage.master_key, sealed_recordings_exist=been_here)
+        keyring = await asyncio.to_thread(_keyring, config, been_here)
+        supply = KeySupply(keyring)
+        await supply.fill(datetime.now(UTC))
         async with AsyncExitStack() as stack:
             journal = stack.enter_context(Journal(config.storage.journal))
             jobs = Supervisor()
@@ -91,6 +94,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
             jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
             jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
+            jobs.start("keys", supply.run)
             jobs.start("decide", recorder.decide)
             jobs.start("spool-watch", recorder.watch_spool)
             await recorder.load()
@@ -106,6 +110,21 @@ def _make_folders(*folders: Path) -> None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise FolderUnusable(path=folder, reason=error.strerror) from error
+
+
+def _keyring(config: Config, been_here: bool) -> Keyring:
+    """The keys; the first start makes them. Without its root key a service cannot listen, but it can record."""
+    try:
+        keyring = Keyring.open(config.storage.keys)
+    except KeyringMissing:
+        if been_here:
+            raise
+        return Keyring.make(config.storage.keys, root_key=config.root_key())
+    try:
+        connect.unlock(keyring, config)
+    except (RecorderError, ConfigError) as error:
+        log.error("alarm", alarm=AlarmCode.KEYRING_LOCKED.value, subject=error.code, because=str(error))
+    return keyring
 
 
 async def _database(config: Config, stack: AsyncExitStack, jobs: Supervisor) -> Database:
@@ -162,7 +181,7 @@ def _recorder(
         ami=connect.ami_session(config),
         spool=spool,
         vault=Vault(files, keyring, spool.folder),
-        keyring=keyring,
+        public=keyring.public,
         journal=journal,
         database=database,
         switchboard=switchboard,

@@ -15,6 +15,7 @@ from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind, Member
 from ari_recorder.domain.events import Party, SealedFacts, Side, Uniqueid
 from ari_recorder.domain.ledger import judge
 from ari_recorder.domain.recordings import EndReason, Recording, RecordingState, StartedBy
+from ari_recorder.services import connect
 from ari_recorder.services.record import CALLER_PURPOSE
 from ari_recorder.storage import calls
 from ari_recorder.storage.db import Database
@@ -111,6 +112,13 @@ def tone(hertz: int, length: timedelta = LENGTH) -> bytes:
     return b"".join(struct.pack("<h", int(8000 * math.sin(2 * math.pi * hertz * n / 8000))) for n in range(count))
 
 
+def open_keyring(settings: Config) -> Keyring:
+    """The site's keys, unlocked; made, if they are not there yet."""
+    if not (settings.storage.keys / "keyring.json").exists():
+        return Keyring.make(settings.storage.keys, root_key=settings.root_key())
+    return connect.keyring(settings)
+
+
 async def record(
     settings: Config,
     database: Database,
@@ -122,10 +130,10 @@ async def record(
     """Caller 440 Hz, agent 880 Hz; flagged as a threat after one second."""
     files = VaultFiles(settings.storage.vault)
     files.prepare()
-    settings.storage.keys.mkdir(mode=0o700, exist_ok=True)
-    keyring = Keyring.open(settings.storage.master_key, sealed_recordings_exist=False)
-    vault = Vault(files, keyring, settings.pbx.spool)
     at = started_at or datetime.now(UTC) - timedelta(minutes=1)
+    keyring = open_keyring(settings)
+    keyring.publish([day_of(at)])
+    vault = Vault(files, keyring, settings.pbx.spool)
     recording_id = recording_id or uuid4()
     sides = {side: settings.pbx.spool / f"{recording_id}.{side}.sln" for side in ("caller", "agent")}
     sides["caller"].write_bytes(tone(440))
@@ -136,6 +144,7 @@ async def record(
     side = Side(duration=LENGTH, peak=0.24, rms=0.17, has_audio=True)
     facts = SealedFacts(
         path=sealed.path,
+        key_name=sealed.key_name,
         wrapped_key=sealed.wrapped_key.hex(),
         sha256=sealed.sha256.hex(),
         sealed_bytes=sealed.sealed_bytes,
@@ -188,6 +197,9 @@ async def record(
     )
     verdict = judge(call, frozenset({QUEUE}))
     async with database.transaction() as conn:
-        personal = keyring.seal_text(json.dumps({"num": NUMBER, "name": NAME}), CALLER_PURPOSE, call.id)
+        text = json.dumps({"num": NUMBER, "name": NAME})
+        personal = calls.Personal(
+            sealed=keyring.public.seal_text(sealed.key_name, text, CALLER_PURPOSE, call.id), key_name=sealed.key_name
+        )
         await calls.upsert(conn, call, personal, verdict.state, verdict.reason, LENGTH, datetime.now(UTC))
     return Recorded(recording_id=recording_id, call=call)

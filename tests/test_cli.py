@@ -186,16 +186,16 @@ async def test_an_erased_recording_cannot_be_exported_and_says_why(
     assert StoredState.ERASING.value in (await ari("recordings", "list", "--config", site.source)).out
 
 
-async def test_without_the_master_key_an_export_is_1_and_no_key_is_made(
+async def test_without_the_root_key_an_export_is_1_and_no_key_is_made(
     site: Config, recorded: Recorded, tmp_path: Path
 ) -> None:
-    site.storage.master_key.unlink()
+    site.root_key().unlink()
     answer = await ari(
         "recordings", "export", recorded.recording_id, tmp_path / "a.wav", "--json", "--config", site.source
     )
     assert answer.code == FAILED
-    assert answer.json["error"]["code"] == "master_key_missing"
-    assert not site.storage.master_key.exists()
+    assert answer.json["error"]["code"] == "root_key_missing"
+    assert not site.root_key().exists()
 
 
 # --- the ledger

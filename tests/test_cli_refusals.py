@@ -197,10 +197,10 @@ async def test_run_refuses_a_secret_it_cannot_read(site: Config, tmp_path: Path)
 
 
 async def test_run_refuses_to_make_a_new_key_beside_sealed_recordings(site: Config, recorded: Recorded) -> None:
-    site.storage.master_key.unlink()
+    (site.storage.keys / "keyring.json").unlink()
     answer = await ari("run", "--config", site.source)
     assert answer.code == FAILED
-    assert "there are sealed recordings" in answer.err
+    assert "There is no keyring: " in answer.err
 
 
 # --- faults of the program itself

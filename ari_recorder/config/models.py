@@ -7,6 +7,7 @@ not here, and neither is what a person is told about a mistake: config/messages.
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
@@ -176,6 +177,12 @@ class Storage(Section):
         description="The folder of the keys; without it, `keys` in `state`. Back it up apart from the vault.",
         examples=["/var/lib/ari-recorder/keys"],
     )
+    root_key: SecretFile = Field(
+        default_factory=lambda data: str(data["state"] / "root.key"),
+        description="The file that opens the keys: 32 random bytes, made at the first start; or the name of a systemd "
+        "credential. Without it, `root.key` in `state`. Not used when the keyring was made with a passphrase.",
+        examples=["/etc/ari-recorder/root.key"],
+    )
 
     @property
     def journal(self) -> Path:
@@ -189,10 +196,6 @@ class Storage(Section):
     @property
     def logs(self) -> Path:
         return self.state / "logs"
-
-    @property
-    def master_key(self) -> Path:
-        return self.keys / "master.key"
 
 
 class Database(Section):
@@ -282,6 +285,11 @@ class Config(Section):
             )
         return secret
 
+    def root_key(self) -> Path:
+        """Where the root key lies, unless it is a passphrase."""
+        with self._told("storage.root_key"):
+            return secrets.path_of(self.storage.root_key)
+
     def dsn(self) -> str | None:
         """The database's address, or None for the embedded one."""
         if self.database.dsn_file is not None:
@@ -289,8 +297,13 @@ class Config(Section):
         return self.database.dsn
 
     def _secret(self, key: str, reference: str) -> str:
-        try:
+        with self._told(key):
             return secrets.read(reference)
+
+    @contextmanager
+    def _told(self, key: str) -> Iterator[None]:
+        try:
+            yield
         except secrets.SecretUnusable as refusal:
             raise ConfigError(self.source, Problem(key=key, what=refusal.what, mend=refusal.mend)) from None
 
@@ -307,6 +320,13 @@ class Config(Section):
                     what="it and pbx.spool lie one in the other; the spool is emptied and may be lost with the power",
                     mend="Give each a folder of its own",
                 )
+        root_key = Path(os.path.normpath(self.storage.root_key))
+        if root_key.is_absolute() and _within(root_key, self.storage.keys):
+            yield Problem(
+                key="storage.root_key",
+                what="it lies in storage.keys: whoever has a backup of the keys could open them",
+                mend="Give it a place of its own",
+            )
         names = [queue.name for queue in self.queues]
         numbers = [number for queue in self.queues for number in queue.numbers]
         for key, what in (("name", names), ("numbers", numbers)):

@@ -10,18 +10,22 @@ class SecretUnusable(Exception):
         self.mend = mend
 
 
-def read(reference: str) -> str:
+def path_of(reference: str) -> Path:
+    """Where the secret lies."""
     if reference.startswith("/"):
-        path = Path(reference)
-    else:
-        # systemd puts each credential of a unit into a file of this folder (systemd.exec, LoadCredential=).
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        if folder is None:
-            raise SecretUnusable(
-                "it names a systemd credential, but systemd gave this process none",
-                "Add LoadCredential= to the unit, or write an absolute path here",
-            )
-        path = Path(folder) / reference
+        return Path(reference)
+    # systemd puts each credential of a unit into a file of this folder (systemd.exec, LoadCredential=).
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        raise SecretUnusable(
+            "it names a systemd credential, but systemd gave this process none",
+            "Add LoadCredential= to the unit, or write an absolute path here",
+        )
+    return Path(folder) / reference
+
+
+def read(reference: str) -> str:
+    path = path_of(reference)
     where = str(path) if reference.startswith("/") else "the credential"
     try:
         text = path.read_text(encoding="utf-8")

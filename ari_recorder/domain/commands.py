@@ -24,6 +24,8 @@ class AlarmCode(StrEnum):
     ORPHAN_IN_SPOOL = "orphan-in-spool"
     JOURNAL_FAILED = "journal-failed"
     DATABASE_AWAY = "database-away"
+    KEY_FALLBACK = "key-fallback"
+    KEYRING_LOCKED = "keyring-locked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,37 +107,139 @@ class VaultWriteFailed(Unavailable):
     code = "vault_write_failed"
 
 
-class MasterKeyMissing(Unavailable):
-    """The master key {path} is missing, but there are sealed recordings. Bring it back from its backup: a new key
-    opens none of them.
+class KeyringMissing(NotFound):
+    """There is no keyring: {path} is missing. Bring the folder back from its backup, for new keys open no old
+    recording. Where nothing was ever recorded, `ari-recorder keys init` makes one.
     """
 
-    code = "master_key_missing"
+    code = "keyring_missing"
 
 
-class MasterKeyExposed(Invalid):
-    """The master key {path} can be read by others (mode {mode}). Check who had access, then: chmod 600 {path}"""
+class KeyringExists(Conflict):
+    """There is a keyring in {path} already. `ari-recorder keys rotate` gives it another root key."""
 
-    code = "master_key_exposed"
+    code = "keyring_exists"
 
 
-class MasterKeyUnfit(Invalid):
-    """The master key {path} is not a file of 32 bytes: {reason}. Bring it back from its backup."""
+class KeyringUnreadable(Unavailable):
+    """The keyring's {path} cannot be read: {reason}. Let the user of this service, and nobody else, use it."""
 
-    code = "master_key_unfit"
+    code = "keyring_unreadable"
+
+
+class KeyringExposed(Invalid):
+    """Others can use {path} of the keyring (mode {mode}). Check who had access, then: chmod {wanted} {path}"""
+
+    code = "keyring_exposed"
+
+
+class KeyringDamaged(Conflict):
+    """{path} of the keyring is not as it was written: {reason}. Bring it back from the keyring's backup."""
+
+    code = "keyring_damaged"
+
+
+class KeyringForeign(Conflict):
+    """{path} belongs to the keyring of another installation. Bring this installation's keys back from their backup, or
+    correct storage.keys.
+    """
+
+    code = "keyring_foreign"
+
+
+class KeyringNewer(Conflict):
+    """The keyring's {path} was written by a newer ari-recorder (format {found}). Start that one; nothing was
+    touched.
+    """
+
+    code = "keyring_newer"
+
+
+class KeyringLocked(Unavailable):
+    """The keyring is locked: recording goes on, listening does not. Unlock it with `ari-recorder keys unlock`."""
+
+    code = "keyring_locked"
+
+
+class KeyringWriteFailed(Unavailable):
+    """The keyring's {path} could not be written: {reason}. What was there is unchanged; mend the disk or make room."""
+
+    code = "keyring_write_failed"
+
+
+class KeyDestroyed(NotFound):
+    """The key {name} is not in the keyring: it was destroyed, and what it protected cannot be had again. If it should
+    be there, bring the keyring back from its backup.
+    """
+
+    code = "key_destroyed"
+
+
+class KeyNameRefused(Invalid):
+    """{name!r} is not the name of a key (day-2026-11-24, hold-1, index-1, fallback)."""
+
+    code = "key_name_refused"
+
+
+class RootKeyMissing(Unavailable):
+    """The root key {path} is missing. Bring it back from its backup, or set storage.root_key to where it is; recording
+    goes on, listening does not.
+    """
+
+    code = "root_key_missing"
+
+
+class RootKeyExposed(Invalid):
+    """The root key {path} can be read by others (mode {mode}). Check who had access, then: chmod 600 {path}"""
+
+    code = "root_key_exposed"
+
+
+class RootKeyUnfit(Invalid):
+    """The root key {path} is not a file of 32 bytes: {reason}. Bring it back from its backup."""
+
+    code = "root_key_unfit"
+
+
+class RootKeyWrong(Forbidden):
+    """The root key {path} is not that of the keyring {keyring}, or keyring.json was changed. Bring back the two that
+    belong together.
+    """
+
+    code = "root_key_wrong"
+
+
+class PassphraseWrong(Forbidden):
+    """This is not the passphrase of the keyring {path}. Nothing was changed; try again."""
+
+    code = "passphrase_wrong"
+
+
+class PassphraseWeak(Invalid):
+    """A passphrase that protects every recording needs at least {least} characters. Take four or more random words."""
+
+    code = "passphrase_weak"
+
+
+class NotWrapped(Invalid):
+    """This is not a wrapped key or sealed text of this program (version {version}, 2 is wanted). Bring the row back
+    from a backup.
+    """
+
+    code = "not_wrapped"
 
 
 class WrappedKeyRefused(Conflict):
     """The wrapped data key of recording {recording_id} does not open: it was changed, belongs to another recording,
-    or was wrapped by another master key.
+    or was wrapped by another keyring. Bring the row back from a backup.
     """
 
     code = "wrapped_key_refused"
 
 
 class SealedTextRefused(Conflict):
-    """The sealed {purpose} of {owner} does not open: it was changed, belongs to another record, or was sealed under
-    another master key.
+    """The sealed {purpose} of {owner} does not open: it was changed, belongs to another record, or was sealed by
+    another keyring. Bring the row back from a backup.
     """
 
     code = "sealed_text_refused"

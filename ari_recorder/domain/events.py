@@ -324,9 +324,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedFacts:
-    """Where a sealed recording is and what it holds. `path` is relative to the vault, `wrapped_key` is hex."""
+    """Where a sealed recording is and what it holds. `path` is relative to the vault, `wrapped_key` is hex, wrapped to
+    the key `key_name`."""
 
     path: str
+    key_name: str
     wrapped_key: str = field(repr=False)
     sha256: str
     sealed_bytes: int

@@ -6,21 +6,23 @@ Nothing is changed. What concerns the PBX is in check_pbx.py; what concerns this
 import asyncio
 import os
 import pwd
-import stat
 import zoneinfo
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ari_recorder.asterisk import sounds
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.config import Config, ConfigError
-from ari_recorder.domain.errors import PeriodRefused, RecorderError, SpoolUnusable
+from ari_recorder.domain.errors import KeyringLocked, KeyringMissing, PeriodRefused, RecorderError, SpoolUnusable
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.domain.evidence import Sound
 from ari_recorder.services import check_pbx, connect
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
+from ari_recorder.services.keys import FEW_DAYS, days_left
 from ari_recorder.storage import migrate
 from ari_recorder.vault.files import VaultFiles
+from ari_recorder.vault.keyring import Keyring
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -47,7 +49,7 @@ def check_host(config: Config) -> list[Finding]:
         *_time(),
         *_sounds(config.pbx.sounds),
         *_spool(config.pbx.spool),
-        *_keys(config.storage.keys),
+        *_keys(config),
         *_vault(config.storage.vault),
         *_queue_log(config.pbx.queue_log),
     ]
@@ -138,29 +140,39 @@ def _spool(folder: Path) -> Iterator[Finding]:
     yield _room(Area.SPOOL, folder, report.free_bytes, SPOOL_FULL_BYTES, SPOOL_LITTLE_BYTES, measure)
 
 
-def _keys(folder: Path) -> Iterator[Finding]:
+def _keys(config: Config) -> Iterator[Finding]:
+    folder = config.storage.keys
     try:
-        entries = sorted(folder.iterdir())
-    except FileNotFoundError:
-        yield ok(Area.KEYS, f"{folder} does not exist yet; the first start makes the master key in it")
+        keyring = Keyring.open(folder)
+    except KeyringMissing as error:
+        if config.storage.journal.exists():
+            yield fail(Area.KEYS, str(error), "The service does not start without it")
+        else:
+            yield ok(Area.KEYS, f"{folder} holds no keyring yet; the first start makes it")
         return
-    except OSError as error:
-        yield fail(
-            Area.KEYS,
-            f"{folder} cannot be read: {error.strerror}",
-            f"Let {_user()}, and nobody else, use it: chmod 700",
-        )
+    except RecorderError as error:
+        yield fail(Area.KEYS, str(error), f"{_user()} wants to be its owner, and the only one who can use it")
         return
-    exposed = [path for path in (folder, *entries) if path.lstat().st_mode & 0o077]
-    for path in exposed:
-        wanted = "700" if path.is_dir() else "600"
-        yield fail(
+    try:
+        connect.unlock(keyring, config)
+    except KeyringLocked:
+        yield ok(Area.KEYS, f"{folder}: opened by a passphrase; `ari-recorder keys status` says whether it is unlocked")
+    except RecorderError as error:
+        yield fail(Area.KEYS, str(error), "Until then calls are recorded, and nobody can listen")
+        return
+    except ConfigError as refusal:
+        for problem in refusal.problems:
+            yield fail(Area.KEYS, f"{problem.key}: {problem.what}", problem.mend)
+        return
+    else:
+        yield ok(Area.KEYS, f"{folder}: {len(keyring.names())} key(s), opened by the root key")
+    left = days_left(keyring.public, datetime.now(UTC))
+    if left < FEW_DAYS:
+        yield warn(
             Area.KEYS,
-            f"others can use {path} (mode {stat.S_IMODE(path.lstat().st_mode):04o})",
-            f"Check who had access, then: chmod {wanted} {path}",
+            f"there are day keys for {left} day(s); after that recordings are sealed to the fallback key",
+            "Start the service, and unlock it: it makes them by itself",
         )
-    if not exposed:
-        yield ok(Area.KEYS, f"{folder}: {len(entries)} file(s), for {_user()} alone")
 
 
 def _vault(folder: Path) -> Iterator[Finding]:

@@ -16,6 +16,7 @@ from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
+from ari_recorder.vault.root_key import RootKind
 
 
 def ami_session(config: Config) -> AmiSession:
@@ -73,13 +74,23 @@ def sweep(config: Config, opened: Database) -> Sweep:
     )
 
 
-def keyring(config: Config) -> Keyring:
-    """The keys of recordings that are there; it never makes a new one, the service's first start does."""
-    return Keyring.open(config.storage.master_key, sealed_recordings_exist=True)
+def keyring(config: Config, passphrase: str | None = None) -> Keyring:
+    """The keys, unlocked; it never makes new ones, the service's first start does."""
+    opened = Keyring.open(config.storage.keys)
+    unlock(opened, config, passphrase)
+    return opened
 
 
-def vault(config: Config) -> Vault:
-    return Vault(VaultFiles(config.storage.vault), keyring(config), config.pbx.spool)
+def unlock(locked: Keyring, config: Config, passphrase: str | None = None) -> None:
+    """By the root key of the configuration, or the passphrase if the keyring was made with one."""
+    if locked.root_kind is RootKind.FILE:
+        locked.unlock(root_key=config.root_key())
+    else:
+        locked.unlock(passphrase=passphrase)
+
+
+def vault(config: Config, passphrase: str | None = None) -> Vault:
+    return Vault(VaultFiles(config.storage.vault), keyring(config, passphrase), config.pbx.spool)
 
 
 def _tls(config: Config) -> ssl.SSLContext:

@@ -1,6 +1,6 @@
 """Finding, showing and exporting recordings. What is personal is opened only where somebody asks for it by name.
 
-Who may do this is not decided here yet: whoever can read the master key may.
+Who may do this is not decided here yet: whoever can unlock the keyring may.
 """
 
 import asyncio
@@ -132,7 +132,7 @@ async def show(database: Database, recording_id: UUID, rules: Rules, keyring: Ke
     kept = decide(Kept(queue=recording.queue, started_at=recording.started_at), rules, datetime.now(UTC))
     caller = None
     if keyring is not None and call.personal is not None:
-        caller = open_caller(keyring, call.id, call.personal)
+        caller = open_caller(keyring, call.id, call.personal.sealed)
     return Details(
         id=recording.id,
         call_id=call.id,

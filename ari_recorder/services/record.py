@@ -27,7 +27,7 @@ from ari_recorder.asterisk.spool import Spool
 from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer, writer
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode, Command
-from ari_recorder.domain.errors import RecorderError
+from ari_recorder.domain.errors import NotWrapped, RecorderError
 from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, Party, ResyncBegan, ResyncDone, Uniqueid
 from ari_recorder.domain.recordings import FINAL, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
@@ -38,8 +38,11 @@ from ari_recorder.services.store import CallStore
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.supervise import until, where
+from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.recordings import Vault
+from ari_recorder.vault.wrapping import key_name_of
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +67,7 @@ class Recorder:
         ami: AmiSession,
         spool: Spool,
         vault: Vault,
-        keyring: Keyring,
+        public: PublicKeys,
         journal: Journal,
         database: Database,
         switchboard: Switchboard,
@@ -76,7 +79,7 @@ class Recorder:
     ) -> None:
         self._ami = ami
         self._spool = spool
-        self._keyring = keyring
+        self._public = public
         self._journal = journal
         self._board = switchboard
         self._adoption = adoption
@@ -113,7 +116,7 @@ class Recorder:
         """Calls from before the restart: their state, and what was ordered and may not have happened."""
         for call, personal in await asyncio.to_thread(self._journal.load):
             if personal is not None:
-                call = replace(call, caller=self._opened(call, personal))
+                self._carry_on(call.id, personal)
             self._apply(self._board.load(call, _now()))
             if call.finished or any(r.state in FINAL for r in call.recordings):
                 self._store.put(call.id)
@@ -326,19 +329,23 @@ class Recorder:
 
     # --- the caller's number and name, sealed
 
+    def _carry_on(self, call_id: UUID, personal: bytes) -> None:
+        """Sealed before the restart, and kept as it is: nothing is opened here, the keyring may be locked."""
+        try:
+            key_name_of(personal)
+        except NotWrapped as error:
+            log.error("caller_drop", call_id=str(call_id), code=error.code)
+        else:
+            self._sealed_callers[call_id] = personal
+
     def _personal(self, call: Call) -> bytes | None:
-        if call.caller is None:
-            return None
         sealed = self._sealed_callers.get(call.id)
-        if sealed is None:
+        if sealed is None and call.caller is not None:
             text = json.dumps({"num": call.caller.num, "name": call.caller.name}, ensure_ascii=False)
-            sealed = self._keyring.seal_text(text, CALLER_PURPOSE, call.id)
+            name = self._public.name_for(day_of(call.first_seen_at))
+            sealed = self._public.seal_text(name, text, CALLER_PURPOSE, call.id)
             self._sealed_callers[call.id] = sealed
         return sealed
-
-    def _opened(self, call: Call, personal: bytes) -> Party:
-        self._sealed_callers[call.id] = personal
-        return open_caller(self._keyring, call.id, personal)
 
 
 def open_caller(keyring: Keyring, call_id: UUID, personal: bytes) -> Party:

@@ -114,6 +114,7 @@ class Sealer:
 def _facts(stored: Stored) -> SealedFacts:
     return SealedFacts(
         path=stored.path,
+        key_name=stored.key_name,
         wrapped_key=stored.wrapped_key.hex(),
         sha256=stored.sha256.hex(),
         sealed_bytes=stored.sealed_bytes,

@@ -18,6 +18,7 @@ from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.storage import calls
 from ari_recorder.storage.db import Database
 from ari_recorder.supervise import where
+from ari_recorder.vault.wrapping import key_name_of
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +89,8 @@ class CallStore:
     async def _write(self, call: Call) -> None:
         verdict = judge(call, self._queues)
         kept = any(r.state is RecordingState.SEALED for r in call.recordings)
-        personal = self._personal(call) if kept else None  # whose voice is not kept, whose number is not kept
+        sealed = self._personal(call) if kept else None  # whose voice is not kept, whose number is not kept
+        personal = calls.Personal(sealed=sealed, key_name=key_name_of(sealed)) if sealed is not None else None
         async with self._database.transaction() as conn:
             await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, datetime.now(UTC))
         log.info(

@@ -6,7 +6,7 @@ gone it is forgotten: caller, members and marks go, and no late snapshot brings 
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -38,6 +38,14 @@ _RANK = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Personal:
+    """The caller's number and name, sealed, and the key that opens them."""
+
+    sealed: bytes = field(repr=False)
+    key_name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCall:
     """A call as the database holds it. `personal` is sealed; `forgotten_at` says that it and the members are gone."""
 
@@ -63,7 +71,7 @@ class StoredCall:
     evidence_problem: str
     flagged: bool
     verdict: Verdict
-    personal: bytes | None
+    personal: Personal | None
     forgotten_at: datetime | None
 
 
@@ -81,7 +89,7 @@ def progress(call: Call) -> int:
 async def upsert(
     conn: Connection,
     call: Call,
-    personal: bytes | None,
+    personal: Personal | None,
     ledger_state: LedgerState,
     ledger_reason: str,
     talk_time: timedelta,
@@ -100,10 +108,11 @@ async def upsert(
         INSERT INTO call AS known (
             id, system_name, uniqueid, linkedid, progress, state, number, queue, first_seen_at, joined_at, connected_at,
             ended_at, refused_at, abandoned, end_reason, hold_time, talk_time, members, marks, evidence,
-            evidence_problem, flagged, ledger_state, ledger_reason, personal
+            evidence_problem, flagged, ledger_state, ledger_reason, personal,
+            personal_key_name
         ) VALUES (
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-            $24, $25
+            $24, $25, $26
         )
         ON CONFLICT (system_name, uniqueid) DO UPDATE SET
             linkedid = excluded.linkedid, progress = excluded.progress, state = excluded.state,
@@ -115,10 +124,14 @@ async def upsert(
             ledger_state = excluded.ledger_state, ledger_reason = excluded.ledger_reason,
             members = CASE WHEN known.forgotten_at IS NULL THEN excluded.members ELSE '[]' END,
             marks = CASE WHEN known.forgotten_at IS NULL THEN excluded.marks ELSE '[]' END,
-            -- What was sealed for another id would not open.
-            personal = CASE WHEN known.forgotten_at IS NULL AND $26 THEN
-                CASE WHEN known.id = excluded.id THEN coalesce(excluded.personal, known.personal)
-                     ELSE known.personal END
+            -- What is there stays: it may have been sealed anew to a hold key, which a late snapshot does not know. And
+            -- what was sealed for another id would not open.
+            personal = CASE WHEN known.forgotten_at IS NULL AND $27 THEN
+                coalesce(known.personal, CASE WHEN known.id = excluded.id THEN excluded.personal END)
+            END,
+            personal_key_name = CASE WHEN known.forgotten_at IS NULL AND $27 THEN
+                CASE WHEN known.personal IS NOT NULL THEN known.personal_key_name
+                     WHEN known.id = excluded.id THEN excluded.personal_key_name END
             END
         WHERE known.progress <= excluded.progress
         """,
@@ -146,7 +159,8 @@ async def upsert(
         call.flagged,
         ledger_state,
         ledger_reason,
-        personal if keeps else None,
+        personal.sealed if personal is not None and keeps else None,
+        personal.key_name if personal is not None and keeps else None,
         keeps,
     )
     row_id: UUID = await conn.fetchval(
@@ -203,7 +217,7 @@ async def forget(conn: Connection, call_ids: Collection[UUID], now: datetime) ->
     """Caller, members and marks of these calls go, unless a recording of theirs is still there."""
     rows = await conn.fetch(
         """
-        UPDATE call SET forgotten_at = $2, personal = NULL, members = '[]', marks = '[]'
+        UPDATE call SET forgotten_at = $2, personal = NULL, personal_key_name = NULL, members = '[]', marks = '[]'
         WHERE id = ANY($1::uuid[]) AND forgotten_at IS NULL
             AND NOT EXISTS (SELECT FROM recording WHERE call_id = call.id AND state <> 'erased')
         RETURNING id
@@ -272,7 +286,9 @@ def _from_row(row: Row) -> StoredCall:
         evidence_problem=row["evidence_problem"],
         flagged=row["flagged"],
         verdict=_verdict(row),
-        personal=row["personal"],
+        personal=Personal(sealed=row["personal"], key_name=row["personal_key_name"] or "")
+        if row["personal"] is not None
+        else None,
         forgotten_at=row["forgotten_at"],
     )
 

@@ -49,6 +49,7 @@ class StoredRecording:
     sealed_bytes: int | None
     sha256: str | None
     path: str | None
+    key_name: str | None
     wrapped_key: bytes | None = field(repr=False)
     sides: Sides | None
     erasing_at: datetime | None
@@ -120,8 +121,8 @@ async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording:
         """
         INSERT INTO recording (
             id, call_id, segment, state, queue, started_at, ended_at, started_by, end_reason, late, clock_at_start,
-            duration, sealed_bytes, sha256, path, wrapped_key, sides
-        ) VALUES ($1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+            duration, sealed_bytes, sha256, path, wrapped_key, sides, key_name
+        ) VALUES ($1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
         ON CONFLICT (id) DO UPDATE SET end_reason = excluded.end_reason, ended_at = excluded.ended_at
             WHERE recording.state = 'sealed' AND recording.end_reason IS NULL
         """,
@@ -141,6 +142,7 @@ async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording:
         facts.path,
         bytes.fromhex(facts.wrapped_key),
         _SIDES.dump_python(Sides(caller=facts.caller, agent=facts.agent), mode="json"),
+        facts.key_name,
     )
 
 
@@ -335,6 +337,7 @@ def _from_row(row: Row) -> StoredRecording:
         sealed_bytes=row["sealed_bytes"],
         sha256=row["sha256"].hex() if row["sha256"] is not None else None,
         path=row["path"],
+        key_name=row["key_name"],
         wrapped_key=row["wrapped_key"],
         sides=_SIDES.validate_python(row["sides"]),
         erasing_at=row["erasing_at"],

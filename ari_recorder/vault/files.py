@@ -119,7 +119,7 @@ class VaultFiles:
             raise VaultWriteFailed(path=relative, reason=error.strerror) from error
 
     def any_sealed(self) -> bool:
-        """Is there any sealed file? Then the master key must not be made anew."""
+        """Is there any sealed file? Then the keys must not be made anew."""
         return next(self.folder.glob("[0-9]*/[0-9]*/[0-9]*/*.sealed"), None) is not None
 
     def free_bytes(self) -> int:

@@ -1,149 +1,287 @@
-"""The master key and what it protects: data keys of recordings, and short personal texts. No files but the key's own.
+"""The keys, and what they open. Locked, until the root key is given: then it only publishes, through `public`.
 
-The master key is a file of 32 random bytes, mode 0600, made at the first start. It encrypts nothing itself; each use
-has a key of its own:
+    storage.keys (vault/key_files.py draws it)         day-2026-11-24   what was recorded on that day, in Helsinki
+      ┌ public halves: PublicKeys, always usable       hold-1, hold-2   what outlives its day; the newest is used
+      └ private halves: here, once unlocked            fallback         what was recorded when its day had no key
+                                                       index-1          symmetric: finds sealed personal data again
 
-    use key = HKDF-Expand-SHA-256(master key, "ari-recorder/v1/" + use), 32 bytes
-    uses: "data-key", "text/" + purpose
-
-Wrapped data key, version 1 (61 bytes)::
-
-    0       1       version, 01
-    1       12      nonce, random
-    13      48      AES-256-GCM of the data key (32), then the tag (16)
-    associated data = 01 | UUID of the recording (16)
-
-Sealed text, version 1::
-
-    0       1       version, 01
-    1       12      nonce, random
-    13      n + 16  AES-256-GCM of the text as UTF-8, then the tag
-    associated data = 01 | owner as UTF-8
-
-The owner is whatever the text belongs to, in text form: a text moved to another record does not open. Random nonces
-are safe for 2^32 uses of one key (NIST SP 800-38D 8.3), which is 400 times the ten million recordings planned for.
+A pair is made private half first, destroyed public half first, each step on disk before the next: what has a public
+half can always be opened. Of a destroyed key nothing is left here: what it wrapped is noise, wherever it lies.
+Formats: key_pairs.py, root_key.py, wrapping.py. All functions block (disk and ciphers): call them in a thread.
 """
 
-import contextlib
-import os
-import secrets
-import stat
+import hmac
+import re
+import threading
+from collections.abc import Iterable
+from datetime import date
 from pathlib import Path
+from typing import Self
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-
 from ari_recorder.domain.errors import (
-    MasterKeyExposed,
-    MasterKeyMissing,
-    MasterKeyUnfit,
+    KeyDestroyed,
+    KeyringDamaged,
+    KeyringExists,
+    KeyringLocked,
+    KeyringMissing,
+    NotWrapped,
     SealedTextRefused,
     WrappedKeyRefused,
 )
-from ari_recorder.vault.files import open_ordinary
+from ari_recorder.vault import wrapping
+from ari_recorder.vault.key_files import FACTS, PRIVATE, PUBLIC, KeyFolder
+from ari_recorder.vault.key_pairs import Pair, Symmetric, private_file, public_file, read_private
+from ari_recorder.vault.public_keys import PublicKeys
+from ari_recorder.vault.root_key import (
+    Argon2,
+    Facts,
+    Root,
+    RootKind,
+    fit_passphrase,
+    make_root_key,
+    opened_by_file,
+    opened_by_passphrase,
+)
+from ari_recorder.vault.wrapping import FALLBACK, checked_name, day_name, key_name_of
 
-_KEY_BYTES = 32
-_NONCE_BYTES = 12
-_VERSION = b"\x01"
-_PREFIX = b"ari-recorder/v1/"
+_PUBLIC_SUFFIX = ".pub"
+_PRIVATE_SUFFIX = ".key"
+_FIRST_HOLD = "hold-1"
+_FIRST_INDEX = "index-1"
 
 
 class Keyring:
-    """Wraps and unwraps; the master key itself never comes out."""
+    """One installation's keys. Safe to use from several threads, and beside other processes."""
 
-    def __init__(self, master_key: bytes) -> None:
-        if len(master_key) != _KEY_BYTES:
-            raise ValueError(f"a master key has {_KEY_BYTES} bytes, not {len(master_key)}")
-        self._master_key = master_key
+    def __init__(self, folder: KeyFolder, facts: Facts) -> None:
+        self._folder = folder
+        self._facts = facts
+        self._root: Root | None = None
+        self._turn = threading.Lock()
+        self.public = PublicKeys(folder, facts)
+
+    # --- how it is had
 
     @classmethod
-    def open(cls, path: Path, *, sealed_recordings_exist: bool) -> "Keyring":
-        """Read the key file; make it when there is none yet. Never makes one while recordings need the old one."""
+    def open(cls, folder: Path) -> Self:
+        """The keyring, locked. KeyringMissing when there is none."""
+        files = KeyFolder(folder)
+        files.check()
+        facts = read_facts(files)
         try:
-            return cls(_read_key(path))
-        except FileNotFoundError:
-            if sealed_recordings_exist:
-                raise MasterKeyMissing(path=path) from None
-        _make_key(path)
-        return cls(_read_key(path))
+            return cls(files, facts)
+        except KeyDestroyed:  # nobody destroys the fallback: its making was interrupted, or the folder is not whole
+            raise KeyringMissing(path=folder / PUBLIC / f"{FALLBACK}{_PUBLIC_SUFFIX}") from None
 
-    def new_data_key(self) -> bytes:
-        """A key for one recording, used for one file, once."""
-        return os.urandom(_KEY_BYTES)
+    @classmethod
+    def make(cls, folder: Path, *, root_key: Path | None = None, passphrase: str | None = None) -> Self:
+        """A new keyring, unlocked, under the root key of a file (made, if it is not there) or of a passphrase.
 
-    def wrap(self, data_key: bytes, recording_id: UUID) -> bytes:
-        return _encrypt(self._use("data-key"), data_key, recording_id.bytes)
+        KeyringExists when there is one. What a crash left half made is completed, given the same root key.
+        """
+        files = KeyFolder(folder)
+        files.make()
+        with files.changing():
+            try:
+                facts = read_facts(files)
+            except KeyringMissing:
+                if files.names(PRIVATE, _PRIVATE_SUFFIX):
+                    why = "it is not there, but keys are"
+                    raise KeyringDamaged(path=folder / FACTS, reason=why) from None
+                facts = _new_facts(root_key, passphrase)
+                files.write_new("", FACTS, facts.write())
+            else:
+                if FALLBACK in files.names(PUBLIC, _PUBLIC_SUFFIX):
+                    raise KeyringExists(path=folder)
+            root = _opened(facts, folder, root_key, passphrase)
+            for name in (_FIRST_INDEX, _FIRST_HOLD, FALLBACK):  # the fallback last: with it, it is complete
+                _make_key(files, facts, root, name)
+        ring = cls(files, facts)
+        ring._root = root
+        return ring
 
-    def unwrap(self, wrapped_key: bytes, recording_id: UUID) -> bytes:
+    def unlock(self, *, root_key: Path | None = None, passphrase: str | None = None) -> None:
+        """PassphraseWrong, RootKeyWrong, RootKeyMissing, …: the keyring stays as it was."""
+        with self._turn:  # one Argon2id at a time: each takes 256 MiB
+            self._root = _opened(self._facts, self._folder.path, root_key, passphrase)
+
+    def lock(self) -> None:
+        self._root = None
+
+    @property
+    def locked(self) -> bool:
+        return self._root is None
+
+    @property
+    def root_kind(self) -> RootKind:
+        return self._facts.root
+
+    @property
+    def installation(self) -> UUID:
+        return self._facts.installation
+
+    @property
+    def folder(self) -> Path:
+        return self._folder.path
+
+    # --- what needs it unlocked
+
+    def unwrap(self, wrapped: bytes, recording_id: UUID) -> bytes:
+        """The data key. KeyDestroyed when the key it was wrapped to is gone."""
+        self._unlocked()
         try:
-            return _decrypt(self._use("data-key"), wrapped_key, recording_id.bytes)
-        except InvalidTag:
+            pair = self._pair(key_name_of(wrapped))
+        except NotWrapped:
             raise WrappedKeyRefused(recording_id=recording_id) from None
-
-    def seal_text(self, text: str, purpose: str, owner: UUID | str) -> bytes:
-        """Encrypt a personal field. `purpose` names the field (`caller_number`), `owner` the record it belongs to."""
-        return _encrypt(self._use(f"text/{purpose}"), text.encode(), str(owner).encode())
+        return wrapping.unwrap_key(pair.private, wrapped, recording_id)
 
     def open_text(self, sealed: bytes, purpose: str, owner: UUID | str) -> str:
+        self._unlocked()
         try:
-            return _decrypt(self._use(f"text/{purpose}"), sealed, str(owner).encode()).decode()
-        except InvalidTag:
+            pair = self._pair(key_name_of(sealed))
+        except NotWrapped:
             raise SealedTextRefused(purpose=purpose, owner=owner) from None
+        return wrapping.open_text(pair.private, sealed, purpose, owner)
 
-    def _use(self, use: str) -> AESGCM:
-        return AESGCM(HKDFExpand(SHA256(), _KEY_BYTES, _PREFIX + use.encode()).derive(self._master_key))
+    def rewrap(self, wrapped: bytes, recording_id: UUID, key_name: str) -> bytes:
+        """The same data key, wrapped to another key."""
+        return self.public.wrap(key_name, self.unwrap(wrapped, recording_id), recording_id)
+
+    def reseal_text(self, sealed: bytes, purpose: str, owner: UUID | str, key_name: str) -> bytes:
+        return self.public.seal_text(key_name, self.open_text(sealed, purpose, owner), purpose, owner)
+
+    def index(self, purpose: str, text: str, version: int | None = None) -> bytes:
+        """The same 32 bytes for the same text, without a way back; under the newest index key, or that of `version`."""
+        self._unlocked()
+        name = f"index-{version if version is not None else self.index_version}"
+        key = self._private(name)
+        if not isinstance(key, Symmetric):
+            raise KeyringDamaged(path=self._private_path(name), reason="it is not an index key")
+        field = purpose.encode()
+        return hmac.digest(key.key, bytes((len(field),)) + field + text.encode(), "sha256")
+
+    @property
+    def index_version(self) -> int:
+        """The newest index key's number."""
+        return self._newest("index")
+
+    def sign(self, purpose: str, message: bytes) -> bytes:
+        """Ed25519, 64 bytes, over purpose | 00 | message, by this installation's signer (`signer`)."""
+        if "\0" in purpose or purpose.startswith("ari-recorder/public-key/"):
+            raise ValueError("this purpose is taken, or could be read as another")
+        return self._unlocked().signer.sign(purpose.encode() + b"\0" + message)
+
+    @property
+    def signer(self) -> bytes:
+        """The public key that checks what `sign` gave. It stays the same when the root key is replaced."""
+        return bytes.fromhex(self._facts.signer)
+
+    def publish(self, days: Iterable[date]) -> tuple[str, ...]:
+        """Day keys for these days, where there are none yet; the names of those that were made."""
+        return self._make(day_name(day) for day in days)
+
+    def make_hold(self) -> str:
+        """A new hold key, which is the newest from now on."""
+        name = f"hold-{self._newest('hold') + 1}"
+        self._make((name,))
+        return name
+
+    def make_index(self) -> int:
+        """A new index key, which is the newest from now on; the others stay until they are destroyed."""
+        version = self.index_version + 1
+        self._make((f"index-{version}",))
+        return version
+
+    # --- what does not: nobody waits for a passphrase to destroy what is due
+
+    def destroy(self, key_name: str) -> None:
+        """Both halves, for good. Twice is fine."""
+        name = checked_name(key_name)
+        if name == FALLBACK:
+            raise ValueError("without a fallback a key that is missing would cost calls")
+        with self._folder.changing():
+            self._folder.remove(PUBLIC, f"{name}{_PUBLIC_SUFFIX}")
+            self._folder.remove(PRIVATE, f"{name}{_PRIVATE_SUFFIX}")
+
+    def names(self) -> frozenset[str]:
+        """Every key that can open something."""
+        return self._folder.names(PRIVATE, _PRIVATE_SUFFIX)
+
+    # --- how
+
+    def _unlocked(self) -> Root:
+        root = self._root
+        if root is None:
+            raise KeyringLocked
+        return root
+
+    def _pair(self, name: str) -> Pair:
+        key = self._private(name)
+        if not isinstance(key, Pair):
+            raise KeyringDamaged(path=self._private_path(name), reason="it is not a pair")
+        return key
+
+    def _private(self, name: str) -> Pair | Symmetric:
+        root = self._unlocked()
+        try:
+            data = self._folder.read(PRIVATE, f"{checked_name(name)}{_PRIVATE_SUFFIX}")
+        except FileNotFoundError:
+            raise KeyDestroyed(name=name) from None
+        return read_private(data, name, self._facts.installation, root.cipher, self._private_path(name))
+
+    def _make(self, names: Iterable[str]) -> tuple[str, ...]:
+        root = self._unlocked()
+        with self._folder.changing():
+            return tuple(name for name in names if _make_key(self._folder, self._facts, root, name))
+
+    def _newest(self, kind: str) -> int:
+        numbers = [int(match[1]) for name in self.names() if (match := re.fullmatch(f"{kind}-([0-9]+)", name))]
+        if not numbers:
+            raise KeyDestroyed(name=f"{kind}-1")
+        return max(numbers)
+
+    def _private_path(self, name: str) -> Path:
+        return self._folder.path / PRIVATE / f"{name}{_PRIVATE_SUFFIX}"
 
 
-def _encrypt(cipher: AESGCM, plain: bytes, owner: bytes) -> bytes:
-    nonce = os.urandom(_NONCE_BYTES)
-    return _VERSION + nonce + cipher.encrypt(nonce, plain, _VERSION + owner)
-
-
-def _decrypt(cipher: AESGCM, blob: bytes, owner: bytes) -> bytes:
-    version, nonce, sealed = blob[:1], blob[1 : 1 + _NONCE_BYTES], blob[1 + _NONCE_BYTES :]
-    if version != _VERSION or len(nonce) < _NONCE_BYTES:
-        raise InvalidTag
-    return cipher.decrypt(nonce, sealed, version + owner)
-
-
-def _read_key(path: Path) -> bytes:
+def read_facts(files: KeyFolder) -> Facts:
     try:
-        file = open_ordinary(path)
+        return Facts.read(files.read("", FACTS), files.path / FACTS)
     except FileNotFoundError:
-        raise
-    except OSError as error:  # no permission; or a link, which might point to a key somebody else can change
-        raise MasterKeyUnfit(path=path, reason=error.strerror) from None
-    with file:
-        status = os.fstat(file.fileno())
-        if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise MasterKeyExposed(path=path, mode=f"{stat.S_IMODE(status.st_mode):04o}")
-        key = file.read(_KEY_BYTES + 1)
-    if len(key) != _KEY_BYTES:
-        raise MasterKeyUnfit(path=path, reason=f"it has {status.st_size} bytes")
-    return key
+        raise KeyringMissing(path=files.path / FACTS) from None
 
 
-def _make_key(path: Path) -> None:
-    """All or nothing: the name appears only when the bytes are on disk. Of two makers the first wins."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+def _new_facts(root_key: Path | None, passphrase: str | None) -> Facts:
+    if passphrase is not None:
+        argon2 = Argon2.new()
+        return Facts.new(argon2.root_key(fit_passphrase(passphrase)), RootKind.PASSPHRASE, argon2)
+    if root_key is None:
+        raise ValueError("a root key is needed")
+    return Facts.new(make_root_key(root_key), RootKind.FILE, None)
+
+
+def _opened(facts: Facts, folder: Path, root_key: Path | None, passphrase: str | None) -> Root:
+    if facts.root is RootKind.FILE and root_key is not None:
+        return opened_by_file(facts, root_key, folder)
+    if facts.root is RootKind.PASSPHRASE and passphrase is not None:
+        return opened_by_passphrase(facts, passphrase, folder)
+    raise KeyringLocked
+
+
+def _make_key(files: KeyFolder, facts: Facts, root: Root, name: str) -> bool:
+    """Within `changing`. What a crash left without its public half is completed; False when all of it was there."""
+    where = files.path / PRIVATE / f"{name}{_PRIVATE_SUFFIX}"
+    symmetric = name.startswith("index-")
     try:
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(os.urandom(_KEY_BYTES))
-                file.flush()
-                os.fsync(fd)
-            with contextlib.suppress(FileExistsError):  # somebody else was first; a rename would overwrite their key
-                os.link(fresh, path)
-        finally:
-            os.unlink(fresh)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise MasterKeyUnfit(path=path, reason=f"it cannot be made ({error.strerror})") from None
+        data = files.read(PRIVATE, where.name)
+    except FileNotFoundError:
+        key: Pair | Symmetric = Symmetric.new() if symmetric else Pair.new()
+        files.write_new(PRIVATE, where.name, private_file(key, name, facts.installation, root.cipher, root.generation))
+    else:
+        if symmetric or name in files.names(PUBLIC, _PUBLIC_SUFFIX):
+            return False
+        key = read_private(data, name, facts.installation, root.cipher, where)
+    if isinstance(key, Pair):
+        files.write_new(PUBLIC, f"{name}{_PUBLIC_SUFFIX}", public_file(key, name, facts.installation, root.signer))
+    return True

@@ -11,6 +11,7 @@ All functions block (disk and ciphers): call them in a thread.
 
 import hashlib
 import io
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from ari_recorder.vault import codec
 from ari_recorder.vault.codec import AudioFacts, SideFacts
 from ari_recorder.vault.files import NewFile, VaultFiles
 from ari_recorder.vault.keyring import Keyring
-from ari_recorder.vault.stream import SealedFile, Sink, context_of, seal
+from ari_recorder.vault.stream import DATA_KEY_BYTES, SealedFile, Sink, context_of, seal
 
 _READ_BYTES = 1 << 20
 
@@ -41,6 +42,7 @@ class Sealed:
     """A stored recording: what the database keeps of it. `plain_bytes` is the size of the FLAC inside."""
 
     path: str
+    key_name: str
     wrapped_key: bytes = field(repr=False)
     sha256: bytes
     sealed_bytes: int
@@ -61,13 +63,15 @@ class Vault:
     def seal_recording(
         self, caller_sln: Path, agent_sln: Path, recording_id: UUID, day: date, silent: Sequence[codec.Span] = ()
     ) -> Sealed:
-        """Seal one segment. A side whose file is missing is kept as silence, and its facts say so.
+        """Seal one segment, its data key wrapped to the key of `day`; a locked keyring will do. A side whose file is
+        missing is kept as silence, and its facts say so.
 
         What lies in the spans `silent` (times from the start) is replaced by silence.
 
         Once it has returned, the recording is on disk and was read back; the spool files are the caller's to remove.
         """
-        data_key = self._keyring.new_data_key()
+        data_key = os.urandom(DATA_KEY_BYTES)
+        key_name = self._keyring.public.name_for(day)
         with self._anonymous_file() as flac:
             audio = codec.encode(caller_sln, agent_sln, flac, silent)
             if audio.samples == 0:
@@ -77,10 +81,11 @@ class Vault:
                 source = _Hashing(flac)
                 plain_bytes = seal(source, new, data_key, context_of(recording_id))
                 _verify(new, data_key, recording_id, source.digest(), audio)
-                wrapped_key = self._keyring.wrap(data_key, recording_id)
+                wrapped_key = self._keyring.public.wrap(key_name, data_key, recording_id)
                 new.store()
         return Sealed(
             path=new.path,
+            key_name=key_name,
             wrapped_key=wrapped_key,
             sha256=new.sha256,
             sealed_bytes=new.sealed_bytes,

@@ -266,7 +266,14 @@ def event(line: str) -> e.Event:
 def sealed_facts(length: timedelta) -> e.SealedFacts:
     side = e.Side(duration=length, peak=0.5, rms=0.1, has_audio=True)
     return e.SealedFacts(
-        path="x", wrapped_key="00", sha256="0" * 64, sealed_bytes=1, duration=length, caller=side, agent=side
+        path="x",
+        key_name="fallback",
+        wrapped_key="00",
+        sha256="0" * 64,
+        sealed_bytes=1,
+        duration=length,
+        caller=side,
+        agent=side,
     )
 
 

@@ -298,6 +298,7 @@ def _call(*lengths: float, talk: float = 10) -> Call:
                 state=RecordingState.SEALED,
                 sealed=SealedFacts(
                     path="",
+                    key_name="fallback",
                     wrapped_key="",
                     sha256="",
                     sealed_bytes=1,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from ari_recorder.domain.evidence import token
 from ari_recorder.services import check_pbx
 from ari_recorder.services.check import check_host
 from ari_recorder.services.findings import Area, Finding, Level
+from ari_recorder.vault.files import day_of
 from tests.asterisk.fake_ami import Action, Client, FakeAmi, fake_ami, frame, rows_begin
-from tests.site import DIALPLAN_SECRET, prepare, write_secret, write_sound
+from tests.site import DIALPLAN_SECRET, open_keyring, prepare, write_secret, write_sound
 
 
 def of(findings: list[Finding], area: Area, level: Level) -> list[str]:
@@ -94,17 +96,42 @@ def test_a_spool_open_to_everybody_is_told(tmp_path: Path) -> None:
     assert any("open to every user" in text for text in of(host(settings), Area.SPOOL, Level.WARN))
 
 
-def test_a_key_that_others_can_read_is_a_failure(tmp_path: Path) -> None:
+def test_keys_that_others_can_use_are_a_failure(tmp_path: Path) -> None:
     settings = prepare(tmp_path)
-    settings.storage.keys.mkdir(mode=0o700)
-    key = settings.storage.keys / "master.key"
-    key.write_bytes(bytes(32))
-    key.chmod(0o640)
-    (text,) = of(host(settings), Area.KEYS, Level.FAIL)
-    assert f"others can use {key} (mode 0640)" in text
-    assert f"chmod 600 {key}" in text
-    key.chmod(0o600)
+    open_keyring(settings).publish(today_and(30))
     assert of(host(settings), Area.KEYS, Level.FAIL) == []
+    settings.storage.keys.chmod(0o750)
+    (text,) = of(host(settings), Area.KEYS, Level.FAIL)
+    assert f"Others can use {settings.storage.keys} of the keyring (mode 0750)" in text
+    assert f"chmod 700 {settings.storage.keys}" in text
+
+
+def test_a_site_that_never_ran_has_no_keys_yet_and_one_that_did_lacks_them(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    assert "the first start makes it" in of(host(settings), Area.KEYS, Level.OK)[0]
+    settings.storage.journal.mkdir()
+    assert "There is no keyring" in of(host(settings), Area.KEYS, Level.FAIL)[0]
+
+
+def test_a_root_key_that_is_missing_or_of_others_is_a_failure(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    open_keyring(settings).publish(today_and(30))
+    settings.root_key().unlink()
+    assert "The root key" in of(host(settings), Area.KEYS, Level.FAIL)[0]
+    write_secret(settings.root_key(), "x" * 32)
+    assert "is not that of the keyring" in of(host(settings), Area.KEYS, Level.FAIL)[0]
+
+
+def test_day_keys_that_run_out_are_a_warning(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    open_keyring(settings).publish(today_and(2))
+    (text,) = of(host(settings), Area.KEYS, Level.WARN)
+    assert "there are day keys for 3 day(s)" in text
+
+
+def today_and(more: int) -> list[date]:
+    today = day_of(datetime.now(UTC))
+    return [today + timedelta(days=ahead) for ahead in range(more + 1)]
 
 
 def test_a_missing_queue_log_is_a_failure(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ari_recorder.storage import calls, recordings
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.recordings import StoredRecording
 from ari_recorder.vault.files import VaultFiles
-from tests.storage.calls_for_tests import BEGAN, discarding, finished_call, sealed_recording
+from tests.storage.calls_for_tests import BEGAN, CALLER, discarding, finished_call, sealed_recording
 
 RULES = Rules(queues={"advice": Period.parse("P3M"), "dental": Period.parse("P14D")})
 DUE = datetime(2027, 2, 23, 22, tzinfo=UTC)  # midnight in Helsinki, three months after BEGAN
@@ -48,7 +48,7 @@ class House:
     async def store(self, *several: Call) -> None:
         for call in several:
             async with self.database.transaction() as conn:
-                await calls.upsert(conn, call, b"caller", LedgerState.RECORDED, "", timedelta(seconds=60), BEGAN)
+                await calls.upsert(conn, call, CALLER, LedgerState.RECORDED, "", timedelta(seconds=60), BEGAN)
             for recording in call.recordings:
                 self.sealed.append(recording)
                 self.file(recording).parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +123,7 @@ async def test_the_caller_is_kept_until_the_last_recording_of_the_call_is_gone(h
     await house.store(call)
     await house.sweep().run_once(DUE)
     async with house.database.transaction() as conn:
-        assert (await calls.get(conn, [call.id]))[call.id].personal == b"caller"
+        assert (await calls.get(conn, [call.id]))[call.id].personal == CALLER
     await house.sweep().run_once(DUE + timedelta(days=1))
     async with house.database.transaction() as conn:
         assert (await calls.get(conn, [call.id]))[call.id].personal is None

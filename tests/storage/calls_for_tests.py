@@ -8,14 +8,17 @@ from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind, Member
 from ari_recorder.domain.events import Language, Party, SealedFacts, Side, Uniqueid
 from ari_recorder.domain.evidence import Evidence, Sound
 from ari_recorder.domain.recordings import EndReason, Recording, RecordingState, StartedBy
+from ari_recorder.storage.calls import Personal
 
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 SIDE = Side(duration=timedelta(seconds=60), peak=0.5, rms=0.1, has_audio=True)
+CALLER = Personal(sealed=b"sealed caller", key_name="day-2026-11-24")
 
 
 def sealed_facts(recording_id: UUID) -> SealedFacts:
     return SealedFacts(
         path=f"2026/11/23/{recording_id}.sealed",
+        key_name="day-2026-11-24",
         wrapped_key="00" * 40,
         sha256="ab" * 32,
         sealed_bytes=123456,

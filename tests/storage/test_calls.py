@@ -10,9 +10,9 @@ from ari_recorder.domain.ledger import LedgerState, Reason, Verdict
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.storage import calls, recordings
-from ari_recorder.storage.calls import StoredCall
+from ari_recorder.storage.calls import Personal, StoredCall
 from ari_recorder.storage.db import Database
-from tests.storage.calls_for_tests import BEGAN, discarded, discarding, finished_call, sealed_recording
+from tests.storage.calls_for_tests import BEGAN, CALLER, discarded, discarding, finished_call, sealed_recording
 
 NOW = BEGAN + timedelta(minutes=2)
 
@@ -20,7 +20,7 @@ NOW = BEGAN + timedelta(minutes=2)
 async def store(
     database: Database,
     call: Call,
-    personal: bytes | None = b"sealed caller",
+    personal: Personal | None = CALLER,
     state: LedgerState = LedgerState.RECORDED,
     reason: Reason = Reason.NONE,
 ) -> None:
@@ -69,7 +69,7 @@ async def test_a_call_is_stored_with_all_that_is_known_of_it(database: Database)
         evidence_problem="",
         flagged=True,
         verdict=Verdict(state=LedgerState.RECORDED, reason=Reason.NONE),
-        personal=b"sealed caller",
+        personal=CALLER,
         forgotten_at=None,
     )
 
@@ -114,7 +114,7 @@ async def test_an_older_snapshot_that_comes_late_changes_nothing(database: Datab
     await store(database, final)
     truth = await everything(database)
     for call in older:
-        await store(database, call, b"older", LedgerState.PENDING, Reason.UNDER_WAY)
+        await store(database, call, replace(CALLER, sealed=b"older"), LedgerState.PENDING, Reason.UNDER_WAY)
         assert await everything(database) == truth
 
 
@@ -126,6 +126,16 @@ async def test_a_newer_snapshot_replaces_an_older_one(database: Database) -> Non
     found = await stored(database, final)
     assert (found.state, found.marks, found.verdict.state) == (CallState.ENDED, final.marks, LedgerState.RECORDED)
     assert await count(database, StoredState.SEALED) == 2
+
+
+async def test_a_caller_sealed_anew_to_a_hold_key_is_not_replaced_by_a_late_snapshot(database: Database) -> None:
+    final = finished_call(sealed_recording())
+    await store(database, final)
+    held = Personal(sealed=b"sealed anew", key_name="hold-1")
+    async with database.transaction() as conn:
+        await conn.execute("UPDATE call SET personal = $1, personal_key_name = $2", held.sealed, held.key_name)
+    await store(database, final)
+    assert (await stored(database, final)).personal == held
 
 
 async def count(database: Database, state: StoredState) -> int:
@@ -147,9 +157,9 @@ async def test_a_channel_met_again_under_another_id_is_the_same_call(database: D
     first = finished_call(sealed_recording())
     again = replace(finished_call(sealed_recording(2), sealed_recording(3)), uniqueid=first.uniqueid)
     await store(database, first)
-    await store(database, again, b"sealed for another id")
+    await store(database, again, Personal(sealed=b"sealed for another id", key_name="hold-1"))
     found = await stored(database, first)
-    assert found.personal == b"sealed caller"
+    assert found.personal == CALLER
     assert await count(database, StoredState.SEALED) == 3
     async with database.transaction() as conn:
         assert await calls.get(conn, [again.id]) == {}

@@ -12,7 +12,7 @@ from ari_recorder.domain.retention import StoredState
 from ari_recorder.storage import calls, recordings
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.recordings import Filters, Key, Sides, StoredRecording
-from tests.storage.calls_for_tests import BEGAN, discarded, finished_call, sealed_recording
+from tests.storage.calls_for_tests import BEGAN, CALLER, discarded, finished_call, sealed_recording
 
 NOW = BEGAN + timedelta(minutes=2)
 
@@ -20,7 +20,7 @@ NOW = BEGAN + timedelta(minutes=2)
 async def store(database: Database, *several: Call) -> None:
     async with database.transaction() as conn:
         for call in several:
-            await calls.upsert(conn, call, b"sealed", LedgerState.RECORDED, "", timedelta(seconds=60), NOW)
+            await calls.upsert(conn, call, CALLER, LedgerState.RECORDED, "", timedelta(seconds=60), NOW)
 
 
 async def found(database: Database, filters: Filters, *, after: Key | None = None, limit: int = 100) -> list[UUID]:
@@ -56,6 +56,7 @@ async def test_a_recording_is_stored_with_all_that_is_known_of_it(database: Data
             sealed_bytes=facts.sealed_bytes,
             sha256=facts.sha256,
             path=facts.path,
+            key_name=facts.key_name,
             wrapped_key=bytes.fromhex(facts.wrapped_key),
             sides=Sides(caller=facts.caller, agent=facts.agent),
             erasing_at=None,

@@ -27,9 +27,10 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.vault import codec
 from ari_recorder.vault.files import NewFile, VaultFiles
-from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.recordings import Sealed, Vault
 from ari_recorder.vault.stream import seal
+from tests.keyring_for_tests import keyring_in
 from tests.vault import sln
 
 RECORDING = UUID("0b8f2c5e-3f5e-4f0e-9b0a-0a1b2c3d4e5f")
@@ -42,7 +43,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.spool = folder / "spool"
         self.spool.mkdir()
-        self.keyring = Keyring(os.urandom(32))
+        self.keyring = keyring_in(folder, DAY)
         self.files = VaultFiles(folder / "vault")
         self.files.prepare()
         self.vault = Vault(self.files, self.keyring, self.spool)
@@ -124,13 +125,13 @@ def test_an_export_holds_the_same_samples(house: House) -> None:
     assert np.array_equal(samples[:, 0], sln.tone(440, 12.5))
 
 
-def test_a_recording_opens_with_its_own_key_and_name_only(house: House) -> None:
+def test_a_recording_opens_with_its_own_key_and_name_only(house: House, tmp_path: Path) -> None:
     one, other = house.seal(), house.seal(UUID(int=2))
     with pytest.raises(WrappedKeyRefused):
         house.vault.open_recording(one.path, one.wrapped_key, UUID(int=2))
     with pytest.raises(SealedForeign):
         house.vault.open_recording(other.path, one.wrapped_key, RECORDING)
-    stranger = Vault(house.files, Keyring(bytes(32)), house.spool)
+    stranger = Vault(house.files, keyring_in(tmp_path / "other", DAY), house.spool)
     with pytest.raises(WrappedKeyRefused):
         stranger.open_recording(one.path, one.wrapped_key, RECORDING)
 
@@ -236,7 +237,7 @@ def test_a_key_that_cannot_be_wrapped_stores_nothing(house: House, monkeypatch: 
     def fail(*_: object) -> bytes:
         raise RecorderError
 
-    monkeypatch.setattr(Keyring, "wrap", fail)
+    monkeypatch.setattr(PublicKeys, "wrap", fail)
     with pytest.raises(RecorderError):
         house.seal()
     assert house.in_vault() == []
@@ -284,9 +285,10 @@ def dying(call):
             os.kill(os.getpid(), 9)
         return call(*args, **kwargs)
     return stepped
+keyring = Keyring.open(folder / "keys")
 for name in ("open", "write", "fsync", "mkdir", "link", "unlink", "close", "preadv"):
     setattr(os, name, dying(getattr(os, name)))
-vault = Vault(VaultFiles(folder / "vault"), Keyring(bytes(32)), folder / "spool")
+vault = Vault(VaultFiles(folder / "vault"), keyring, folder / "spool")
 vault.seal_recording(folder / "spool/x.caller.sln", folder / "spool/x.agent.sln",
                      UUID("0b8f2c5e-3f5e-4f0e-9b0a-0a1b2c3d4e5f"), date(2026, 3, 29))
 print(seen)
