@@ -3,10 +3,11 @@
     <spool>/<base>.caller.sln     r(): audio from the caller's channel
     <spool>/<base>.agent.sln      t(): audio to it
     <spool>/.ari-recorder.lock    held by the one service this spool serves
+    <spool>/.ari-recorder.punch/  second names of files, for microseconds (spool_punch.py)
 
 The files are headerless signed 16 bit little-endian mono at 8000 Hz. Asterisk writes them through a buffer of 32768
 bytes (main/file.c), so they grow in steps of 2.05 s, and only while the caller is bridged.
-Whether they are still being written is told in spool_watch.py. Only these two modules make paths of the spool.
+Whether they are still being written is told in spool_watch.py. Only these three modules make paths of the spool.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ _BASE = r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,219}"
 _IS_BASE = re.compile(_BASE)
 _FILE = re.compile(rf"(?P<base>{_BASE})\.(?P<side>caller|agent)\.sln")
 _LOCK = ".ari-recorder.lock"
+PUNCH_FOLDER = ".ari-recorder.punch"
 BYTES_PER_SECOND = 16_000  # 16 bit, 8000 Hz, mono
 
 
@@ -100,7 +102,7 @@ class Spool:
                         with contextlib.suppress(FileNotFoundError):  # unlinked while we look
                             changed = entry.stat(follow_symlinks=False).st_mtime
                             bases[found[0]] = min(changed, bases.get(found[0], changed))
-                    elif entry.name != _LOCK:
+                    elif entry.name not in (_LOCK, PUNCH_FOLDER):
                         strangers.append(entry.name)
         except OSError as error:
             raise SpoolUnusable(path=self.folder, reason=error.strerror) from error
@@ -116,6 +118,7 @@ class Spool:
         files = self.files(base)
         for path in (files.caller, files.agent):
             try:
+                (self.folder / PUNCH_FOLDER / path.name).unlink(missing_ok=True)  # left by a kill
                 path.unlink(missing_ok=True)
             except OSError as error:
                 raise SpoolUnusable(path=path, reason=f"it cannot be removed ({error.strerror})") from error

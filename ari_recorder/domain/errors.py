@@ -245,6 +245,14 @@ class SealedTextRefused(Conflict):
     code = "sealed_text_refused"
 
 
+class PartUnusable(Unavailable):
+    """The live-sealed part {name} cannot be used: {reason}. It holds what is no longer in the spool: bring the file
+    back from a backup, or move it away to keep the rest of the recording without it.
+    """
+
+    code = "part_unusable"
+
+
 class NothingCaptured(Conflict):
     """Recording {recording_id} holds no sample on either side; there is nothing to seal."""
 

@@ -26,8 +26,8 @@ from ari_recorder.storage import calls, recordings
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.recordings import Sides, StoredRecording
-from ari_recorder.vault.codec import SAMPLE_RATE
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.parts import SAMPLE_RATE
 from ari_recorder.vault.recordings import Vault
 
 # A frame of the exported WAV file: two channels of 16 bit.

@@ -18,8 +18,9 @@ from ari_recorder.domain.errors import NothingCaptured, RecorderError
 from ari_recorder.domain.events import Event, Sealed, SealedFacts, SealFailed, Side
 from ari_recorder.domain.recordings import Recording
 from ari_recorder.domain.silence import silent_spans
-from ari_recorder.vault.codec import SAMPLE_RATE, SideFacts
+from ari_recorder.vault.codec import SideFacts
 from ari_recorder.vault.files import day_of, path_of
+from ari_recorder.vault.parts import SAMPLE_RATE
 from ari_recorder.vault.recordings import Sealed as Stored
 from ari_recorder.vault.recordings import Vault
 

@@ -1,39 +1,55 @@
-"""Two mono files of a segment to one stereo FLAC and back, losing no sample. No encryption, no paths of the vault.
+"""Two mono sides of a segment to one stereo FLAC and back, losing no sample. No encryption, no paths of the vault.
 
-In: headerless signed 16 bit little-endian mono at 8000 Hz (Asterisk's `.sln`), one file a side. Out: FLAC, 16 bit,
-8000 Hz, caller left, agent right. The shorter side is filled up with silence at its end: Asterisk keeps the two in step
-from their start. Everything is streamed in blocks, so memory does not grow with the call.
+In: headerless signed 16 bit little-endian mono at 8000 Hz (Asterisk's `.sln`), each side for itself. Out: FLAC, 16 bit,
+8000 Hz, caller left, agent right; or Ogg Opus, which is much smaller and loses what few can hear. The shorter side
+is filled up with silence at its end: Asterisk keeps the two in step from their start. Everything is streamed in blocks,
+so memory does not grow with the call, but for the peaks: 40 bytes a second.
 """
 
 import hashlib
-import io
 import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from enum import StrEnum
 from typing import IO, Self
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from ari_recorder.domain.errors import AudioNotEncoded, AudioUnreadable, SpoolFileRefused
-from ari_recorder.vault.files import open_ordinary
+from ari_recorder.domain.errors import AudioNotEncoded, AudioUnreadable
+from ari_recorder.vault.captured import Captured, SideAudio
+from ari_recorder.vault.parts import SAMPLE_RATE
 from ari_recorder.vault.stream import Sink, write_all
 
-SAMPLE_RATE = 8000
 _SAMPLE_BYTES = 2
-_STEREO_BYTES = 2 * _SAMPLE_BYTES
+STEREO_BYTES = 2 * _SAMPLE_BYTES
 _FRAME = SAMPLE_RATE // 50  # 20 ms, one RTP packet
 _BLOCK = 400 * _FRAME  # 8 s: 125 KiB a side in memory
 # -60 dBFS. An idle line decodes to ±8 in A-law (-72 dBFS) and to 0 in µ-law; quiet speech is near -45 dBFS.
 _AUDIBLE_RMS = 33
 _AUDIBLE_FRAMES = 5  # 100 ms in all, the shortest syllable; a click on the line fills one frame
 
+# A peak each 50 ms: at 20 a second a screen's width shows a minute, and an hour is 144 kB.
+PEAK_SAMPLES = SAMPLE_RATE // 20
+_PEAK_SHIFT = 7  # 16 bit to 8, without the sign
+# libsndfile's level for Opus, 0 to 1, is bit rate turned round: some 16 kbit/s a side, enough for speech at 8000 Hz.
+_OPUS_LEVEL = 0.96
+
 Samples = NDArray[np.int16]
 Span = tuple[timedelta, timedelta]
+
+
+class Codec(StrEnum):
+    """What a recording is kept as."""
+
+    FLAC = "flac"
+    OPUS = "opus"
+
+
+_FORMATS = {Codec.FLAC: ("FLAC", "PCM_16"), Codec.OPUS: ("OGG", "OPUS")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,54 +71,62 @@ class SideFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioFacts:
-    """A recording as it was encoded. `pcm_sha256` is over the interleaved little-endian samples."""
+    """A recording as it was encoded. `pcm_sha256` is over the interleaved little-endian samples that went in.
+
+    `peaks`: for each 50 ms a byte of the caller's side and one of the agent's, the largest absolute sample / 128, at
+    most 255. What is filled up at the end of the shorter side is 0.
+    """
 
     samples: int
     caller: SideFacts
     agent: SideFacts
     pcm_sha256: bytes
+    peaks: bytes
 
     @property
     def duration(self) -> timedelta:
         return timedelta(seconds=self.samples / SAMPLE_RATE)
 
 
-def encode(caller_sln: Path, agent_sln: Path, flac: IO[bytes], silent: Sequence[Span] = ()) -> AudioFacts:
-    """Write both sides as FLAC into the empty file `flac`, which needs a descriptor: FLAC goes back to its header.
+def encode(captured: Captured, audio: IO[bytes], silent: Sequence[Span] = (), codec: Codec = Codec.FLAC) -> AudioFacts:
+    """Write both sides into the empty file `audio`, which needs a descriptor: encoders go back to their header.
 
     Both sides are silent within the spans `silent`, times from the start.
     """
     digest = hashlib.sha256()
-    with _Side(caller_sln, silent) as caller, _Side(agent_sln, silent) as agent:
-        try:
-            with soundfile.SoundFile(
-                flac.fileno(), "w", SAMPLE_RATE, 2, format="FLAC", subtype="PCM_16", closefd=False
-            ) as encoder:
-                while len(stereo := _interleave(caller.read(), agent.read())):
-                    digest.update(stereo.data)
-                    encoder.write(stereo.astype(np.int16, copy=False))  # the machine's own byte order
-        except soundfile.SoundFileError as error:
-            raise AudioNotEncoded(name=caller_sln.name, reason=error) from error
-        return AudioFacts(
-            samples=max(caller.samples, agent.samples),
-            caller=caller.facts(),
-            agent=agent.facts(),
-            pcm_sha256=digest.digest(),
-        )
+    caller, agent = _Side(captured.caller, silent), _Side(captured.agent, silent)
+    container, subtype = _FORMATS[codec]
+    level = {"compression_level": _OPUS_LEVEL} if codec is Codec.OPUS else {}
+    try:
+        with soundfile.SoundFile(
+            audio.fileno(), "w", SAMPLE_RATE, 2, format=container, subtype=subtype, closefd=False, **level
+        ) as encoder:
+            while len(stereo := _interleave(caller.read(), agent.read())):
+                digest.update(stereo.data)
+                encoder.write(stereo.astype(np.int16, copy=False))  # the machine's own byte order
+    except soundfile.SoundFileError as error:
+        raise AudioNotEncoded(name=captured.name, reason=error) from error
+    return AudioFacts(
+        samples=max(caller.samples, agent.samples),
+        caller=caller.facts(),
+        agent=agent.facts(),
+        pcm_sha256=digest.digest(),
+        peaks=_interleave_peaks(bytes(caller.peaks), bytes(agent.peaks)),
+    )
 
 
-def decode(flac: IO[bytes], name: str) -> Iterator[bytes]:
-    """The interleaved little-endian samples of a FLAC file made by `encode`, block by block."""
-    with _Decoder(flac, name) as decoder:
+def decode(audio: IO[bytes], name: str) -> Iterator[bytes]:
+    """The interleaved little-endian samples of a file made by `encode`, block by block."""
+    with _Decoder(audio, name) as decoder:
         yield from decoder.blocks()
 
 
-def write_wav(flac: IO[bytes], wav: Sink, name: str) -> int:
-    """The FLAC file as WAV, written from front to back without seeking; the number of samples a side."""
-    with _Decoder(flac, name) as decoder:
-        data_bytes = decoder.samples * _STEREO_BYTES
+def write_wav(audio: IO[bytes], wav: Sink, name: str) -> int:
+    """The file as WAV, written from front to back without seeking; the number of samples a side."""
+    with _Decoder(audio, name) as decoder:
+        data_bytes = decoder.samples * STEREO_BYTES
         rate = SAMPLE_RATE
-        layout = (b"RIFF", 36 + data_bytes, b"WAVE", b"fmt ", 16, 1, 2, rate, rate * _STEREO_BYTES, _STEREO_BYTES, 16)
+        layout = (b"RIFF", 36 + data_bytes, b"WAVE", b"fmt ", 16, 1, 2, rate, rate * STEREO_BYTES, STEREO_BYTES, 16)
         write_all(wav, memoryview(struct.pack("<4sI4s4sIHHIIHH4sI", *layout, b"data", data_bytes)))
         for block in decoder.blocks():
             write_all(wav, memoryview(block))
@@ -110,32 +134,20 @@ def write_wav(flac: IO[bytes], wav: Sink, name: str) -> int:
 
 
 class _Side:
-    """One mono file, read once from front to back, with what was heard on the way."""
+    """One side, read once from front to back, with what was heard on the way."""
 
-    def __init__(self, path: Path, silent: Sequence[Span]) -> None:
+    def __init__(self, audio: SideAudio, silent: Sequence[Span]) -> None:
         self.samples = 0
+        self.peaks = bytearray()
+        self._audio = audio
         self._silent = [(_sample_at(since), _sample_at(until)) for since, until in silent]
         self._peak = 0
         self._squares = 0
         self._audible_frames = 0
         self._half_sample = False
-        self._file: io.BufferedReader | None = None
-        try:
-            self._file = io.BufferedReader(open_ordinary(path))
-        except FileNotFoundError:
-            pass  # the other side is still worth keeping; the facts say that this one is missing
-        except OSError as error:
-            raise SpoolFileRefused(name=path.name, reason=error.strerror) from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
 
     def read(self) -> Samples:
-        data = self._file.read(_BLOCK * _SAMPLE_BYTES) if self._file else b""
+        data = self._audio.read(_BLOCK * _SAMPLE_BYTES)
         if len(data) % _SAMPLE_BYTES:
             self._half_sample = True
             data = data[:-1]
@@ -150,7 +162,7 @@ class _Side:
             peak=self._peak,
             rms=math.sqrt(self._squares / self.samples) if self.samples else 0.0,
             carries_audio=self._audible_frames >= _AUDIBLE_FRAMES,
-            missing=self._file is None,
+            missing=self._audio.missing,
             half_sample=self._half_sample,
         )
 
@@ -165,8 +177,12 @@ class _Side:
 
     def _listen(self, block: NDArray[np.int64]) -> None:
         squares = block * block
+        levels = np.abs(block)
         self.samples += len(block)
-        self._peak = max(self._peak, int(np.abs(block).max()))
+        self._peak = max(self._peak, int(levels.max()))
+        # Every block but the last is whole peaks, too.
+        each = np.pad(levels, (0, -len(levels) % PEAK_SAMPLES)).reshape(-1, PEAK_SAMPLES).max(axis=1)
+        self.peaks += np.minimum(each >> _PEAK_SHIFT, 255).astype(np.uint8).tobytes()
         self._squares += int(squares.sum())
         # Every block but the last is whole frames. The last packet, if cut, is not counted.
         frames = squares[: len(squares) // _FRAME * _FRAME].reshape(-1, _FRAME).sum(axis=1)
@@ -192,20 +208,20 @@ class _Reader:
 
 
 class _Decoder:
-    """A FLAC file of ours, opened. An error of the file underneath comes out as it is, and before any other."""
+    """A file of ours, opened. An error of the file underneath comes out as it is, and before any other."""
 
-    def __init__(self, flac: IO[bytes], name: str) -> None:
+    def __init__(self, audio: IO[bytes], name: str) -> None:
         self._name = name
-        self._reader = _Reader(flac)
+        self._reader = _Reader(audio)
         try:
             self._sound = soundfile.SoundFile(self._reader)
         except soundfile.SoundFileError as error:
             raise self._reader.error or AudioUnreadable(name=name, reason=error) from error
         self.samples: int = self._sound.frames
-        found = (self._sound.format, self._sound.subtype, self._sound.samplerate, self._sound.channels)
-        if found != ("FLAC", "PCM_16", SAMPLE_RATE, 2):
+        found = (self._sound.format, self._sound.subtype)
+        if found not in _FORMATS.values() or (self._sound.samplerate, self._sound.channels) != (SAMPLE_RATE, 2):
             self._sound.close()
-            raise AudioUnreadable(name=name, reason=f"it is {found}, not stereo FLAC at {SAMPLE_RATE} Hz")
+            raise AudioUnreadable(name=name, reason=f"it is {found}, not stereo FLAC or Opus at {SAMPLE_RATE} Hz")
 
     def __enter__(self) -> Self:
         return self
@@ -236,3 +252,10 @@ def _interleave(left: Samples, right: Samples) -> Samples:
     stereo[: len(left), 0] = left
     stereo[: len(right), 1] = right
     return stereo
+
+
+def _interleave_peaks(left: bytes, right: bytes) -> bytes:
+    both = bytearray(2 * max(len(left), len(right)))
+    both[: 2 * len(left) : 2] = left
+    both[1 : 2 * len(right) : 2] = right
+    return bytes(both)

@@ -1,11 +1,13 @@
 """Sealing a segment into the vault, opening it again, exporting it: the vault's parts put together. No policy here.
 
     spool (tmpfs)                                                  vault (durable)
-    <base>.caller.sln \\                                 seal under
-    <base>.agent.sln  -+- encode -> FLAC, anonymous file ----------> .new/… -> read back, compare -> <uuid>.sealed
-                                                        a new data key
+    <base>.caller.sln -\
+    <base>.agent.sln  --+- encode -> FLAC, anonymous file ----------> .new/… -> read back, compare -> <uuid>.sealed
+    .parts/<uuid>.*   -/    (codec.py)     and peaks       seal under
+    what was sealed of it                  (opened.py)     a new data key
+    while it was made
 
-Whatever fails on the way, nothing is left behind, and the spool files are untouched: sealing can be tried again.
+Whatever fails on the way, nothing is left behind, and spool files and parts are untouched: sealing can be tried again.
 All functions block (disk and ciphers): call them in a thread.
 """
 
@@ -15,7 +17,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -29,9 +31,12 @@ from ari_recorder.domain.errors import (
     SealNotVerified,
 )
 from ari_recorder.vault import codec
-from ari_recorder.vault.codec import AudioFacts, SideFacts
+from ari_recorder.vault.captured import Captured
+from ari_recorder.vault.codec import Codec, SideFacts
 from ari_recorder.vault.files import NewFile, VaultFiles
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.opened import OpenedRecording, ending
+from ari_recorder.vault.parts import SAMPLE_RATE, Parts
 from ari_recorder.vault.stream import DATA_KEY_BYTES, SealedFile, Sink, context_of, seal
 
 _READ_BYTES = 1 << 20
@@ -39,7 +44,11 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """A stored recording: what the database keeps of it. `plain_bytes` is the size of the FLAC inside."""
+    """A stored recording: what the database keeps of it. `plain_bytes` is the size of the audio inside.
+
+    `truncated` says why something is missing; empty when nothing is. `cut_at`: when the last of what is left of a
+    recording whose end is missing had been captured.
+    """
 
     path: str
     key_name: str
@@ -51,36 +60,64 @@ class Sealed:
     duration: timedelta
     caller: SideFacts
     agent: SideFacts
+    truncated: str
+    cut_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """How much was captured of a recording, before it is read. `cut_at` as in Sealed."""
+
+    length: timedelta
+    cut_at: datetime | None
 
 
 class Vault:
     def __init__(self, files: VaultFiles, keyring: Keyring, workspace: Path) -> None:
-        """`workspace` takes the FLAC while it is made, in clear: the spool, because that is in memory."""
+        """`workspace` takes the audio while it is made, in clear: the spool, because that is in memory."""
         self.files = files
+        self.parts = Parts(files.folder, keyring)
         self._keyring = keyring
         self._workspace = workspace
 
+    def extent(self, caller_sln: Path, agent_sln: Path, recording_id: UUID) -> Extent:
+        """What there is to be sealed of a segment that is closed for good."""
+        with Captured(self.parts, recording_id, caller_sln, agent_sln) as captured:
+            return Extent(length=captured.length, cut_at=captured.cut_at)
+
     def seal_recording(
-        self, caller_sln: Path, agent_sln: Path, recording_id: UUID, day: date, silent: Sequence[codec.Span] = ()
+        self,
+        caller_sln: Path,
+        agent_sln: Path,
+        recording_id: UUID,
+        day: date,
+        silent: Sequence[codec.Span] = (),
+        kept_as: Codec = Codec.FLAC,
     ) -> Sealed:
-        """Seal one segment, its data key wrapped to the key of `day`; a locked keyring will do. A side whose file is
-        missing is kept as silence, and its facts say so.
+        """Seal one segment, its parts and the rest from the spool, its data key wrapped to the key of `day`. A locked
+        keyring will do, unless a part is from an earlier run. A side whose file is missing is kept as silence, and its
+        facts say so.
 
         What lies in the spans `silent` (times from the start) is replaced by silence.
 
-        Once it has returned, the recording is on disk and was read back; the spool files are the caller's to remove.
+        Once it has returned, the recording is on disk and was read back; spool files and parts are the caller's to
+        remove.
         """
         data_key = os.urandom(DATA_KEY_BYTES)
         key_name = self._keyring.public.name_for(day)
-        with self._anonymous_file() as flac:
-            audio = codec.encode(caller_sln, agent_sln, flac, silent)
+        with self._anonymous_file() as file, Captured(self.parts, recording_id, caller_sln, agent_sln) as captured:
+            audio = codec.encode(captured, file, silent, kept_as)
             if audio.samples == 0:
                 raise NothingCaptured(recording_id=recording_id)
-            flac.seek(0)
+            plain_bytes = file.seek(0, io.SEEK_END)
+            expected = audio.pcm_sha256 if kept_as is Codec.FLAC else _heard(file, audio.samples, recording_id)
+            file.seek(0, io.SEEK_END)
+            self._write_ending(file, ending(kept_as, audio.peaks))
+            file.seek(0)
             with self.files.create(recording_id, day) as new:
-                source = _Hashing(flac)
-                plain_bytes = seal(source, new, data_key, context_of(recording_id))
-                _verify(new, data_key, recording_id, source.digest(), audio)
+                source = _Hashing(file)
+                seal(source, new, data_key, context_of(recording_id))
+                _verify(new, data_key, recording_id, source.digest(), expected)
                 wrapped_key = self._keyring.public.wrap(key_name, data_key, recording_id)
                 new.store()
         return Sealed(
@@ -94,22 +131,31 @@ class Vault:
             duration=audio.duration,
             caller=audio.caller,
             agent=audio.agent,
+            truncated=captured.truncated,
+            cut_at=captured.cut_at,
         )
 
-    def open_recording(self, path: str, wrapped_key: bytes, recording_id: UUID) -> SealedFile:
-        """The FLAC of a recording, to be read in ranges. Close it."""
+    def open_recording(self, path: str, wrapped_key: bytes, recording_id: UUID) -> OpenedRecording:
+        """The audio of a recording, to be read in ranges, and its peaks. Close it."""
         data_key = self._keyring.unwrap(wrapped_key, recording_id)
-        return SealedFile(self.files.open(path), data_key, context_of(recording_id), name=path)
+        return OpenedRecording(SealedFile(self.files.open(path), data_key, context_of(recording_id), name=path))
 
     def export_wav(self, path: str, wrapped_key: bytes, recording_id: UUID, wav: Sink) -> timedelta:
         """Write a recording as WAV into `wav`, front to back; its duration. After an error `wav` is not to be used."""
-        with self.open_recording(path, wrapped_key, recording_id) as sealed, sealed.as_file() as flac:
-            return timedelta(seconds=codec.write_wav(flac, wav, path) / codec.SAMPLE_RATE)
+        with self.open_recording(path, wrapped_key, recording_id) as opened, opened.as_file() as audio:
+            return timedelta(seconds=codec.write_wav(audio, wav, path) / SAMPLE_RATE)
 
     def _anonymous_file(self) -> io.BufferedRandom:
         """A file without a name: gone when this process is, whatever happens."""
         try:
             return tempfile.TemporaryFile(dir=self._workspace)
+        except OSError as error:
+            raise AudioNotEncoded(name=self._workspace, reason=f"{error.strerror}.") from error
+
+    def _write_ending(self, file: io.BufferedRandom, data: bytes) -> None:
+        try:
+            file.write(data)
+            file.flush()
         except OSError as error:
             raise AudioNotEncoded(name=self._workspace, reason=f"{error.strerror}.") from error
 
@@ -130,20 +176,33 @@ class _Hashing:
         return self._hash.digest()
 
 
-def _verify(new: NewFile, data_key: bytes, recording_id: UUID, flac_sha256: bytes, audio: AudioFacts) -> None:
-    """Read the file back from the disk: the same FLAC, and in it the samples that were encoded."""
+def _heard(file: io.BufferedRandom, samples: int, recording_id: UUID) -> bytes:
+    """What a lossy file sounds like, as a hash over its samples: what is read back later must sound the same."""
+    file.seek(0)
+    digest, decoded_bytes = hashlib.sha256(), 0
+    for block in codec.decode(file, str(recording_id)):
+        digest.update(block)
+        decoded_bytes += len(block)
+    if decoded_bytes != samples * codec.STEREO_BYTES:
+        raise SealNotVerified(recording_id=recording_id, part="length")
+    return digest.digest()
+
+
+def _verify(new: NewFile, data_key: bytes, recording_id: UUID, plain_sha256: bytes, pcm_sha256: bytes) -> None:
+    """Read the file back from the disk: the same bytes, and in them the samples that were encoded."""
     try:
-        with SealedFile(new.finish(), data_key, context_of(recording_id), name=new.path) as sealed:
+        sealed = SealedFile(new.finish(), data_key, context_of(recording_id), name=new.path)
+        with sealed:
             digest = hashlib.sha256()
             for offset in range(0, sealed.size, _READ_BYTES):
                 digest.update(sealed.read(offset, _READ_BYTES))
-            if digest.digest() != flac_sha256:
+            if digest.digest() != plain_sha256:
                 raise SealNotVerified(recording_id=recording_id, part="encrypted bytes")
             digest = hashlib.sha256()
-            with sealed.as_file() as flac:
-                for block in codec.decode(flac, new.path):
+            with OpenedRecording(sealed) as opened, opened.as_file() as audio:
+                for block in codec.decode(audio, new.path):
                     digest.update(block)
-            if digest.digest() != audio.pcm_sha256:
+            if digest.digest() != pcm_sha256:
                 raise SealNotVerified(recording_id=recording_id, part="samples")
     except (SealedTruncated, SealedForeign, SealedDamaged) as error:
         raise SealNotVerified(recording_id=recording_id, part="encrypted bytes") from error

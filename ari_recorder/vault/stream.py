@@ -17,8 +17,14 @@ Version 1, as https://c2sp.org/chunked-encryption draws it, with AEAD_AES_256_GC
 The last chunk is always short: that is how the end is known, and a file cut anywhere is noticed. Nonces count, which is
 safe only because a data key encrypts one file, once. The context carries the recording, so a file or a chunk that is
 moved to another recording does not open. Chunk k lies at a known place, so any range is read without the rest.
+
+A part, what is sealed of a call that still goes on, has the same header and full chunks, but never a last one: nobody
+can take it for a whole recording. Its context says where in the recording it begins::
+
+    context = "ari-recorder/part/v1" | 00 | UUID of the recording (16) | number of the part (4) | its first sample (8)
 """
 
+import abc
 import errno
 import hmac
 import io
@@ -50,6 +56,7 @@ BATCH_CHUNKS = 64  # 1 MiB: fewer, larger reads and writes; 16 KiB ones cost a f
 
 _INFO = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\x00"
 _CONTEXT = b"ari-recorder/recording/v1\x00"
+_PART_CONTEXT = b"ari-recorder/part/v1\x00"
 
 
 class Source(Protocol):
@@ -69,6 +76,11 @@ class _Keys(NamedTuple):
 def context_of(recording_id: UUID) -> bytes:
     """What binds a sealed file to its recording."""
     return _CONTEXT + recording_id.bytes
+
+
+def part_context_of(recording_id: UUID, number: int, first_sample: int) -> bytes:
+    """What binds a part to its place in its recording."""
+    return _PART_CONTEXT + recording_id.bytes + number.to_bytes(4, "big") + first_sample.to_bytes(8, "big")
 
 
 def seal(source: Source, sink: Sink, data_key: bytes, context: bytes) -> int:
@@ -100,13 +112,38 @@ def _seal_with_salt(source: Source, sink: Sink, data_key: bytes, context: bytes,
             return (chunk - 1) * CHUNK_BYTES + filled % CHUNK_BYTES
 
 
-class SealedFile:
-    """A sealed file opened for reading anywhere. Every byte it gives has been authenticated.
+class PartSealer:
+    """Encrypts the full chunks of a part one after the other. It counts them itself: no nonce is used twice."""
 
-    Opening compares the commitment (is this the key, is this the recording?) and authenticates the last chunk, which
-    proves the length: a later range need not be read to the end to know that nothing was cut off.
-    For one reader at a time: a scratch buffer is reused.
-    """
+    def __init__(self, data_key: bytes, context: bytes) -> None:
+        salt = os.urandom(SALT_BYTES)
+        self._keys = _derive(data_key, salt, context)
+        self._next = 0
+        self.header = salt + self._keys.commitment
+
+    def seal(self, plain: memoryview) -> memoryview:
+        """`plain` is full chunks; what is to be written after all that was given out before."""
+        count, rest = divmod(len(plain), CHUNK_BYTES)
+        if rest:
+            raise ValueError("a part has full chunks only")
+        sealed = memoryview(bytearray(count * SEALED_CHUNK_BYTES))
+        for i in range(count):
+            nonce = _nonce(self._keys, self._next)
+            self._next += 1
+            piece = plain[i * CHUNK_BYTES : (i + 1) * CHUNK_BYTES]
+            self._keys.cipher.encrypt_into(
+                nonce, piece, None, sealed[i * SEALED_CHUNK_BYTES : (i + 1) * SEALED_CHUNK_BYTES]
+            )
+        return sealed
+
+
+def whole_chunks(sealed_bytes: int) -> int:
+    """How many full chunks a part of that length has; what comes after them was cut off in mid-write."""
+    return max(0, (sealed_bytes - HEADER_BYTES) // SEALED_CHUNK_BYTES)
+
+
+class _Opened(abc.ABC):
+    """Chunks in a file, opened under a data key. For one reader at a time: a scratch buffer is reused."""
 
     def __init__(self, fd: int, data_key: bytes, context: bytes, *, name: str) -> None:
         """Take over `fd`, open for reading: it is closed with this object, and also when opening is refused."""
@@ -121,30 +158,10 @@ class SealedFile:
             if not hmac.compare_digest(self._keys.commitment, header[SALT_BYTES:]):
                 raise SealedForeign(name=name)
             self._scratch = bytearray()
-            self._decrypt(self._chunks - 1, memoryview(bytearray(self.size % CHUNK_BYTES)))
+            self._prove()
         except BaseException:
             self._file.close()
             raise
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Up to `length` plain bytes from `offset`; fewer only where the recording ends."""
-        if offset < 0 or length < 0:
-            raise ValueError("offset and length are not negative")
-        end = min(offset + length, self.size)
-        if offset >= end:
-            return b""
-        first = offset // CHUNK_BYTES
-        start = first * CHUNK_BYTES
-        last = (end - 1) // CHUNK_BYTES
-        plain = memoryview(bytearray(min((last + 1) * CHUNK_BYTES, self.size) - start))
-        for chunk in range(first, last + 1, BATCH_CHUNKS):
-            begin = chunk * CHUNK_BYTES - start
-            self._decrypt(chunk, plain[begin : begin + BATCH_CHUNKS * CHUNK_BYTES])
-        return bytes(plain[offset - start : end - start])
-
-    def as_file(self) -> io.BufferedReader:
-        """The plain bytes as an ordinary seekable file. Closing it leaves this object open."""
-        return io.BufferedReader(_PlainBytes(self), buffer_size=4 * CHUNK_BYTES)
 
     def close(self) -> None:
         self._file.close()
@@ -155,13 +172,13 @@ class SealedFile:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    @abc.abstractmethod
     def _measure(self) -> tuple[int, int]:
         """Plain size and number of chunks, from the length of the file alone."""
-        full, rest = divmod(self.sealed_bytes - HEADER_BYTES, SEALED_CHUNK_BYTES)
-        # Less than a tag after the last full chunk: the short chunk is not there. `full` is negative without a header.
-        if full < 0 or rest < TAG_BYTES or full >= MAX_CHUNKS:
-            raise SealedTruncated(name=self.name, size=self.sealed_bytes)
-        return full * CHUNK_BYTES + rest - TAG_BYTES, full + 1
+
+    @abc.abstractmethod
+    def _prove(self) -> None:
+        """What more is asked of a file before it is read."""
 
     def _decrypt(self, first: int, plain: memoryview) -> None:
         """Fill `plain` from chunk `first` on. It ends where a chunk ends."""
@@ -191,9 +208,67 @@ class SealedFile:
             done += count
 
 
+class SealedPart(_Opened):
+    """A part opened for reading, chunk by chunk. `size` is that of its full chunks."""
+
+    def chunk(self, number: int) -> bytes:
+        """The plain bytes of one chunk. SealedDamaged when they are not what was sealed."""
+        plain = bytearray(CHUNK_BYTES)
+        self._decrypt(number, memoryview(plain))
+        return bytes(plain)
+
+    def _measure(self) -> tuple[int, int]:
+        if self.sealed_bytes < HEADER_BYTES:
+            raise SealedTruncated(name=self.name, size=self.sealed_bytes)
+        count = whole_chunks(self.sealed_bytes)
+        return count * CHUNK_BYTES, count
+
+    def _prove(self) -> None:
+        pass  # each chunk speaks for itself; there is no last one
+
+
+class SealedFile(_Opened):
+    """A sealed file opened for reading anywhere. Every byte it gives has been authenticated.
+
+    Opening compares the commitment (is this the key, is this the recording?) and authenticates the last chunk, which
+    proves the length: a later range need not be read to the end to know that nothing was cut off.
+    """
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to `length` plain bytes from `offset`; fewer only where the recording ends."""
+        if offset < 0 or length < 0:
+            raise ValueError("offset and length are not negative")
+        end = min(offset + length, self.size)
+        if offset >= end:
+            return b""
+        first = offset // CHUNK_BYTES
+        start = first * CHUNK_BYTES
+        last = (end - 1) // CHUNK_BYTES
+        plain = memoryview(bytearray(min((last + 1) * CHUNK_BYTES, self.size) - start))
+        for chunk in range(first, last + 1, BATCH_CHUNKS):
+            begin = chunk * CHUNK_BYTES - start
+            self._decrypt(chunk, plain[begin : begin + BATCH_CHUNKS * CHUNK_BYTES])
+        return bytes(plain[offset - start : end - start])
+
+    def as_file(self, size: int | None = None) -> io.BufferedReader:
+        """The plain bytes, or the first `size` of them, as a seekable file. Closing it leaves this object open."""
+        return io.BufferedReader(_PlainBytes(self, self.size if size is None else size), buffer_size=4 * CHUNK_BYTES)
+
+    def _measure(self) -> tuple[int, int]:
+        full, rest = divmod(self.sealed_bytes - HEADER_BYTES, SEALED_CHUNK_BYTES)
+        # Less than a tag after the last full chunk: the short chunk is not there. `full` is negative without a header.
+        if full < 0 or rest < TAG_BYTES or full >= MAX_CHUNKS:
+            raise SealedTruncated(name=self.name, size=self.sealed_bytes)
+        return full * CHUNK_BYTES + rest - TAG_BYTES, full + 1
+
+    def _prove(self) -> None:
+        self._decrypt(self._chunks - 1, memoryview(bytearray(self.size % CHUNK_BYTES)))
+
+
 class _PlainBytes(io.RawIOBase):
-    def __init__(self, sealed: SealedFile) -> None:
+    def __init__(self, sealed: SealedFile, size: int) -> None:
         self._sealed = sealed
+        self._size = size
         self._position = 0
 
     def readable(self) -> bool:
@@ -204,13 +279,13 @@ class _PlainBytes(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         view = memoryview(buffer).cast("B")
-        data = self._sealed.read(self._position, len(view))
+        data = self._sealed.read(self._position, min(len(view), max(self._size - self._position, 0)))
         view[: len(data)] = data
         self._position += len(data)
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._sealed.size}[whence]
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         if base + offset < 0:
             raise ValueError("there is nothing before the start of a file")
         self._position = base + offset

@@ -7,10 +7,11 @@ import sys
 import tempfile
 import tracemalloc
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
+from uuid import UUID
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ from hypothesis import strategies as st
 
 from ari_recorder.domain.errors import AudioNotEncoded, AudioUnreadable, SpoolFileRefused
 from ari_recorder.vault import codec
-from ari_recorder.vault.codec import AudioFacts
+from ari_recorder.vault.captured import Captured
+from ari_recorder.vault.codec import AudioFacts, Codec
+from ari_recorder.vault.parts import Part, Parts
 from tests.vault import sln
 
 BLOCK = 64_000  # samples read at once: the awkward lengths lie round it
@@ -32,8 +35,22 @@ def flac(tmp_path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
+class NoParts:
+    def of(self, _: UUID) -> tuple[Part, ...]:
+        return ()
+
+
+def encode_files(
+    caller: Path, agent: Path, flac: IO[bytes], silent: Sequence[codec.Span] = (), kept_as: Codec = Codec.FLAC
+) -> AudioFacts:
+    """Of files that hold everything: nothing of them was sealed before."""
+    no_parts = cast(Parts, NoParts())
+    with Captured(no_parts, UUID(int=1), caller, agent) as captured:
+        return codec.encode(captured, flac, silent, kept_as)
+
+
 def encode(folder: Path, flac: IO[bytes], caller: sln.Samples, agent: sln.Samples) -> AudioFacts:
-    facts = codec.encode(sln.write(folder / "caller.sln", caller), sln.write(folder / "agent.sln", agent), flac)
+    facts = encode_files(sln.write(folder / "caller.sln", caller), sln.write(folder / "agent.sln", agent), flac)
     flac.seek(0)
     return facts
 
@@ -57,7 +74,7 @@ def test_every_sample_comes_back_on_its_own_side(tmp_path: Path, flac: IO[bytes]
 def test_what_is_to_be_silent_is_silent_on_both_sides_and_nothing_else(tmp_path: Path, flac: IO[bytes]) -> None:
     caller, agent = sln.noise(20, 9000, seed=1), sln.noise(18, 3000, seed=2)
     spans = [(timedelta(seconds=7.5), timedelta(seconds=8.5)), (timedelta(seconds=17), timedelta(seconds=20))]
-    facts = codec.encode(sln.write(tmp_path / "c", caller), sln.write(tmp_path / "a", agent), flac, spans)
+    facts = encode_files(sln.write(tmp_path / "c", caller), sln.write(tmp_path / "a", agent), flac, spans)
     flac.seek(0)
     for heard, said in zip(sides(flac), (caller, np.pad(agent, (0, 16_000))), strict=True):
         kept = said.copy()
@@ -73,7 +90,7 @@ def test_whatever_bytes_the_files_hold_come_back(tmp_path: Path, caller: bytes, 
     (tmp_path / "c").write_bytes(caller)
     (tmp_path / "a").write_bytes(agent)
     with tempfile.TemporaryFile(dir=tmp_path) as flac:
-        facts = codec.encode(tmp_path / "c", tmp_path / "a", flac)
+        facts = encode_files(tmp_path / "c", tmp_path / "a", flac)
         if facts.samples:
             flac.seek(0)
             left, right = sides(flac)
@@ -110,13 +127,13 @@ def test_the_shorter_side_is_filled_up_with_silence(
 
 def test_half_a_sample_at_the_end_is_dropped_and_told(tmp_path: Path, flac: IO[bytes]) -> None:
     (tmp_path / "c").write_bytes(sln.tone(440, 1).tobytes() + b"\x01")
-    facts = codec.encode(tmp_path / "c", sln.write(tmp_path / "a", sln.tone(600, 1)), flac)
+    facts = encode_files(tmp_path / "c", sln.write(tmp_path / "a", sln.tone(600, 1)), flac)
     assert (facts.caller.half_sample, facts.agent.half_sample) == (True, False)
     assert facts.samples == facts.caller.samples == 8000
 
 
 def test_a_missing_side_is_silence_and_the_facts_say_so(tmp_path: Path, flac: IO[bytes]) -> None:
-    facts = codec.encode(sln.write(tmp_path / "c", sln.tone(440, 1)), tmp_path / "none", flac)
+    facts = encode_files(sln.write(tmp_path / "c", sln.tone(440, 1)), tmp_path / "none", flac)
     flac.seek(0)
     left, right = sides(flac)
     assert np.array_equal(left, sln.tone(440, 1))
@@ -172,7 +189,7 @@ def test_memory_does_not_grow_with_the_call(tmp_path: Path) -> None:
         agent = sln.write(tmp_path / "a", sln.noise(seconds, seed=2))
         with tempfile.TemporaryFile(dir=tmp_path) as flac:
             tracemalloc.start()
-            codec.encode(caller, agent, flac)
+            encode_files(caller, agent, flac)
             flac.seek(0)
             for _ in codec.decode(flac, "test"):
                 pass
@@ -191,7 +208,7 @@ def test_a_link_a_pipe_and_a_folder_in_the_spool_are_not_read(tmp_path: Path, fl
     (tmp_path / "folder").mkdir()
     for name in ("link", "pipe", "folder"):
         with pytest.raises(SpoolFileRefused, match=name):
-            codec.encode(good, tmp_path / name, flac)
+            encode_files(good, tmp_path / name, flac)
 
 
 @pytest.mark.parametrize("limit", [100, 5000, 100_000])
@@ -199,13 +216,14 @@ def test_a_full_spool_is_an_error_and_never_a_short_recording(tmp_path: Path, li
     """A limit on file size stands for a full tmpfs; in a process of its own because it holds for all files."""
     sln.write(tmp_path / "c", sln.noise(20))
     program = (
-        "import resource, sys, tempfile; from pathlib import Path; from ari_recorder.vault import codec\n"
+        "import resource, sys, tempfile; from pathlib import Path; from tests.vault.test_codec import encode_files\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
         "folder = Path(sys.argv[1])\n"
-        "with tempfile.TemporaryFile(dir=folder) as flac: codec.encode(folder / 'c', folder / 'c', flac)\n"
+        "with tempfile.TemporaryFile(dir=folder) as flac: encode_files(folder / 'c', folder / 'c', flac)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
