@@ -31,7 +31,6 @@ from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.store import RETRY
-from ari_recorder.services.sweep import Sweep
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.storage.journal import Journal
@@ -88,12 +87,13 @@ async def _service(config: Config) -> AsyncIterator[None]:
             usable = asyncio.Event()
             await _try_to_migrate(database, usable)
             recorder = _recorder(config, spool, files, keyring, journal, database)
-            sweep = _sweep(config, database, files)
+            sweep = connect.sweep(config, database)
             stack.push_async_callback(recorder.aclose)
             await stack.enter_async_context(jobs)
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
             jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
             jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
+            jobs.start("sweep-watch", sweep.watch)
             jobs.start("keys", supply.run)
             jobs.start("decide", recorder.decide)
             jobs.start("spool-watch", recorder.watch_spool)
@@ -190,13 +190,4 @@ def _recorder(
         pbx_name=config.pbx.system_name,
         heartbeat_seconds=config.capture.heartbeat_seconds,
         growth_deadline_seconds=config.capture.growth_deadline_seconds,
-    )
-
-
-def _sweep(config: Config, database: Database, files: VaultFiles) -> Sweep:
-    return Sweep(
-        database=database,
-        files=files,
-        rules=connect.rules(config),
-        every=timedelta(seconds=config.retention.sweep_every_seconds),
     )

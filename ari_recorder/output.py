@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     from ari_recorder.services.findings import Finding
     from ari_recorder.services.ledger import DayLedger
     from ari_recorder.services.listen import Details, Line
-    from ari_recorder.services.sweep import Doomed, Swept
 
 
 _WHOLE = frozenset({"started", "entered", "length", "talk", "heard", "id", "uniqueid"})
 # Commands take the beginning of an id. Among ten thousand recordings, two share so much of it with a chance of 1 %.
-_SHORT_ID = 8
+SHORT_ID = 8
 
 
 class Progress(Protocol):
@@ -138,7 +137,7 @@ def write_recordings(lines: "Sequence[Line]") -> None:
                 ", ".join(line.agents),
                 line.state,
                 "threat" if line.flagged else "",
-                str(line.id)[:_SHORT_ID],
+                str(line.id)[:SHORT_ID],
             )
             for line in lines
         ],
@@ -176,20 +175,6 @@ def write_ledger(ledger: "DayLedger") -> None:
     sys.stdout.write(f"{ledger.day}: {len(ledger.rows)} calls" + (f": {totals}" if totals else "") + "\n")
     if not ledger.reaches_back:
         write_trouble(f"queue_log does not reach back to the beginning of {ledger.day}: calls may be missing here")
-
-
-def write_doomed(doomed: "Sequence[Doomed]") -> None:
-    write_table(
-        ("started", "queue", "because of", "id"),
-        [(local(one.started_at), one.queue, one.because, str(one.recording_id)[:_SHORT_ID]) for one in doomed],
-    )
-    sys.stdout.write(f"{len(doomed)} due; nothing was destroyed\n")
-
-
-def write_swept(swept: "Swept") -> None:
-    sys.stdout.write(f"{swept.erased} destroyed, {swept.forgotten_calls} calls without recordings forgotten\n")
-    for recording_id in swept.failed:
-        write_trouble(f"the file of recording {recording_id} could not be removed; its key is gone, it is tried again")
 
 
 def _flat(details: "Details") -> Iterator[tuple[str, object]]:

@@ -15,7 +15,7 @@ import pytest
 from ari_recorder import config
 from ari_recorder.config import Config
 from ari_recorder.domain.retention import StoredState
-from ari_recorder.storage import recordings
+from ari_recorder.storage import erasing
 from ari_recorder.storage.db import Database
 from tests.command import FAILED, FINE, FOUND, USAGE, ari
 from tests.site import LENGTH, NAME, NUMBER, QUEUE, Recorded, prepare, record
@@ -102,7 +102,7 @@ async def test_the_caller_is_shown_only_when_asked_for(site: Config, recorded: R
     assert closed.json["caller"] is None
     assert closed.json["members"][0]["interface"] == "PJSIP/1001"
     assert closed.json["marks"][0]["kind"] == "threat"
-    assert closed.json["kept_because"] == "P3M of queue advice"
+    assert closed.json["kept_because"] == "P3M of queue advice, and P14D for a flag nobody decided on"
     assert NUMBER not in closed.out
     assert "wrapped_key" not in closed.out
     opened = await ari("recordings", "show", recorded.recording_id, "--with-caller", "--json", "--config", site.source)
@@ -179,7 +179,7 @@ async def test_an_erased_recording_cannot_be_exported_and_says_why(
     site: Config, database: Database, recorded: Recorded, tmp_path: Path
 ) -> None:
     async with database.transaction() as conn:
-        await recordings.begin_erasing(conn, [recorded.recording_id], "P3M of queue advice", datetime.now(UTC))
+        await erasing.begin_erasing(conn, [recorded.recording_id], "P3M of queue advice", datetime.now(UTC))
     answer = await ari("recordings", "export", recorded.recording_id, tmp_path / "a.wav", "--config", site.source)
     assert answer.code == FAILED
     assert "was destroyed (P3M of queue advice)" in answer.err
@@ -252,16 +252,19 @@ async def test_a_dry_sweep_shows_what_is_due_and_destroys_nothing(
     assert dry.code == FINE, dry.err
     (due,) = dry.json["due"]
     assert due["recording_id"] == str(old.recording_id)
-    assert due["because"] == "P3M of queue advice"
+    assert due["because"] == "P3M of queue advice, and P14D for a flag nobody decided on"
     assert len(list(site.storage.vault.glob("*/*/*/*.sealed"))) == 2
     text = await ari("sweep", "--dry-run", "--config", site.source)
     assert str(old.recording_id)[:8] in text.out.split()
     done = await ari("sweep", "--json", "--config", site.source)
     assert done.code == FINE, done.err
-    assert done.json == {"dry_run": False, "erased": 1, "failed": [], "forgotten_calls": 0}
+    swept = done.json
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(swept.pop("last_success"))) < timedelta(minutes=1)
+    assert swept == {"dry_run": False, "erased": 1, "failed": [], "forgotten_calls": 0}
     assert len(list(site.storage.vault.glob("*/*/*/*.sealed"))) == 1
     again = await ari("sweep", "--dry-run", "--json", "--config", site.source)
     assert again.json["due"] == []
+    assert (again.json["newest_run"]["state"], again.json["newest_run"]["erased"]) == ("done", 1)
     assert len((await ari("recordings", "list", "--json", "--config", site.source)).json) == 2
 
 
@@ -272,7 +275,7 @@ async def test_a_sweep_that_cannot_remove_a_file_is_1_and_names_it(site: Config,
     sealed.mkdir()
     answer = await ari("sweep", "--config", site.source)
     assert answer.code == FAILED
-    assert f"the file of recording {old.recording_id} could not be removed" in answer.err
+    assert f"a file of recording {old.recording_id} could not be removed" in answer.err
     sealed.rmdir()
     again = await ari("sweep", "--json", "--config", site.source)
     assert again.json["erased"] == 1

@@ -5,7 +5,6 @@ Imports are where they are needed, so that `--help` answers at once. A family of
 """
 
 import asyncio
-import dataclasses
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from ari_recorder.cli import retention
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -38,6 +38,8 @@ app = typer.Typer(
 )
 recordings = typer.Typer(help="Find, show and export recordings.", no_args_is_help=True)
 app.add_typer(recordings, name="recordings")
+app.command("sweep")(retention.sweep)
+app.add_typer(retention.policy, name="policy")
 
 
 def main() -> None:
@@ -132,7 +134,8 @@ def show_recording(
             async with connect.ready_database(settings) as database:
                 recording_id = await listen.identify(database, wanted)
                 keyring = connect.keyring(settings) if with_caller else None
-                return await listen.show(database, recording_id, connect.rules(settings), keyring)
+                policy = await connect.policies(settings, database).in_force()
+                return await listen.show(database, recording_id, policy, keyring)
 
         details = wait_for(ask())
         if json:
@@ -199,35 +202,3 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
             write_ledger(found)
         if found.count(LedgerState.UNEXPLAINED):
             raise typer.Exit(Exit.FOUND)
-
-
-@app.command()
-def sweep(
-    config: ConfigOption = DEFAULT_CONFIG,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is due, and by which rule.")] = False,
-    json: JsonOption = False,
-) -> None:
-    """Destroy now what is due; the running service does it by itself every retention.sweep_every_seconds."""
-    from ari_recorder.output import working, write_doomed, write_json, write_swept
-
-    with troubles_told(json=json):
-        settings = load(config)
-        from ari_recorder.services import connect
-        from ari_recorder.services.sweep import Doomed, Swept
-
-        async def ask() -> tuple[Doomed, ...] | Swept:
-            async with connect.ready_database(settings) as database:
-                sweeper = connect.sweep(settings, database)
-                now = datetime.now(UTC)
-                return await (sweeper.preview(now) if dry_run else sweeper.run_once(now))
-
-        with working("sweeping", hidden=json):
-            done = wait_for(ask())
-        if isinstance(done, Swept):
-            write_json({"dry_run": False, **dataclasses.asdict(done)}) if json else write_swept(done)
-            if done.failed:
-                raise typer.Exit(Exit.FAILED)
-        elif json:
-            write_json({"dry_run": True, "due": done})
-        else:
-            write_doomed(done)

@@ -236,6 +236,21 @@ class Retention(Section):
     sweep_every_seconds: float = Field(
         default=600, ge=1, le=3600, description="How often the service looks for recordings that are due."
     )
+    sweep_at_most_per_second: float = Field(
+        default=2000,
+        ge=1,
+        le=100_000,
+        description="How many recordings a second it destroys at most, so that live calls do not notice.",
+    )
+    undecided_grace: Annotated[str, AfterValidator(_retention)] = Field(
+        default="P14D",
+        description="How much longer a call is kept that an agent flagged and no supervisor decided on. "
+        "Then it is destroyed.",
+    )
+    backups_kept: Annotated[str, AfterValidator(_retention)] = Field(
+        default="P30D",
+        description="How long your backups of vault and database are kept. Certificates of destruction say so.",
+    )
 
 
 class Log(Section):

@@ -514,6 +514,92 @@ class PeriodRefused(Invalid):
     code = "period_refused"
 
 
+class PolicyNotProposed(Conflict):
+    """Version {version} of the retention rules does not wait to be confirmed. `ari-recorder policy show` tells which
+    does.
+    """
+
+    code = "policy_not_proposed"
+
+
+class ClockJumped(Conflict):
+    """Nothing was destroyed, for it may not be the time it seems: {because}. Set the clock right; if it is right,
+    say so with `ari-recorder sweep --confirm-time`.
+    """
+
+    code = "clock_jumped"
+
+
+class ClocksDiffer(Conflict):
+    """It cannot be confirmed what time it is: {because}. Set the one that is wrong right."""
+
+    code = "clocks_differ"
+
+
+class HoldTextRefused(Invalid):
+    """The {field} is not taken: {reason}."""
+
+    code = "hold_text_refused"
+
+
+class ReviewDateRefused(Invalid):
+    """The review day {review_on} is not taken: it wants to be ahead, and at most twelve months ({latest})."""
+
+    code = "review_date_refused"
+
+
+class HoldUnknown(NotFound):
+    """There is no hold {hold_id}. `ari-recorder holds list` shows those there are."""
+
+    code = "hold_unknown"
+
+
+class HoldReleased(Conflict):
+    """The hold {hold_id} was released on {released_on}. Place a new one, if the recordings are still there."""
+
+    code = "hold_released"
+
+
+class ReleaseDestroys(Conflict):
+    """Without it {count} recordings would be destroyed by the next sweep. Look at them with --dry-run; if that is
+    meant, repeat it with --yes.
+    """
+
+    code = "release_destroys"
+
+
+class CallNotOver(Conflict):
+    """The call of recording {recording_id} is not over yet, and its caller may still say no. Try again after it."""
+
+    code = "call_not_over"
+
+
+class NotFlagged(Conflict):
+    """No agent flagged the call of recording {recording_id}: there is nothing to decide. Place a hold, if it is to be
+    kept.
+    """
+
+    code = "not_flagged"
+
+
+class FreezeUnknown(NotFound):
+    """There is no freeze {freeze_id}. `ari-recorder freezes list` shows those there are."""
+
+    code = "freeze_unknown"
+
+
+class FreezeClosed(Conflict):
+    """The freeze {freeze_id} was closed on {closed_on}. Open a new one, if the recordings are still there."""
+
+    code = "freeze_closed"
+
+
+class CertificateUnknown(NotFound):
+    """There is no certificate of {subject}. `ari-recorder certificates list` shows those there are."""
+
+    code = "certificate_unknown"
+
+
 # --- the ledger ---
 
 

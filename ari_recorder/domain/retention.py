@@ -15,11 +15,20 @@ day in Helsinki: its clocks change at 03:00 and 04:00. The time zone data are th
 
 What is due is computed when the sweep looks, and not stored with the recording: the rule in force now is the rule,
 for old recordings too, and a preview, the sweep and the date shown to people cannot differ.
+
+Four things keep a recording longer, the first that holds is the reason:
+
+    a hold                      until somebody releases it (domain/holds.py)
+    an open subject request     until it is closed (domain/holds.py)
+    a flag nobody decided on    a grace period more, counted from the last day of the ordinary one, and not a day longer
+    rules not confirmed         as long as either the rules in force or the proposed ones say
+
+Rules are proposed when a change of the configuration would destroy recordings at once: a slip of the pen must not.
 """
 
 import re
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -27,6 +36,7 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from ari_recorder.domain.errors import PeriodRefused
+from ari_recorder.domain.holds import Freeze, Hold
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 
@@ -81,11 +91,16 @@ class Period:
         return clamped + timedelta(days=self.days)
 
 
+# How long a flagged call waits for a supervisor's decision beyond its ordinary period, unless the site says otherwise.
+USUAL_GRACE = Period(text="P14D", months=0, days=14)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """The period of each queue, as configured now."""
+    """The period of each queue, and the grace period of flagged calls nobody decided on."""
 
     queues: Mapping[str, Period]
+    undecided_grace: Period = USUAL_GRACE
 
     def __post_init__(self) -> None:
         if not self.queues:
@@ -103,20 +118,40 @@ class Rules:
         longest = max(self.queues.values(), key=lambda candidate: candidate.after(began))
         return longest, f"{longest.text}, the longest period, for queue {queue} is not configured"
 
+    def last_day(self, queue: str, began: date, *, undecided: bool) -> date:
+        """The last day on which a recording that began on this day is kept by its period."""
+        ordinary = self.of(queue, began)[0].after(began)
+        return self.undecided_grace.after(ordinary) if undecided else ordinary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules in force with their version, and those that wait for a person to confirm them."""
+
+    rules: Rules
+    version: int = 0
+    proposed: Rules | None = None
+
+    @property
+    def all_rules(self) -> tuple[Rules, ...]:
+        return (self.rules,) if self.proposed is None else (self.rules, self.proposed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The facts of a recording that its retention depends on."""
+    """The facts of a recording that its retention depends on. `undecided`: flagged, and no supervisor decided yet."""
 
     queue: str
     started_at: datetime
+    undecided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """`until`: the moment it becomes due. Its local date is the date shown as that of its destruction."""
+    """`until`: the moment it becomes due, None while a hold or a request keeps it. Its local date is the date shown as
+    that of its destruction."""
 
-    until: datetime
+    until: datetime | None
     because: str
 
 
@@ -125,28 +160,58 @@ class Erase:
     because: str
 
 
-def decide(recording: Kept, rules: Rules, now: datetime) -> Keep | Erase:
+def decide(
+    recording: Kept, policy: Policy, holds: Collection[Hold], requests: Collection[Freeze], now: datetime
+) -> Keep | Erase:
+    """`holds` and `requests` are those of this recording; what was released or closed does not count."""
+    for hold in holds:
+        if hold.released_at is None:
+            return Keep(until=None, because=f"a hold ({hold.reference}), to be reviewed on {hold.review_on}")
+    for request in requests:
+        if request.closed_at is None:
+            return Keep(until=None, because=f"an open request ({request.reference})")
     began = local_day(recording.started_at)
-    period, because = rules.of(recording.queue, began)
-    until = midnight(period.after(began) + timedelta(days=1))
-    return Erase(because=because) if until <= now else Keep(until=until, because=because)
+    last_days = [rules.last_day(recording.queue, began, undecided=recording.undecided) for rules in policy.all_rules]
+    until = midnight(max(last_days) + timedelta(days=1))
+    because = _because(recording, policy.rules, began)
+    if until <= now:
+        return Erase(because=because)
+    if last_days[0] != max(last_days) and policy.proposed is not None:
+        because = f"{_because(recording, policy.proposed, began)}, proposed and not confirmed"
+    return Keep(until=until, because=because)
 
 
-def due_before(queue: str, rules: Rules, now: datetime) -> datetime:
-    """What began before this moment is due now, all else is kept: the same decision for a whole queue."""
+def _because(recording: Kept, rules: Rules, began: date) -> str:
+    _, because = rules.of(recording.queue, began)
+    if recording.undecided:
+        because = f"{because}, and {rules.undecided_grace.text} for a flag nobody decided on"
+    return because
+
+
+def due_before(queue: str, policy: Policy, now: datetime, *, undecided: bool = False) -> datetime:
+    """What began before this moment and is not held is due now, all else is kept: the decision for a whole queue."""
+    return min(_due_before(queue, rules, now, undecided) for rules in policy.all_rules)
+
+
+def _due_before(queue: str, rules: Rules, now: datetime, undecided: bool) -> datetime:
     today = local_day(now)
     # A guess within days of the answer: an average month has 30.44 days.
     period, _ = rules.of(queue, today)
-    day = today - timedelta(days=round(period.months * 30.44) + period.days)
-    while _over(queue, rules, day, today):
+    grace = rules.undecided_grace
+    months = period.months + (grace.months if undecided else 0)
+    days = period.days + (grace.days if undecided else 0)
+    day = today - timedelta(days=round(months * 30.44) + days)
+    while rules.last_day(queue, day, undecided=undecided) < today:
         day += timedelta(days=1)
-    while not _over(queue, rules, day - timedelta(days=1), today):
+    while not rules.last_day(queue, day - timedelta(days=1), undecided=undecided) < today:
         day -= timedelta(days=1)
     return midnight(day)
 
 
-def _over(queue: str, rules: Rules, began: date, today: date) -> bool:
-    return rules.of(queue, began)[0].after(began) < today
+def whole_day_due(day: date, policy: Policy, now: datetime) -> bool:
+    """Would every recording that began on this day be due, whatever its queue? Holds and flags are not asked."""
+    nowhere = ""  # the queue nobody configured goes by the longest period
+    return all(rules.last_day(nowhere, day, undecided=False) < local_day(now) for rules in policy.all_rules)
 
 
 def local_day(moment: datetime) -> date:

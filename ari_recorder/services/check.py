@@ -17,7 +17,7 @@ from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.errors import KeyringLocked, KeyringMissing, PeriodRefused, RecorderError, SpoolUnusable
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.domain.evidence import Sound
-from ari_recorder.services import check_pbx, connect
+from ari_recorder.services import check_pbx, check_retention, connect
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
 from ari_recorder.services.keys import FEW_DAYS, days_left
 from ari_recorder.storage import migrate
@@ -59,10 +59,13 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
     if not (config.database.dsn or config.database.dsn_file) and not config.storage.database.exists():
         yield ok(Area.DATABASE, "there is no database yet; the first start makes one in storage.state")
         return
+    sweeping: list[Finding] = []
     try:
         async with connect.database(config) as database:
             await database.check()
             missing = await migrate.missing(database)
+            if not missing:
+                sweeping = await check_retention.check(database, datetime.now(UTC))
     except (RecorderError, ConfigError) as error:
         yield fail(Area.DATABASE, str(error), "Recording goes on without it, listening and the ledger do not")
         return
@@ -70,6 +73,8 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
         yield ok(Area.DATABASE, f"{database.name}: reachable; the next start brings it up to date ({missing} step(s))")
     else:
         yield ok(Area.DATABASE, f"{database.name}: reachable and up to date")
+    for finding in sweeping:
+        yield finding
 
 
 def _configuration(config: Config) -> Iterator[Finding]:

@@ -9,10 +9,13 @@ from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config
 from ari_recorder.domain.errors import DatabaseNotReady, TlsUnusable
 from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.policy import Policies
 from ari_recorder.services.sweep import Sweep
 from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
+from ari_recorder.vault.copies import Copies
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
@@ -62,15 +65,24 @@ async def ready_database(config: Config) -> AsyncIterator[Database]:
 
 def rules(config: Config) -> Rules:
     """The retention of each queue. PeriodRefused names the period that is none."""
-    return Rules(queues={queue.name: Period.parse(queue.retention) for queue in config.queues})
+    return Rules(
+        queues={queue.name: Period.parse(queue.retention) for queue in config.queues},
+        undecided_grace=Period.parse(config.retention.undecided_grace),
+    )
+
+
+def policies(config: Config, opened: Database) -> Policies:
+    return Policies(opened, rules(config))
 
 
 def sweep(config: Config, opened: Database) -> Sweep:
     return Sweep(
         database=opened,
-        files=VaultFiles(config.storage.vault),
-        rules=rules(config),
+        copies=Copies(config.storage.vault),
+        policies=policies(config, opened),
+        clocks=Clocks(),
         every=timedelta(seconds=config.retention.sweep_every_seconds),
+        at_most=config.retention.sweep_at_most_per_second,
     )
 
 

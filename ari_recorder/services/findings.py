@@ -19,6 +19,7 @@ class Area(StrEnum):
     KEYS = "keys"
     VAULT = "vault"
     DATABASE = "database"
+    RETENTION = "retention"
     QUEUE_LOG = "queue_log"
 
 

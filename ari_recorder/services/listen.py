@@ -20,9 +20,9 @@ from ari_recorder.domain.events import Party
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.recordings import EndReason, StartedBy
-from ari_recorder.domain.retention import Keep, Kept, Rules, StoredState, decide, midnight
+from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
 from ari_recorder.services.record import open_caller
-from ari_recorder.storage import calls, recordings
+from ari_recorder.storage import calls, holds, recordings
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.recordings import Sides, StoredRecording
@@ -63,7 +63,7 @@ class Line:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
     """A recording and its call. `caller` is None unless it was asked for, or when it is gone; `keep_until` is None when
-    the recording is due or gone."""
+    the recording is due or gone, and while something keeps it whose end nobody knows."""
 
     id: UUID
     call_id: UUID
@@ -126,10 +126,13 @@ async def identify(database: Database, wanted: str) -> UUID:
     return found[0]
 
 
-async def show(database: Database, recording_id: UUID, rules: Rules, keyring: Keyring | None) -> Details:
+async def show(database: Database, recording_id: UUID, policy: Policy, keyring: Keyring | None) -> Details:
     """With a keyring the caller's number and name are opened too."""
     recording, call = await _get(database, recording_id)
-    kept = decide(Kept(queue=recording.queue, started_at=recording.started_at), rules, datetime.now(UTC))
+    async with database.transaction() as conn:
+        keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
+    facts = Kept(queue=recording.queue, started_at=recording.started_at, undecided=call.undecided)
+    kept = decide(facts, policy, keeping.holds, keeping.freezes, datetime.now(UTC))
     caller = None
     if keyring is not None and call.personal is not None:
         caller = open_caller(keyring, call.id, call.personal.sealed)

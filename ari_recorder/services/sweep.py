@@ -1,36 +1,45 @@
-"""The sweep destroys the recordings that are due, in steps that can each be repeated. The rule: domain/retention.py.
+"""The sweep destroys the recordings that are due. The rule: domain/retention.py; the steps of each: services/erase.py.
 
-    sealed ─(1)─► erasing ─(2)─► key gone ─(3)─► file gone ─(4)─► erased, and the call forgotten with its last one
+    finish what is erasing ─► is it the time? ─► the rules ─► queue after queue ─► calls without recordings
+      ─► certificates ─► day keys ─► reminders
 
-Each number is a transaction that is committed, or a file that is gone, before the next begins. Whatever ends the
-service between two of them, the next sweep finds the recording `erasing` and goes on. The key goes first, for without
-it the file is noise, wherever a copy of it may be. Only what is gone is called erased.
+What is `erasing` is finished whatever the clock says: that was decided before. All else waits when time moved
+implausibly (domain/clock.py), until the clock is right again or a person has confirmed it.
 
 Several services may sweep at once: what one has locked the other passes over, and each change of state has one winner.
-A file that cannot be removed keeps its recording `erasing`; it is told, tried again with every sweep, and stops no
-other.
+Each run is a row of `sweep_run`; when none succeeded for six hours, an alarm says so.
 Calls without recordings are forgotten by the same rule.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
-from ari_recorder.domain.retention import Erase, Kept, Rules, decide, due_before
-from ari_recorder.storage import calls, recordings
+from ari_recorder.domain.clock import apart, booted_at, implausible
+from ari_recorder.domain.errors import ClockJumped, ClocksDiffer
+from ari_recorder.domain.retention import Erase, Kept, Policy, decide
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.erase import BATCH, Eraser
+from ari_recorder.services.policy import Night, Policies, bounds_of
+from ari_recorder.storage import calls, erasing, sweeps
 from ari_recorder.storage.db import Connection, Database
-from ari_recorder.storage.recordings import Due, Key
-from ari_recorder.vault.files import VaultFiles
+from ari_recorder.storage.erasing import Due
+from ari_recorder.storage.recordings import Key
+from ari_recorder.storage.sweeps import Run, SweepState
+from ari_recorder.vault.copies import Copies
 
 log = structlog.get_logger(__name__)
 
-# Small enough that a transaction takes milliseconds and nobody waits behind it.
-_BATCH = 200
+# Purging has to happen within the hour; after six, somebody has to look.
+OVERDUE = timedelta(hours=6)
+_WATCH_EVERY = timedelta(minutes=10)
+# What is done after the recordings: certificates, day keys, reminders.
+Chore = Callable[[Policy, datetime], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,129 +61,188 @@ class Swept:
     forgotten_calls: int
 
 
-class Sweep:
-    """`run` is the service's job, `run_once` one sweep, `preview` what one would do."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """The newest run, which may be going on, and when one last succeeded."""
 
-    def __init__(self, *, database: Database, files: VaultFiles, rules: Rules, every: timedelta) -> None:
+    newest: Run | None
+    last_success: datetime | None
+
+
+class Sweep:
+    """`run` is the service's job, `run_once` one sweep, `preview` and `nights` what one would do."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        copies: Copies,
+        policies: Policies,
+        clocks: Clocks,
+        every: timedelta,
+        at_most: float,
+        chores: Sequence[Chore] = (),
+    ) -> None:
+        """`at_most`: recordings a second."""
         self._database = database
-        self._files = files
-        self._rules = rules
+        self._copies = copies
+        self._policies = policies
+        self._clocks = clocks
         self._every = every
+        self._at_most = at_most
+        self._chores = chores
+        self._succeeded: float | None = None  # by the loop's clock, which nobody sets
 
     async def run(self, stop: asyncio.Event) -> None:
         """A supervised job: at once, and then again and again. An error ends it, the supervisor starts it anew."""
         while not stop.is_set():
-            await self.run_once(datetime.now(UTC))
+            with contextlib.suppress(ClockJumped):  # told by an alarm; the clock may be right the next time
+                await self.run_once()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every.total_seconds())
 
-    async def preview(self, now: datetime) -> tuple[Doomed, ...]:
-        """What a sweep would destroy at `now`, and why. Changes nothing."""
+    async def watch(self, stop: asyncio.Event) -> None:
+        """A supervised job of its own, for a sweep that hangs tells nothing."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while not stop.is_set():
+            since = loop.time() - (self._succeeded if self._succeeded is not None else began)
+            if since > OVERDUE.total_seconds():
+                because = f"no sweep succeeded for {since / 3600:.0f} hours"
+                log.error("alarm", alarm="sweep-overdue", subject="sweep", because=because)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _WATCH_EVERY.total_seconds())
+
+    async def preview(self) -> tuple[Doomed, ...]:
+        """What a sweep would destroy now, and why. Changes nothing."""
+        now = self._clocks.now()
+        policy = await self._policies.in_force()
         found: list[Doomed] = []
         async with self._database.transaction() as conn:
-            queues = await recordings.queues(conn)
+            queues = await erasing.queues(conn)
         for queue in queues:
             after: Key | None = None
             while True:
+                bounds = bounds_of(queue, policy, now)
                 async with self._database.transaction() as conn:
-                    rows = await self._due(conn, queue, now, after)
+                    rows = await erasing.due(conn, queue, bounds, limit=BATCH, after=after, lock=False)
                 if not rows:
                     break
-                found += self._doomed(rows, now)
+                found += _doomed(rows, policy, now)
                 after = Key(started_at=rows[-1].started_at, id=rows[-1].id)
         return tuple(found)
 
-    async def run_once(self, now: datetime) -> Swept:
-        """Destroy what is due at `now`; what an earlier sweep left unfinished comes first."""
-        failed: set[UUID] = set()
-        erased = await self._resume(now, failed)
+    async def nights(self, nights: int) -> tuple[Night, ...]:
+        return await self._policies.nights(nights, self._clocks.now())
+
+    async def progress(self) -> Progress:
         async with self._database.transaction() as conn:
-            queues = await recordings.queues(conn)
-        for queue in queues:
-            while rows := await self._begin(queue, now):
-                erased += await self._destroy(rows, now, failed)
-        forgotten = await self._forget_unrecorded(now)
-        if erased or failed or forgotten:
-            log.info("sweep_finish", erased=erased, failed=len(failed), forgotten_calls=forgotten)
-        return Swept(erased=erased, failed=tuple(sorted(failed)), forgotten_calls=forgotten)
+            return Progress(newest=await sweeps.newest(conn), last_success=await sweeps.last_success(conn))
 
-    # --- which
-
-    async def _due(self, conn: Connection, queue: str, now: datetime, after: Key | None = None) -> Sequence[Due]:
-        return await recordings.due(conn, queue, due_before(queue, self._rules, now), limit=_BATCH, after=after)
-
-    def _doomed(self, rows: Sequence[Due], now: datetime) -> list[Doomed]:
-        """The decision itself; the question to the database only narrows down whom it is about."""
-        doomed = []
-        for row in rows:
-            decision = decide(Kept(queue=row.queue, started_at=row.started_at), self._rules, now)
-            if isinstance(decision, Erase):
-                doomed.append(
-                    Doomed(recording_id=row.id, queue=row.queue, started_at=row.started_at, because=decision.because)
-                )
-        return doomed
-
-    # --- the steps
-
-    async def _begin(self, queue: str, now: datetime) -> Sequence[Due]:
-        """(1) A batch is `erasing` from here on, and will be destroyed."""
+    async def confirm_time(self, by: str) -> datetime:
+        """The clock of this host is right, a person says. ClocksDiffer when the database has another time."""
         async with self._database.transaction() as conn:
-            rows = await self._due(conn, queue, now)
-            doomed = {one.recording_id: one.because for one in self._doomed(rows, now)}
-            for because in sorted(set(doomed.values())):
-                ids = [recording_id for recording_id, reason in doomed.items() if reason == because]
-                await recordings.begin_erasing(conn, ids, because, now)
-        return [row for row in rows if row.id in doomed]
+            reading = await self._clocks.read(conn)
+            if (because := apart(reading)) is not None:
+                raise ClocksDiffer(because=because)
+            booted = reading.wall - reading.since_boot
+            await sweeps.begin(conn, reading, booted, SweepState.CONFIRMED, f"confirmed by {by}")
+        log.warning("clock_confirm", at=reading.wall.isoformat())
+        return reading.wall
 
-    async def _resume(self, now: datetime, failed: set[UUID]) -> int:
-        """What is `erasing` already: a crash came between, or a file could not be removed."""
-        erased = 0
-        while True:
+    async def run_once(self) -> Swept:
+        """Destroy what is due now; what an earlier sweep left unfinished comes first. ClockJumped says why not."""
+        eraser = Eraser(database=self._database, copies=self._copies, clocks=self._clocks, at_most=self._at_most)
+        before = _Count()
+        await eraser.resume(before.add)
+        # One time for all of it: should the clock jump meanwhile, the next sweep notices, and this one does not care.
+        run_id, now = await self._begin()
+        count = _Count(run_id, before.erased)
+        forgotten = 0
+        try:
+            if before.erased:
+                async with self._database.transaction() as conn:
+                    await sweeps.add_erased(conn, run_id, before.erased)
+            policy = await self._policies.adopt(now)
             async with self._database.transaction() as conn:
-                rows = await recordings.erasing(conn, limit=_BATCH, but=failed)
-            if not rows:
-                return erased
-            erased += await self._destroy(rows, now, failed)
+                queues = await erasing.queues(conn)
+            for queue in queues:
+                await eraser.queue(queue, policy, now, count.add)
+            forgotten = await self._forget_unrecorded(policy, now)
+            for chore in self._chores:
+                await chore(policy, now)
+        except Exception as error:
+            # The reason may be that the database is away: then nobody can write it down, and the job's error tells.
+            with contextlib.suppress(Exception):
+                await self._finish(run_id, SweepState.FAILED, eraser, forgotten, type(error).__name__)
+            raise
+        await self._finish(run_id, SweepState.DONE, eraser, forgotten, "")
+        self._succeeded = asyncio.get_running_loop().time()
+        if count.erased or eraser.failed or forgotten:
+            log.info("sweep_finish", erased=count.erased, failed=len(eraser.failed), forgotten_calls=forgotten)
+        return Swept(erased=count.erased, failed=tuple(sorted(eraser.failed)), forgotten_calls=forgotten)
 
-    async def _destroy(self, rows: Sequence[Due], now: datetime, failed: set[UUID]) -> int:
-        """(2) to (4) for a batch that is `erasing`; how many this sweep brought to their end."""
+    async def _begin(self) -> tuple[int, datetime]:
+        """A row for this run, and the time it is; refused, with an alarm, when that cannot be."""
         async with self._database.transaction() as conn:
-            await recordings.destroy_keys(conn, [row.id for row in rows])
-        gone = await asyncio.to_thread(self._unlink, rows, failed)
+            reading = await self._clocks.read(conn)
+            trusted = await sweeps.trusted(conn, reading.boot_id)
+            because = implausible(reading, trusted)
+            run_id = 0
+            if because is None:
+                run_id = await sweeps.begin(conn, reading, booted_at(reading, trusted), SweepState.RUNNING)
+            else:
+                booted = reading.wall - reading.since_boot
+                await sweeps.begin(conn, reading, booted, SweepState.REFUSED, because)
+        if because is not None:
+            log.error("alarm", alarm="clock-jumped", subject="sweep", because=because)
+            raise ClockJumped(because=because)
+        return run_id, reading.wall
+
+    async def _finish(self, run_id: int, state: SweepState, eraser: Eraser, forgotten: int, because: str) -> None:
+        now = self._clocks.now()
         async with self._database.transaction() as conn:
-            buried = await recordings.bury(conn, gone, now)
-            await calls.forget(conn, {row.call_id for row in buried}, now)
-        for row in buried:
-            log.info("recording_erase", recording_id=str(row.id), queue=row.queue)
-        return len(buried)
+            await sweeps.finish(
+                conn, run_id, state, now, failed=len(eraser.failed), forgotten_calls=forgotten, because=because
+            )
+            await sweeps.forget_old(conn, now)
 
-    def _unlink(self, rows: Sequence[Due], failed: set[UUID]) -> list[UUID]:
-        """(3) The ids whose files are gone. A file that was gone before is as good."""
-        gone = []
-        for row in rows:
-            try:
-                if row.path is not None:
-                    self._files.unlink(row.path)
-                gone.append(row.id)
-            except Exception as error:  # whatever it is, the others are due too
-                failed.add(row.id)
-                log.error(
-                    "recording_erase_fail",
-                    recording_id=str(row.id),
-                    error=type(error).__name__,
-                )
-        return gone
-
-    async def _forget_unrecorded(self, now: datetime) -> int:
+    async def _forget_unrecorded(self, policy: Policy, now: datetime) -> int:
         forgotten = 0
         async with self._database.transaction() as conn:
             queues = await calls.queues(conn)
         for queue in queues:
-            before = due_before(queue, self._rules, now)
+            before = bounds_of(queue, policy, now).ordinary
             while True:
                 async with self._database.transaction() as conn:
-                    count = await calls.forget(conn, await calls.due(conn, queue, before, limit=_BATCH), now)
+                    count = await calls.forget(conn, await calls.due(conn, queue, before, limit=BATCH), now)
                 if not count:
                     break
                 forgotten += count
         return forgotten
+
+
+class _Count:
+    """How many were buried, here and in the row of the run."""
+
+    def __init__(self, run_id: int | None = None, erased: int = 0) -> None:
+        self._run_id = run_id
+        self.erased = erased
+
+    async def add(self, conn: Connection, buried: int) -> None:
+        self.erased += buried
+        if self._run_id is not None:
+            await sweeps.add_erased(conn, self._run_id, buried)
+
+
+def _doomed(rows: Sequence[Due], policy: Policy, now: datetime) -> list[Doomed]:
+    """The decision itself; the question to the database only narrows down whom it is about."""
+    doomed = []
+    for row in rows:
+        kept = Kept(queue=row.queue, started_at=row.started_at, undecided=row.undecided)
+        decision = decide(kept, policy, (), (), now)
+        if isinstance(decision, Erase):
+            doomed.append(
+                Doomed(recording_id=row.id, queue=row.queue, started_at=row.started_at, because=decision.because)
+            )
+    return doomed

@@ -47,7 +47,8 @@ class Personal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCall:
-    """A call as the database holds it. `personal` is sealed; `forgotten_at` says that it and the members are gone."""
+    """A call as the database holds it. `personal` is sealed; `forgotten_at` says that it and the members are gone;
+    `undecided` that an agent flagged it and no supervisor has decided."""
 
     id: UUID
     system_name: str
@@ -70,6 +71,7 @@ class StoredCall:
     evidence: Evidence | None
     evidence_problem: str
     flagged: bool
+    undecided: bool
     verdict: Verdict
     personal: Personal | None
     forgotten_at: datetime | None
@@ -217,7 +219,8 @@ async def forget(conn: Connection, call_ids: Collection[UUID], now: datetime) ->
     """Caller, members and marks of these calls go, unless a recording of theirs is still there."""
     rows = await conn.fetch(
         """
-        UPDATE call SET forgotten_at = $2, personal = NULL, personal_key_name = NULL, members = '[]', marks = '[]'
+        UPDATE call SET forgotten_at = $2, personal = NULL, personal_key_name = NULL, members = '[]', marks = '[]',
+            decided_by = NULL
         WHERE id = ANY($1::uuid[]) AND forgotten_at IS NULL
             AND NOT EXISTS (SELECT FROM recording WHERE call_id = call.id AND state <> 'erased')
         RETURNING id
@@ -285,6 +288,7 @@ def _from_row(row: Row) -> StoredCall:
         evidence=_EVIDENCE.validate_python(row["evidence"]),
         evidence_problem=row["evidence_problem"],
         flagged=row["flagged"],
+        undecided=row["flagged"] and row["decision"] is None,
         verdict=_verdict(row),
         personal=Personal(sealed=row["personal"], key_name=row["personal_key_name"] or "")
         if row["personal"] is not None

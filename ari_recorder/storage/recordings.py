@@ -1,14 +1,14 @@
 """The table `recording`: each sealed recording, and the tombstone that stays when it is gone. Calls are in calls.py.
 
-    sealed ──► erasing ──► erased            domain/retention.py draws it and says when
+    sealed ──► erasing ──► erased            domain/retention.py draws it and says when, erasing.py carries it out
 
 A recording that the caller refused, or that was never allowed, gets its tombstone at once: an older snapshot that
 still calls it sealed finds the row and changes nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -77,17 +77,6 @@ class Key:
 
     started_at: datetime
     id: UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """What the sweep needs to know of a recording that may be due, or is being erased."""
-
-    id: UUID
-    call_id: UUID
-    queue: str
-    started_at: datetime
-    path: str | None
 
 
 async def upsert(conn: Connection, call_id: UUID, queue: str, recordings: Sequence[Recording], now: datetime) -> None:
@@ -221,103 +210,6 @@ async def find(
         limit,
     )
     return tuple(_from_row(row) for row in rows)
-
-
-async def queues(conn: Connection) -> tuple[str, ...]:
-    """The queues that have sealed recordings. Goes from one to the next in the index, not over all rows."""
-    rows = await conn.fetch(
-        """
-        WITH RECURSIVE present AS (
-            SELECT min(queue) AS queue FROM recording WHERE state = 'sealed'
-            UNION ALL
-            SELECT (SELECT min(queue) FROM recording WHERE state = 'sealed' AND queue > present.queue)
-            FROM present WHERE present.queue IS NOT NULL
-        )
-        SELECT queue FROM present WHERE queue IS NOT NULL
-        """
-    )
-    return tuple(row["queue"] for row in rows)
-
-
-async def due(
-    conn: Connection, queue: str, before: datetime, *, limit: int, after: Key | None = None
-) -> tuple[Due, ...]:
-    """Sealed recordings of a queue that started before `before`, the oldest first, locked until the transaction ends.
-
-    What somebody else has locked is left to them.
-    """
-    rows = await conn.fetch(
-        """
-        SELECT id, call_id, queue, started_at, path FROM recording
-        WHERE state = 'sealed' AND queue = $1 AND started_at < $2 AND (started_at, id) > ($3, $4)
-        ORDER BY started_at, id LIMIT $5
-        FOR UPDATE SKIP LOCKED
-        """,
-        queue,
-        before,
-        after.started_at if after is not None else datetime.min.replace(tzinfo=UTC),
-        after.id if after is not None else UUID(int=0),
-        limit,
-    )
-    return tuple(_due_from_row(row) for row in rows)
-
-
-async def erasing(conn: Connection, *, limit: int, but: Collection[UUID] = ()) -> tuple[Due, ...]:
-    """Those that are being erased, without `but`: what a crash or a failing disk left to do."""
-    rows = await conn.fetch(
-        """
-        SELECT id, call_id, queue, started_at, path FROM recording
-        WHERE state = 'erasing' AND id <> ALL($1::uuid[])
-        ORDER BY id LIMIT $2
-        """,
-        list(but),
-        limit,
-    )
-    return tuple(_due_from_row(row) for row in rows)
-
-
-async def begin_erasing(conn: Connection, ids: Collection[UUID], because: str, now: datetime) -> int:
-    """sealed -> erasing. From here on there is no way back."""
-    rows = await conn.fetch(
-        """
-        UPDATE recording SET state = 'erasing', erasing_at = $3, erased_because = $2
-        WHERE id = ANY($1::uuid[]) AND state = 'sealed'
-        RETURNING id
-        """,
-        list(ids),
-        because,
-        now,
-    )
-    return len(rows)
-
-
-async def destroy_keys(conn: Connection, ids: Collection[UUID]) -> None:
-    """Their wrapped data keys are gone: what is left of their files is noise."""
-    await conn.execute(
-        """
-        UPDATE recording SET wrapped_key = NULL
-        WHERE id = ANY($1::uuid[]) AND state = 'erasing' AND wrapped_key IS NOT NULL
-        """,
-        list(ids),
-    )
-
-
-async def bury(conn: Connection, ids: Collection[UUID], now: datetime) -> tuple[Due, ...]:
-    """erasing -> erased, for those whose key and file are gone. Of several who try at once, one gets a recording."""
-    rows = await conn.fetch(
-        """
-        UPDATE recording SET state = 'erased', erased_at = $2, path = NULL, sides = NULL
-        WHERE id = ANY($1::uuid[]) AND state = 'erasing' AND wrapped_key IS NULL
-        RETURNING id, call_id, queue, started_at, path
-        """,
-        list(ids),
-        now,
-    )
-    return tuple(_due_from_row(row) for row in rows)
-
-
-def _due_from_row(row: Row) -> Due:
-    return Due(id=row["id"], call_id=row["call_id"], queue=row["queue"], started_at=row["started_at"], path=row["path"])
 
 
 def _from_row(row: Row) -> StoredRecording:

@@ -223,6 +223,13 @@ def _folders(vault: Path, relative: str, *, make: bool = False) -> Iterator[tupl
             raise
 
 
+@contextlib.contextmanager
+def day_folder(vault: Path, relative: str) -> Iterator[int]:
+    """The opened folder in which a sealed file lies, or lay. FileNotFoundError when not even that is there."""
+    with _folders(vault, relative) as (folders, _):
+        yield folders[-1]
+
+
 def _fsync_folder(folder: Path) -> None:
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

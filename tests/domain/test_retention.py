@@ -1,5 +1,7 @@
 import calendar
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -7,10 +9,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ari_recorder.domain.errors import PeriodRefused
-from ari_recorder.domain.retention import Erase, Keep, Kept, Period, Rules, decide, due_before, local_day
+from ari_recorder.domain.holds import Freeze, Hold
+from ari_recorder.domain.retention import (
+    Erase,
+    Keep,
+    Kept,
+    Period,
+    Policy,
+    Rules,
+    decide,
+    due_before,
+    local_day,
+    whole_day_due,
+)
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
-P3M = Rules(queues={"advice": Period.parse("P3M")})
+
+
+def policy(proposed: dict[str, str] | None = None, *, grace: str = "P14D", **queues: str) -> Policy:
+    def rules(periods: dict[str, str]) -> Rules:
+        parsed = {name: Period.parse(text) for name, text in periods.items()}
+        return Rules(queues=parsed, undecided_grace=Period.parse(grace))
+
+    return Policy(rules=rules(queues), proposed=rules(proposed) if proposed is not None else None)
+
+
+P3M = policy(advice="P3M")
 
 
 def helsinki(year: int, month: int, day: int, hour: int = 12, minute: int = 0) -> datetime:
@@ -19,9 +43,9 @@ def helsinki(year: int, month: int, day: int, hour: int = 12, minute: int = 0) -
 
 def until(period: str, started_at: datetime) -> datetime:
     """When it becomes due, as people in Helsinki read it."""
-    rules = Rules(queues={"advice": Period.parse(period)})
-    decision = decide(Kept(queue="advice", started_at=started_at), rules, started_at)
+    decision = decide(Kept(queue="advice", started_at=started_at), policy(advice=period), (), (), started_at)
     assert isinstance(decision, Keep)
+    assert decision.until is not None
     return decision.until.astimezone(HELSINKI)
 
 
@@ -125,38 +149,41 @@ def test_the_day_is_that_of_helsinki_whatever_the_time_zone_of_the_facts() -> No
 def test_to_the_microsecond() -> None:
     recording = Kept(queue="advice", started_at=helsinki(2026, 11, 23))
     due = helsinki(2027, 2, 24, 0)
-    assert decide(recording, P3M, due - timedelta(microseconds=1)) == Keep(
+    assert decide(recording, P3M, (), (), due - timedelta(microseconds=1)) == Keep(
         until=due.astimezone(UTC), because="P3M of queue advice"
     )
-    assert decide(recording, P3M, due) == Erase(because="P3M of queue advice")
-    assert decide(recording, P3M, due + timedelta(days=4000)) == Erase(because="P3M of queue advice")
+    assert decide(recording, P3M, (), (), due) == Erase(because="P3M of queue advice")
+    assert decide(recording, P3M, (), (), due + timedelta(days=4000)) == Erase(because="P3M of queue advice")
 
 
 def test_each_queue_has_its_own_period() -> None:
-    rules = Rules(queues={"advice": Period.parse("P3M"), "dental": Period.parse("P14D")})
+    rules = policy(advice="P3M", dental="P14D")
     now = helsinki(2026, 12, 24)
     started_at = helsinki(2026, 11, 23)
-    assert isinstance(decide(Kept(queue="advice", started_at=started_at), rules, now), Keep)
-    assert decide(Kept(queue="dental", started_at=started_at), rules, now) == Erase(because="P14D of queue dental")
+    assert isinstance(decide(Kept(queue="advice", started_at=started_at), rules, (), (), now), Keep)
+    assert decide(Kept(queue="dental", started_at=started_at), rules, (), (), now) == Erase(
+        because="P14D of queue dental"
+    )
 
 
 def test_a_queue_that_is_no_longer_configured_goes_by_the_longest_period() -> None:
-    rules = Rules(queues={name: Period.parse(name) for name in ("P14D", "P3M", "P90D")})
+    rules = policy(None, P14D="P14D", P3M="P3M", P90D="P90D")
     gone = Kept(queue="gone", started_at=helsinki(2026, 11, 23))
-    decision = decide(gone, rules, gone.started_at)
+    decision = decide(gone, rules, (), (), gone.started_at)
     assert isinstance(decision, Keep)
+    assert decision.until is not None
     assert decision.until.astimezone(HELSINKI).date() == date(2027, 2, 24)
     assert decision.because == "P3M, the longest period, for queue gone is not configured"
     # From 31 January three months reach to the end of April, 90 days to the first of May.
     gone = Kept(queue="gone", started_at=helsinki(2027, 1, 31))
-    assert "P90D" in decide(gone, rules, gone.started_at).because
+    assert "P90D" in decide(gone, rules, (), (), gone.started_at).because
 
 
 def test_another_period_counts_for_old_recordings_too() -> None:
     recording = Kept(queue="advice", started_at=helsinki(2026, 11, 23))
     now = helsinki(2026, 12, 24)
-    assert isinstance(decide(recording, P3M, now), Keep)
-    assert isinstance(decide(recording, Rules(queues={"advice": Period.parse("P1M")}), now), Erase)
+    assert isinstance(decide(recording, P3M, (), (), now), Keep)
+    assert isinstance(decide(recording, policy(advice="P1M"), (), (), now), Erase)
 
 
 days = st.dates(min_value=date(2000, 1, 1), max_value=date(2150, 1, 1))
@@ -183,8 +210,10 @@ def test_months_keep_the_number_of_the_day_or_end_with_the_month(day: date, mont
 
 @given(started_at=moments, period=periods)
 def test_due_at_midnight_in_helsinki_and_never_before_the_period_is_over(started_at: datetime, period: Period) -> None:
-    decision = decide(Kept(queue="advice", started_at=started_at), Rules(queues={"advice": period}), started_at)
+    rules = Policy(rules=Rules(queues={"advice": period}))
+    decision = decide(Kept(queue="advice", started_at=started_at), rules, (), (), started_at)
     assert isinstance(decision, Keep)
+    assert decision.until is not None
     due = decision.until.astimezone(HELSINKI)
     assert (due.hour, due.minute, due.second) == (0, 0, 0)
     assert due.date() == period.after(local_day(started_at)) + timedelta(days=1)
@@ -194,14 +223,118 @@ def test_due_at_midnight_in_helsinki_and_never_before_the_period_is_over(started
     now=moments,
     offset=st.timedeltas(timedelta(days=-3), timedelta(days=3)),
     some=st.lists(periods, min_size=1, max_size=3),
+    grace=periods,
+    proposed=st.none() | periods,
     known=st.booleans(),
+    undecided=st.booleans(),
 )
 def test_the_question_for_a_queue_is_the_decision_for_each_recording(
-    now: datetime, offset: timedelta, some: list[Period], known: bool
+    now: datetime,
+    offset: timedelta,
+    some: list[Period],
+    grace: Period,
+    proposed: Period | None,
+    known: bool,
+    undecided: bool,
 ) -> None:
-    rules = Rules(queues={str(number): period for number, period in enumerate(some)})
+    rules = Rules(queues={str(number): period for number, period in enumerate(some)}, undecided_grace=grace)
+    current = Policy(rules=rules, proposed=Rules(queues={"0": proposed}) if proposed is not None else None)
     queue = "0" if known else "gone"
-    before = due_before(queue, rules, now)
+    before = due_before(queue, current, now, undecided=undecided)
     for started_at in (before, before - timedelta(microseconds=1), before + offset, now):
-        decision = decide(Kept(queue=queue, started_at=started_at), rules, now)
-        assert isinstance(decision, Erase) == (started_at < before)
+        kept = Kept(queue=queue, started_at=started_at, undecided=undecided)
+        assert isinstance(decide(kept, current, (), (), now), Erase) == (started_at < before)
+
+
+# --- what keeps longer
+
+STARTED = helsinki(2026, 11, 23)
+HOLD = Hold(
+    id=UUID(int=1),
+    reference="5530/R/1/26",
+    owner="Sari Supervisor",
+    placed_at=STARTED,
+    placed_by="sari",
+    review_on=date(2027, 11, 1),
+)
+FREEZE = Freeze(id=UUID(int=2), reference="2026-77", opened_at=STARTED, opened_by="olli")
+LONG_AFTER = helsinki(2040, 1, 1)
+
+
+def test_what_is_held_or_asked_for_is_kept_without_an_end() -> None:
+    kept = Kept(queue="advice", started_at=STARTED)
+    held = decide(kept, P3M, (HOLD,), (), LONG_AFTER)
+    assert held == Keep(until=None, because="a hold (5530/R/1/26), to be reviewed on 2027-11-01")
+    asked = decide(kept, P3M, (), (FREEZE,), LONG_AFTER)
+    assert asked == Keep(until=None, because="an open request (2026-77)")
+
+
+def test_what_was_released_or_closed_keeps_no_more() -> None:
+    kept = Kept(queue="advice", started_at=STARTED)
+    released = replace(HOLD, released_at=STARTED, released_by="sari")
+    closed = replace(FREEZE, closed_at=STARTED, closed_by="olli")
+    assert isinstance(decide(kept, P3M, (released,), (closed,), LONG_AFTER), Erase)
+    assert isinstance(decide(kept, P3M, (released, HOLD), (closed,), LONG_AFTER), Keep)
+    assert isinstance(decide(kept, P3M, (released,), (closed, FREEZE), LONG_AFTER), Keep)
+
+
+def test_a_flag_nobody_decided_on_has_a_grace_period_and_a_hard_end() -> None:
+    kept = Kept(queue="advice", started_at=STARTED, undecided=True)
+    because = "P3M of queue advice, and P14D for a flag nobody decided on"
+    # To the end of 23 February, and fourteen days more: to the end of 9 March.
+    hard = helsinki(2027, 3, 10, 0)
+    last_moment = hard - timedelta(microseconds=1)
+    assert decide(kept, P3M, (), (), STARTED) == Keep(until=hard.astimezone(UTC), because=because)
+    assert decide(kept, P3M, (), (), last_moment) == Keep(until=hard.astimezone(UTC), because=because)
+    assert decide(kept, P3M, (), (), hard) == Erase(because=because)
+    decided = replace(kept, undecided=False)
+    assert isinstance(decide(decided, P3M, (), (), last_moment), Erase)
+
+
+def test_rules_that_wait_for_a_person_destroy_nothing_and_neither_do_those_they_lengthen() -> None:
+    kept = Kept(queue="advice", started_at=STARTED)
+    shorter = policy({"advice": "P14D"}, advice="P3M")
+    assert decide(kept, shorter, (), (), helsinki(2026, 12, 24)) == Keep(
+        until=helsinki(2027, 2, 24, 0).astimezone(UTC), because="P3M of queue advice"
+    )
+    assert isinstance(decide(kept, shorter, (), (), helsinki(2027, 2, 24, 0)), Erase)
+    longer = policy({"advice": "P6M"}, advice="P3M")
+    assert decide(kept, longer, (), (), helsinki(2027, 2, 24, 0)) == Keep(
+        until=helsinki(2027, 5, 24, 0).astimezone(UTC), because="P6M of queue advice, proposed and not confirmed"
+    )
+
+
+def test_a_day_is_over_when_the_longest_period_is() -> None:
+    several = policy(advice="P3M", dental="P14D")
+    day = date(2026, 11, 23)
+    assert not whole_day_due(day, several, helsinki(2027, 2, 23, 23, 59))
+    assert whole_day_due(day, several, helsinki(2027, 2, 24, 0))
+    assert not whole_day_due(day, replace(several, proposed=policy(advice="P1Y").rules), helsinki(2027, 2, 24, 0))
+
+
+# --- ten years of days, against a calendar of another make
+
+
+def plain_last_day(began: date, months: int) -> date:
+    """Day by day, without arithmetic on months: the day of the same number, or the last before the month is over."""
+    month, year = began.month, began.year
+    for _ in range(months):
+        month, year = (1, year + 1) if month == 12 else (month + 1, year)
+    best = date(year, month, 1)
+    while best.day < began.day and (best + timedelta(days=1)).month == month:
+        best += timedelta(days=1)
+    return best
+
+
+@pytest.mark.parametrize("months", [1, 3, 12])
+def test_ten_years_of_days_against_a_plain_calendar(months: int) -> None:
+    rules = policy(advice=f"P{months}M")
+    began = date(2024, 1, 1)
+    while began < date(2034, 1, 1):
+        due = datetime.combine(plain_last_day(began, months) + timedelta(days=1), time(), HELSINKI)
+        # The ends of the day, and the hour that in autumn is there twice and in spring is not.
+        for hour, minute, fold in ((0, 0, 0), (3, 30, 0), (3, 30, 1), (23, 59, 0)):
+            kept = Kept(queue="advice", started_at=datetime.combine(began, time(hour, minute, fold=fold), HELSINKI))
+            assert isinstance(decide(kept, rules, (), (), due - timedelta(microseconds=1)), Keep), kept
+            assert isinstance(decide(kept, rules, (), (), due), Erase), kept
+        began += timedelta(days=1)

@@ -16,7 +16,7 @@ from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.output import write_ledger
 from ari_recorder.services import queue_logs
 from ari_recorder.services.ledger import DayLedger, day_ledger
-from ari_recorder.storage import calls, recordings
+from ari_recorder.storage import calls, erasing
 from ari_recorder.storage.db import Database
 from tests.storage.calls_for_tests import finished_call, sealed_recording
 
@@ -207,9 +207,9 @@ async def test_a_recording_that_was_swept_was_recorded_all_the_same(database: Da
     await store(database, call)
     ids = [recording.id for recording in call.recordings]
     async with database.transaction() as conn:
-        await recordings.begin_erasing(conn, ids, "P3M of queue advice", NOW)
-        await recordings.destroy_keys(conn, ids)
-        assert await recordings.bury(conn, ids, NOW)
+        await erasing.begin_erasing(conn, ids, "P3M of queue advice", NOW)
+        await erasing.destroy_keys(conn, ids)
+        assert await erasing.bury(conn, {one: ["sealed file"] for one in ids}, NOW)
         assert await calls.forget(conn, [call.id], NOW)
     write(queue_log, lines("1.0", BEGIN - HOUR) + lines("1.1", BEGIN + HOUR), NOW)
     (row,) = (await ledger(database, queue_log)).rows

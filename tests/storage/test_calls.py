@@ -9,7 +9,7 @@ from ari_recorder.domain.calls import Call, CallState
 from ari_recorder.domain.ledger import LedgerState, Reason, Verdict
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.domain.retention import StoredState
-from ari_recorder.storage import calls, recordings
+from ari_recorder.storage import calls, erasing, recordings
 from ari_recorder.storage.calls import Personal, StoredCall
 from ari_recorder.storage.db import Database
 from tests.storage.calls_for_tests import BEGAN, CALLER, discarded, discarding, finished_call, sealed_recording
@@ -68,6 +68,7 @@ async def test_a_call_is_stored_with_all_that_is_known_of_it(database: Database)
         evidence=call.evidence,
         evidence_problem="",
         flagged=True,
+        undecided=True,
         verdict=Verdict(state=LedgerState.RECORDED, reason=Reason.NONE),
         personal=CALLER,
         forgotten_at=None,
@@ -197,9 +198,9 @@ async def test_a_forgotten_call_stays_forgotten(database: Database) -> None:
     await store(database, call)
     async with database.transaction() as conn:
         assert await calls.forget(conn, [call.id], NOW) == 0, "there is a recording of it"
-        await recordings.begin_erasing(conn, ids, "P3M", NOW)
-        await recordings.destroy_keys(conn, ids)
-        await recordings.bury(conn, ids, NOW)
+        await erasing.begin_erasing(conn, ids, "P3M", NOW)
+        await erasing.destroy_keys(conn, ids)
+        await erasing.bury(conn, {one: ["sealed file"] for one in ids}, NOW)
         assert await calls.forget(conn, [call.id], NOW) == 1
         assert await calls.forget(conn, [call.id], NOW) == 0
     await store(database, call)

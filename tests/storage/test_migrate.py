@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 
 from ari_recorder.domain.calls import CallState
+from ari_recorder.domain.certificates import CertificateKind
 from ari_recorder.domain.errors import DatabaseNewer, MigrationBlocked, MigrationChanged
+from ari_recorder.domain.holds import ThreatDecision
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.recordings import EndReason, StartedBy
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.migrate import Migration, migrate, shipped
+from ari_recorder.storage.policy import PolicyState
+from ari_recorder.storage.sweeps import SweepState
 
 
 async def tables(database: Database) -> set[str]:
@@ -89,6 +93,10 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("end_reason", EndReason),
         ("started_by", StartedBy),
         ("stored_state", StoredState),
+        ("threat_decision", ThreatDecision),
+        ("policy_state", PolicyState),
+        ("sweep_state", SweepState),
+        ("certificate_kind", CertificateKind),
     ],
 )
 async def test_sql_enums_are_the_python_enums(database: Database, name: str, python: type[StrEnum]) -> None:
@@ -106,4 +114,8 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "end_reason",
         "started_by",
         "stored_state",
+        "threat_decision",
+        "policy_state",
+        "sweep_state",
+        "certificate_kind",
     }

@@ -1,4 +1,3 @@
-import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -131,52 +130,6 @@ async def test_pages_follow_each_other_without_gap_or_repetition(database: Datab
         await store(database, started(6))
     wanted = sorted((call.recordings[0] for call in several), key=lambda r: (r.started_at, r.id), reverse=True)
     assert ids == [recording.id for recording in wanted]
-
-
-async def test_due_are_the_sealed_ones_of_the_queue_from_before_that_moment(database: Database) -> None:
-    old, older, young = started(1), started(0), started(2)
-    destroyed = started(0)
-    destroyed = replace(destroyed, recordings=(discarded(destroyed.recordings[0]),))
-    await store(database, old, older, young, destroyed, started(0, queue="dental"))
-    before = BEGAN + timedelta(minutes=2)
-    async with database.transaction() as conn:
-        assert await recordings.queues(conn) == ("advice", "dental")
-        due = await recordings.due(conn, "advice", before, limit=10)
-        assert [row.id for row in due] == [older.recordings[0].id, old.recordings[0].id]
-        (first,) = await recordings.due(conn, "advice", before, limit=1)
-        key = Key(started_at=first.started_at, id=first.id)
-        assert await recordings.due(conn, "advice", before, limit=10, after=key) == due[1:]
-
-
-async def test_what_one_sweeper_has_locked_the_other_passes_over(database: Database) -> None:
-    several = [started(minutes) for minutes in range(4)]
-    await store(database, *several)
-    before = BEGAN + timedelta(days=1)
-    async with database.transaction() as one, database.transaction() as other:
-        mine = await recordings.due(one, "advice", before, limit=2)
-        yours = await recordings.due(other, "advice", before, limit=10)
-    assert len(mine) == len(yours) == 2
-    assert {row.id for row in (*mine, *yours)} == {call.recordings[0].id for call in several}
-
-
-async def test_of_several_who_erase_at_once_one_wins(database: Database) -> None:
-    call = started(0)
-    await store(database, call)
-    ids = [call.recordings[0].id]
-
-    async def begin() -> int:
-        async with database.transaction() as conn:
-            return await recordings.begin_erasing(conn, ids, "P3M", NOW)
-
-    async def bury() -> int:
-        async with database.transaction() as conn:
-            return len(await recordings.bury(conn, ids, NOW))
-
-    assert sorted(await asyncio.gather(*(begin() for _ in range(6)))) == [0, 0, 0, 0, 0, 1]
-    assert await bury() == 0, "its key is still there"
-    async with database.transaction() as conn:
-        await recordings.destroy_keys(conn, ids)
-    assert sorted(await asyncio.gather(*(bury() for _ in range(6)))) == [0, 0, 0, 0, 0, 1]
 
 
 async def test_the_database_itself_keeps_no_tombstone_with_a_key(database: Database) -> None:

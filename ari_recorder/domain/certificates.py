@@ -1,0 +1,120 @@
+"""Certificates of destruction: what was destroyed, when, why, in which copies. Who signs them: services/certify.py.
+
+The signed bytes are UTF-8 text, one JSON object in canonical form: names sorted, no blanks, no escapes that are not
+needed, no numbers with a fraction (for such values that is the form of RFC 8785). docs/formats.md has an example.
+
+    signature = Ed25519(signer of the installation, "ari-recorder/certificate/1" | 00 | text)
+    file      = {"certificate": <the text, as a string>, "signature": <base64>, "signer": <hex of the public key>}
+
+A certificate of a recording says nothing about people: a queue, a day, an id.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID
+
+from ari_recorder.domain.retention import Period, local_day
+
+PURPOSE = "ari-recorder/certificate/1"
+
+
+class CertificateKind(StrEnum):
+    RECORDING = "recording"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """What is left of a recording, and what was removed with it; `copies` is None when it was destroyed before it was
+    stored, or by a version that did not tell. `caller_left`: another recording of the call is still there."""
+
+    recording_id: UUID
+    queue: str
+    started_at: datetime
+    key_name: str | None
+    sha256: str | None
+    sealed_bytes: int | None
+    erasing_at: datetime
+    erased_at: datetime
+    because: str
+    copies: Sequence[str] | None
+    caller_left: bool
+    was_held: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestroyedDay:
+    """A day whose key was destroyed, with the recordings that lay under it."""
+
+    day: date
+    key_name: str
+    because: str
+    destroying_at: datetime
+    destroyed_at: datetime
+    recordings: Collection[UUID]
+
+
+def of_recording(gone: Tombstone, installation: UUID, backups_kept: Period) -> str:
+    removed = gone.copies if gone.copies is not None else ("whatever there was",)
+    return _canonical(
+        {
+            "format": PURPOSE,
+            "installation": str(installation),
+            "kind": CertificateKind.RECORDING.value,
+            "what": {
+                "recording": str(gone.recording_id),
+                "queue": gone.queue,
+                "day": local_day(gone.started_at).isoformat(),
+                "sealed_sha256": gone.sha256,
+                "sealed_bytes": gone.sealed_bytes,
+            },
+            "when": {"decided": _utc(gone.erasing_at), "destroyed": _utc(gone.erased_at)},
+            "why": gone.because,
+            "copies_destroyed": ["wrapped data key", *removed],
+            "caller": "another recording of the call is kept" if gone.caller_left else "number and name destroyed",
+            "key": gone.key_name,
+            "was_held": gone.was_held,
+            "backups_may_hold_ciphertext_until": _until(gone.erased_at, backups_kept),
+        }
+    )
+
+
+def of_day(gone: DestroyedDay, installation: UUID, backups_kept: Period) -> str:
+    return _canonical(
+        {
+            "format": PURPOSE,
+            "installation": str(installation),
+            "kind": CertificateKind.DAY.value,
+            "what": {
+                "day": gone.day.isoformat(),
+                "key": gone.key_name,
+                "recordings": len(gone.recordings),
+                "recordings_sha256": list_sha256(gone.recordings),
+            },
+            "when": {"decided": _utc(gone.destroying_at), "destroyed": _utc(gone.destroyed_at)},
+            "why": gone.because,
+            "copies_destroyed": ["private half", "public half"],
+            "backups_may_hold_key_until": _until(gone.destroyed_at, backups_kept),
+        }
+    )
+
+
+def list_sha256(recordings: Collection[UUID]) -> str:
+    """Over the ids in their text form, sorted, each with a line feed."""
+    return sha256("".join(f"{one}\n" for one in sorted(map(str, recordings))).encode()).hexdigest()
+
+
+def _until(destroyed_at: datetime, backups_kept: Period) -> str:
+    return backups_kept.after(local_day(destroyed_at)).isoformat()
+
+
+def _utc(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def _canonical(fields: dict[str, object]) -> str:
+    return json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

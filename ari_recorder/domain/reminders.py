@@ -1,0 +1,67 @@
+"""Which reminder is due today, for a flagged call nobody decided on and for a hold. How it is delivered: not here.
+
+    flag     14 days before the ordinary end  │ notice, weekly
+             in the grace period              │ urgent, daily
+             its last three days              │ final, daily: what is not decided is destroyed
+    hold     30 days before the review day    │ notice, once
+             from the review day on           │ urgent, daily
+             a fortnight after it             │ final, daily: nobody looks after this hold
+
+A day has one reminder for each subject, however often one asks and however many services run.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+_FLAG_FIRST = timedelta(days=14)
+_FLAG_EVERY = timedelta(days=7)
+_FLAG_FINAL = timedelta(days=3)
+_HOLD_FIRST = timedelta(days=30)
+_HOLD_FINAL = timedelta(days=14)
+
+
+class Urgency(StrEnum):
+    NOTICE = "notice"
+    URGENT = "urgent"
+    FINAL = "final"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reminder:
+    """`days_left`: until the hard end of a flagged call, or the review day of a hold; negative when that is past."""
+
+    urgency: Urgency
+    days_left: int
+
+
+def for_flag(*, ordinary: date, hard: date, today: date, last: date | None) -> Reminder | None:
+    """`ordinary` and `hard`: the last days it is kept without and with the grace period. `last`: reminded before."""
+    if today < ordinary - _FLAG_FIRST or today > hard:
+        return None
+    if today > hard - _FLAG_FINAL:
+        urgency = Urgency.FINAL
+    elif today > ordinary:
+        urgency = Urgency.URGENT
+    else:
+        urgency = Urgency.NOTICE
+    rest = _FLAG_EVERY if urgency is Urgency.NOTICE else timedelta(days=1)
+    if last is not None and today < last + rest:
+        return None
+    return Reminder(urgency=urgency, days_left=(hard - today).days)
+
+
+def for_hold(*, review_on: date, today: date, last: date | None) -> Reminder | None:
+    """`last`: when it was reminded of before; what was before its first notice was for an earlier review day."""
+    first = review_on - _HOLD_FIRST
+    if today < first:
+        return None
+    if last is not None and last < first:
+        last = None
+    if today < review_on:
+        urgency = Urgency.NOTICE
+        due = last is None
+    else:
+        urgency = Urgency.FINAL if today >= review_on + _HOLD_FINAL else Urgency.URGENT
+        due = last is None or last < today
+    return Reminder(urgency=urgency, days_left=(review_on - today).days) if due else None

@@ -1,0 +1,144 @@
+"""The steps that destroy a recording, each of which can be repeated. Which recordings, and when: services/sweep.py.
+
+    sealed ─(1)─► erasing ─(2)─► key gone ─(3)─► files gone ─(4)─► erased, and the call forgotten with its last one
+
+Each number is a transaction that is committed, or files that are gone, before the next begins. Whatever ends the
+service between two of them, the next sweep finds the recording `erasing` and goes on. The key goes first, for without
+it the files are noise, wherever a copy of them may be. Only what is gone is called erased.
+
+A file that cannot be removed keeps its recording `erasing`; it is told, tried again with every sweep, and stops no
+other. Exports in clear that are known go too, if they are still the files that were written.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from ari_recorder.domain.retention import Erase, Kept, Policy, decide
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.policy import bounds_of
+from ari_recorder.storage import calls, erasing, exports, holds
+from ari_recorder.storage.db import Connection, Database
+from ari_recorder.storage.erasing import Due
+from ari_recorder.storage.exports import Export
+from ari_recorder.storage.recordings import Key
+from ari_recorder.vault.copies import Copies
+
+log = structlog.get_logger(__name__)
+
+# Small enough that a transaction takes milliseconds and nobody waits behind it.
+BATCH = 200
+_EXPORT = "export in clear"
+
+# Told in the transaction that buries some how many that were.
+Told = Callable[[Connection, int], Awaitable[None]]
+
+
+class Eraser:
+    """`at_most`: recordings a second, so that live calls and listeners do not notice."""
+
+    def __init__(self, *, database: Database, copies: Copies, clocks: Clocks, at_most: float) -> None:
+        self._database = database
+        self._copies = copies
+        self._clocks = clocks
+        self._at_most = at_most
+        self._host = socket.gethostname()
+        self.failed: set[UUID] = set()
+
+    async def resume(self, told: Told) -> None:
+        """What is `erasing` already: a crash came between, a file could not be removed, or a caller said no."""
+        while True:
+            async with self._database.transaction() as conn:
+                rows = await erasing.erasing(conn, limit=BATCH, but=self.failed)
+            if not rows:
+                return
+            await self._destroy(rows, told)
+
+    async def queue(self, queue: str, policy: Policy, now: datetime, told: Told) -> None:
+        """All that is due at `now` in one queue."""
+        after: Key | None = None
+        while True:
+            rows, doomed = await self._begin(queue, policy, now, after)
+            if not rows:
+                return
+            after = Key(started_at=rows[-1].started_at, id=rows[-1].id)
+            if doomed:
+                await self._destroy(doomed, told)
+
+    # --- the steps
+
+    async def _begin(
+        self, queue: str, policy: Policy, now: datetime, after: Key | None
+    ) -> tuple[Sequence[Due], Sequence[Due]]:
+        """(1) A batch that was looked at, and those of it that are `erasing` from here on and will be destroyed."""
+        async with self._database.transaction() as conn:
+            rows = await erasing.due(conn, queue, bounds_of(queue, policy, now), limit=BATCH, after=after)
+            # Locked now: what keeps them was said before, or waits for this transaction and finds them erasing.
+            keeping = await holds.of_recordings(conn, [row.id for row in rows])
+            doomed: dict[str, list[Due]] = {}
+            for row in rows:
+                kept = Kept(queue=row.queue, started_at=row.started_at, undecided=row.undecided)
+                of = keeping.get(row.id, holds.NOTHING)
+                decision = decide(kept, policy, of.holds, of.freezes, now)
+                if isinstance(decision, Erase):
+                    doomed.setdefault(decision.because, []).append(row)
+            for because, several in doomed.items():
+                await erasing.begin_erasing(conn, [row.id for row in several], because, now)
+        return rows, [row for several in doomed.values() for row in several]
+
+    async def _destroy(self, rows: Sequence[Due], told: Told) -> None:
+        """(2) to (4) for a batch that is `erasing`."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        ids = [row.id for row in rows]
+        async with self._database.transaction() as conn:
+            await erasing.destroy_keys(conn, ids)
+            known = await exports.of_recordings(conn, ids, self._host)
+        gone = await asyncio.to_thread(self._remove, rows, known)
+        async with self._database.transaction() as conn:
+            buried = await erasing.bury(conn, gone, self._clocks.now())
+            await exports.forget(conn, list(gone))
+            await calls.forget(conn, {row.call_id for row in buried}, self._clocks.now())
+            await holds.forget(conn, [row.id for row in buried])
+            await told(conn, len(buried))
+        for row in buried:
+            log.info("recording_erase", recording_id=str(row.id), queue=row.queue)
+        await asyncio.sleep(len(rows) / self._at_most - (loop.time() - began))
+
+    def _remove(self, rows: Sequence[Due], known: Sequence[Export]) -> dict[UUID, list[str]]:
+        """(3) The ids whose files are gone, and what was removed of each."""
+        outcome = self._copies.remove({row.id: row.path for row in rows})
+        for export in known:
+            if export.recording_id in outcome.removed:
+                try:
+                    if _remove_export(export):
+                        outcome.removed[export.recording_id].append(_EXPORT)
+                except OSError as error:
+                    del outcome.removed[export.recording_id]
+                    outcome.failed[export.recording_id] = error
+        for recording_id, failure in outcome.failed.items():
+            self.failed.add(recording_id)
+            log.error(
+                "alarm",
+                alarm="erase-failed",
+                subject=str(recording_id),
+                because=getattr(failure, "strerror", None) or type(failure).__name__,
+            )
+        return outcome.removed
+
+
+def _remove_export(export: Export) -> bool:
+    """Only the file that was written: another one may have its name by now."""
+    try:
+        found = os.lstat(export.path)
+        if (found.st_dev, found.st_ino) != (export.device, export.inode):
+            return False
+        os.unlink(export.path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True

@@ -1,0 +1,170 @@
+"""The table `recording` as the sweep sees it: which are due, and their way from sealed to erased. No decisions here.
+
+    sealed ─(begin_erasing)─► erasing ─(destroy_keys)─► erasing, no key ─(bury)─► erased ─(certificates.py)─► certified
+
+A recording that something keeps (`keeps`, holds.py) is never touched: no question finds it, no change of state takes
+it, and a constraint of the table has the last word.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from ari_recorder.storage.db import Connection, Row
+from ari_recorder.storage.recordings import Key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """What the sweep needs to know of a recording that may be due, or is being erased."""
+
+    id: UUID
+    call_id: UUID
+    queue: str
+    started_at: datetime
+    path: str | None
+    undecided: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What began before is due; `undecided` for flagged calls nobody decided on, which is never later."""
+
+    ordinary: datetime
+    undecided: datetime
+
+
+# Flagged, and no supervisor has decided yet.
+_UNDECIDED = "(call.flagged AND call.decision IS NULL)"
+
+
+async def queues(conn: Connection) -> tuple[str, ...]:
+    """The queues that have recordings nobody holds. Goes from one to the next in the index, not over all rows."""
+    rows = await conn.fetch(
+        """
+        WITH RECURSIVE present AS (
+            SELECT min(queue) AS queue FROM recording WHERE state = 'sealed' AND keeps = 0
+            UNION ALL
+            SELECT (SELECT min(queue) FROM recording WHERE state = 'sealed' AND keeps = 0 AND queue > present.queue)
+            FROM present WHERE present.queue IS NOT NULL
+        )
+        SELECT queue FROM present WHERE queue IS NOT NULL
+        """
+    )
+    return tuple(row["queue"] for row in rows)
+
+
+async def due(
+    conn: Connection, queue: str, bounds: Bounds, *, limit: int, after: Key | None = None, lock: bool = True
+) -> tuple[Due, ...]:
+    """Sealed recordings of a queue from before the bounds, the oldest first. `lock`: until the transaction ends, and
+    what somebody else has locked is left to them."""
+    rows = await conn.fetch(
+        f"""
+        SELECT recording.id, call_id, recording.queue, started_at, path, {_UNDECIDED} AS undecided
+        FROM recording JOIN call ON call.id = recording.call_id
+        WHERE recording.state = 'sealed' AND keeps = 0 AND recording.queue = $1 AND started_at < $2
+            AND (NOT {_UNDECIDED} OR started_at < $3) AND (started_at, recording.id) > ($4, $5)
+        ORDER BY started_at, recording.id LIMIT $6
+        {"FOR UPDATE OF recording SKIP LOCKED" if lock else ""}
+        """,  # noqa: S608 -- the texts are the ones above
+        queue,
+        bounds.ordinary,
+        bounds.undecided,
+        after.started_at if after is not None else datetime.min.replace(tzinfo=UTC),
+        after.id if after is not None else UUID(int=0),
+        limit,
+    )
+    return tuple(_due_from_row(row) for row in rows)
+
+
+async def count_due(conn: Connection, queue: str, bounds: Bounds, since: Bounds | None = None) -> tuple[int, int]:
+    """How many are due by these bounds, and were not by the earlier ones: ordinary ones, and undecided ones."""
+    start = datetime.min.replace(tzinfo=UTC)
+    row = await conn.fetchrow(
+        f"""
+        SELECT count(*) FILTER (WHERE NOT {_UNDECIDED} AND started_at >= $3 AND started_at < $2) AS ordinary,
+               count(*) FILTER (WHERE {_UNDECIDED} AND started_at >= $5 AND started_at < $4) AS undecided
+        FROM recording JOIN call ON call.id = recording.call_id
+        WHERE recording.state = 'sealed' AND keeps = 0 AND recording.queue = $1
+            AND started_at < greatest($2, $4) AND started_at >= least($3, $5)
+        """,  # noqa: S608 -- the texts are the ones above
+        queue,
+        bounds.ordinary,
+        since.ordinary if since is not None else start,
+        bounds.undecided,
+        since.undecided if since is not None else start,
+    )
+    return (row["ordinary"], row["undecided"]) if row is not None else (0, 0)
+
+
+async def erasing(conn: Connection, *, limit: int, but: Collection[UUID] = ()) -> tuple[Due, ...]:
+    """Those that are being erased, without `but`: what a crash or a failing disk left to do."""
+    rows = await conn.fetch(
+        """
+        SELECT id, call_id, queue, started_at, path, false AS undecided FROM recording
+        WHERE state = 'erasing' AND id <> ALL($1::uuid[])
+        ORDER BY id LIMIT $2
+        """,
+        list(but),
+        limit,
+    )
+    return tuple(_due_from_row(row) for row in rows)
+
+
+async def begin_erasing(conn: Connection, ids: Collection[UUID], because: str, now: datetime) -> int:
+    """sealed -> erasing, unless something keeps it. From here on there is no way back."""
+    rows = await conn.fetch(
+        """
+        UPDATE recording SET state = 'erasing', erasing_at = $3, erased_because = $2
+        WHERE id = ANY($1::uuid[]) AND state = 'sealed' AND keeps = 0
+        RETURNING id
+        """,
+        list(ids),
+        because,
+        now,
+    )
+    return len(rows)
+
+
+async def destroy_keys(conn: Connection, ids: Collection[UUID]) -> None:
+    """Their wrapped data keys are gone: what is left of their files is noise."""
+    await conn.execute(
+        """
+        UPDATE recording SET wrapped_key = NULL
+        WHERE id = ANY($1::uuid[]) AND state = 'erasing' AND wrapped_key IS NOT NULL
+        """,
+        list(ids),
+    )
+
+
+async def bury(conn: Connection, gone: Mapping[UUID, Sequence[str]], now: datetime) -> tuple[Due, ...]:
+    """erasing -> erased, for those whose key and files are gone, with the copies that were removed.
+
+    Of several who try at once, one gets a recording.
+    """
+    rows = await conn.fetch(
+        """
+        UPDATE recording SET state = 'erased', erased_at = $3, path = NULL, sides = NULL,
+            erased_copies = string_to_array(removed.copies, '|')
+        FROM unnest($1::uuid[], $2::text[]) AS removed (id, copies)
+        WHERE recording.id = removed.id AND state = 'erasing' AND wrapped_key IS NULL
+        RETURNING recording.id, call_id, queue, started_at, path, false AS undecided
+        """,
+        list(gone),
+        ["|".join(copies) for copies in gone.values()],
+        now,
+    )
+    return tuple(_due_from_row(row) for row in rows)
+
+
+def _due_from_row(row: Row) -> Due:
+    return Due(
+        id=row["id"],
+        call_id=row["call_id"],
+        queue=row["queue"],
+        started_at=row["started_at"],
+        path=row["path"],
+        undecided=row["undecided"],
+    )

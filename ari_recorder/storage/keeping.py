@@ -1,0 +1,176 @@
+"""The table `keeping`: which recordings a hold or a freeze keeps, and the keys they lie under meanwhile.
+
+    recording.keeps = how many rows of `keeping` of it have not ended
+
+`keeps` is in the row of the recording, so that whoever wants to erase it and whoever wants to keep it lock the same row
+and the second sees what the first has done; a constraint refuses a row that is kept and not sealed. Holds and freezes
+themselves: holds.py.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from ari_recorder.domain.retention import StoredState
+from ari_recorder.storage.db import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """A recording whose row is locked, with what its keys and its retention want to know. `call_over`: its caller can
+    say no no more."""
+
+    id: UUID
+    call_id: UUID
+    state: StoredState
+    queue: str
+    started_at: datetime
+    keeps: int
+    wrapped_key: bytes | None = field(repr=False)
+    key_name: str | None
+    erased_because: str | None
+    flagged: bool
+    undecided: bool
+    call_over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedCall:
+    id: UUID
+    first_seen_at: datetime
+    personal: bytes | None = field(repr=False)
+    personal_key_name: str | None
+
+
+async def of_same_calls(conn: Connection, ids: Collection[UUID]) -> tuple[UUID, ...]:
+    """These recordings, and all others of their calls that are not erased."""
+    rows = await conn.fetch(
+        """
+        SELECT id FROM recording
+        WHERE id = ANY($1::uuid[]) OR (state <> 'erased' AND call_id IN (
+            SELECT call_id FROM recording WHERE id = ANY($1::uuid[])
+        ))
+        """,
+        list(ids),
+    )
+    return tuple(row["id"] for row in rows)
+
+
+async def lock(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
+    """Their rows, locked until the transaction ends. Always in the order of their ids: nobody waits in a circle."""
+    await conn.fetch("SELECT FROM recording WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(ids))
+    rows = await conn.fetch(
+        """
+        SELECT recording.id, call_id, recording.state, recording.queue, started_at, keeps, wrapped_key, key_name,
+               erased_because, call.flagged, call.flagged AND call.decision IS NULL AS undecided,
+               call.state = 'ended' AS call_over
+        FROM recording JOIN call ON call.id = recording.call_id
+        WHERE recording.id = ANY($1::uuid[]) ORDER BY started_at, recording.id
+        """,
+        list(ids),
+    )
+    return tuple(
+        Locked(
+            id=row["id"],
+            call_id=row["call_id"],
+            state=StoredState(row["state"]),
+            queue=row["queue"],
+            started_at=row["started_at"],
+            keeps=row["keeps"],
+            wrapped_key=row["wrapped_key"],
+            key_name=row["key_name"],
+            erased_because=row["erased_because"],
+            flagged=row["flagged"],
+            undecided=row["undecided"],
+            call_over=row["call_over"],
+        )
+        for row in rows
+    )
+
+
+async def lock_calls(conn: Connection, ids: Collection[UUID]) -> tuple[LockedCall, ...]:
+    rows = await conn.fetch(
+        """
+        SELECT id, first_seen_at, personal, personal_key_name FROM call
+        WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE
+        """,
+        list(ids),
+    )
+    return tuple(
+        LockedCall(
+            id=row["id"],
+            first_seen_at=row["first_seen_at"],
+            personal=row["personal"],
+            personal_key_name=row["personal_key_name"],
+        )
+        for row in rows
+    )
+
+
+async def rewrap(conn: Connection, keys: Mapping[UUID, bytes], names: Mapping[UUID, str]) -> None:
+    await conn.execute(
+        """
+        UPDATE recording SET wrapped_key = given.wrapped, key_name = given.name
+        FROM unnest($1::uuid[], $2::bytea[], $3::text[]) AS given (id, wrapped, name)
+        WHERE recording.id = given.id AND state = 'sealed'
+        """,
+        list(keys),
+        list(keys.values()),
+        [names[one] for one in keys],
+    )
+
+
+async def reseal(conn: Connection, call_id: UUID, personal: bytes, key_name: str) -> None:
+    await conn.execute(
+        "UPDATE call SET personal = $2, personal_key_name = $3 WHERE id = $1 AND personal IS NOT NULL",
+        call_id,
+        personal,
+        key_name,
+    )
+
+
+async def kept_calls(conn: Connection, call_ids: Collection[UUID]) -> frozenset[UUID]:
+    """Those of the calls of which something is kept."""
+    rows = await conn.fetch(
+        "SELECT DISTINCT call_id FROM recording WHERE call_id = ANY($1::uuid[]) AND keeps > 0", list(call_ids)
+    )
+    return frozenset(row["call_id"] for row in rows)
+
+
+async def keep(conn: Connection, keeper: UUID, ids: Collection[UUID], now: datetime) -> None:
+    """From here on these recordings are kept. Their rows are locked."""
+    await conn.execute(
+        """
+        INSERT INTO keeping (keeper, recording_id, since) SELECT $1, id, $3 FROM unnest($2::uuid[]) AS given (id)
+        ON CONFLICT (keeper, recording_id) DO NOTHING
+        """,
+        keeper,
+        list(ids),
+        now,
+    )
+    await _count(conn, ids)
+
+
+async def let_go(conn: Connection, keeper: UUID, now: datetime) -> None:
+    """What it kept is kept by it no more. The rows are locked."""
+    rows = await conn.fetch(
+        "UPDATE keeping SET ended_at = $2 WHERE keeper = $1 AND ended_at IS NULL RETURNING recording_id", keeper, now
+    )
+    await _count(conn, [row["recording_id"] for row in rows])
+
+
+async def kept_by(conn: Connection, keeper: UUID) -> tuple[UUID, ...]:
+    rows = await conn.fetch("SELECT recording_id FROM keeping WHERE keeper = $1 AND ended_at IS NULL", keeper)
+    return tuple(row["recording_id"] for row in rows)
+
+
+async def _count(conn: Connection, ids: Collection[UUID]) -> None:
+    await conn.execute(
+        """
+        UPDATE recording
+        SET keeps = (SELECT count(*) FROM keeping WHERE recording_id = recording.id AND ended_at IS NULL)
+        WHERE id = ANY($1::uuid[])
+        """,
+        list(ids),
+    )

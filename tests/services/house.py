@@ -1,0 +1,123 @@
+"""A database, a vault and a clock of its own, and what the tests of retention do to them."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from ari_recorder.domain.calls import Call
+from ari_recorder.domain.clock import Reading
+from ari_recorder.domain.ledger import LedgerState
+from ari_recorder.domain.recordings import Recording
+from ari_recorder.domain.retention import Period, Rules, StoredState
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.policy import Policies
+from ari_recorder.services.sweep import Sweep
+from ari_recorder.storage import calls, recordings
+from ari_recorder.storage.db import Connection, Database
+from ari_recorder.storage.recordings import StoredRecording
+from ari_recorder.vault.copies import Copies
+from tests.storage.calls_for_tests import BEGAN, CALLER, finished_call, sealed_recording
+
+BOOT = UUID(int=7)
+
+
+def rules(grace: str = "P14D", **queues: str) -> Rules:
+    return Rules(
+        queues={name: Period.parse(text) for name, text in queues.items()}, undecided_grace=Period.parse(grace)
+    )
+
+
+RULES = rules(advice="P3M", dental="P14D")
+
+
+class Time(Clocks):
+    """All clocks of a host and of the database on it. `now` is the true time, `ahead` how wrong they are."""
+
+    def __init__(self, now: datetime = BEGAN) -> None:
+        self.time = now
+        self.booted = now - timedelta(days=3)
+        self.ahead = timedelta()
+        self.database_ahead: timedelta | None = None
+        self.database_apart = False
+        self.boot_id = BOOT
+
+    def now(self) -> datetime:
+        return self.time + self.ahead
+
+    async def read(self, conn: Connection) -> Reading:
+        await conn.fetchval("SELECT 1")
+        apart = self.ahead if self.database_ahead is None else self.database_ahead
+        return Reading(
+            wall=self.now(),
+            database=self.time + apart,
+            database_apart=self.database_apart,
+            boot_id=self.boot_id,
+            since_boot=self.time - self.booted,
+        )
+
+    def restart(self) -> None:
+        self.boot_id = UUID(int=self.boot_id.int + 1)
+        self.booted = self.time
+
+
+@dataclass
+class House:
+    database: Database
+    vault: Path
+    clocks: Time = field(default_factory=Time)
+    sealed: list[Recording] = field(default_factory=list)
+
+    def sweep(self, **parts: object) -> Sweep:
+        database = parts.get("database", self.database)
+        assert isinstance(database, Database)
+        given: dict[str, object] = {
+            "database": database,
+            "copies": Copies(self.vault),
+            "policies": Policies(database, RULES),
+            "clocks": self.clocks,
+            "every": timedelta(seconds=0.05),
+            "at_most": 1e9,
+            **parts,
+        }
+        return Sweep(**given)  # type: ignore[arg-type]
+
+    async def store(self, *several: Call) -> None:
+        for call in several:
+            async with self.database.transaction() as conn:
+                await calls.upsert(conn, call, CALLER, LedgerState.RECORDED, "", timedelta(seconds=60), BEGAN)
+            for recording in call.recordings:
+                self.sealed.append(recording)
+                self.file(recording).parent.mkdir(parents=True, exist_ok=True)
+                self.file(recording).write_bytes(b"sealed audio")
+
+    def file(self, recording: Recording) -> Path:
+        assert recording.sealed is not None
+        return self.vault / recording.sealed.path
+
+    async def row(self, recording_id: UUID) -> StoredRecording:
+        async with self.database.transaction() as conn:
+            row = await recordings.get(conn, recording_id)
+        assert row is not None
+        return row
+
+    async def state(self, call: Call) -> StoredState:
+        return (await self.row(call.recordings[0].id)).state
+
+    async def nothing_false(self) -> None:
+        """What must hold at every moment, whatever happened."""
+        for recording in self.sealed:
+            row = await self.row(recording.id)
+            there = self.file(recording).exists()
+            if row.state is StoredState.SEALED:
+                assert there, "a recording was promised that is not there"
+                assert row.wrapped_key
+            if row.state is StoredState.ERASED:
+                assert not there, "called erased, and is not"
+            if not there:
+                assert row.wrapped_key is None, "the file went before the key"
+
+
+def at(moment: datetime, queue: str = "advice", parts: int = 1, *, flagged: bool = False) -> Call:
+    call = finished_call(*(sealed_recording(n + 1, moment) for n in range(parts)), at=moment, queue=queue)
+    return call if flagged else replace(call, marks=())
