@@ -28,8 +28,10 @@ from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderE
 from ari_recorder.domain.switchboard import Switchboard
 from ari_recorder.services import connect
 from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.caller_index import CallerIndex
 from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.record import Recorder
+from ari_recorder.services.scrub import Scrub
 from ari_recorder.services.store import RETRY
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
@@ -88,6 +90,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
             await _try_to_migrate(database, usable)
             recorder = _recorder(config, spool, files, keyring, journal, database)
             sweep = connect.sweep(config, database)
+            index = CallerIndex(database=database, keyring=keyring)
+            scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
             stack.push_async_callback(recorder.aclose)
             await stack.enter_async_context(jobs)
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
@@ -95,6 +99,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
             jobs.start("sweep-watch", sweep.watch)
             jobs.start("keys", supply.run)
+            jobs.start("caller-index", lambda stop: _once(usable, stop, index.run))
+            jobs.start("scrub", lambda stop: _once(usable, stop, scrub.run))
             jobs.start("decide", recorder.decide)
             jobs.start("spool-watch", recorder.watch_spool)
             await recorder.load()

@@ -13,9 +13,11 @@ from uuid import UUID
 from ari_recorder.domain.retention import HELSINKI
 
 if TYPE_CHECKING:
+    from ari_recorder.domain.reconcile import Difference
     from ari_recorder.services.findings import Finding
     from ari_recorder.services.ledger import DayLedger
     from ari_recorder.services.listen import Details, Line
+    from ari_recorder.services.scrub import Scrubbed
 
 
 _WHOLE = frozenset({"started", "entered", "length", "talk", "heard", "id", "uniqueid"})
@@ -175,6 +177,23 @@ def write_ledger(ledger: "DayLedger") -> None:
     sys.stdout.write(f"{ledger.day}: {len(ledger.rows)} calls" + (f": {totals}" if totals else "") + "\n")
     if not ledger.reaches_back:
         write_trouble(f"queue_log does not reach back to the beginning of {ledger.day}: calls may be missing here")
+
+
+def write_differences(found: "Sequence[Difference]") -> None:
+    if not found:
+        sys.stdout.write("the vault is what the database says\n")
+        return
+    write_table(
+        ("", "what", "id", "because"),
+        [("mended" if one.mended else "open", one.kind, one.subject, one.because) for one in found],
+        styles={"mended": "green", "open": "bold red"},
+    )
+
+
+def write_scrubbed(scrubbed: "Scrubbed") -> None:
+    sys.stdout.write(f"{scrubbed.looked_at} looked at, {scrubbed.verified} of them read to the end\n")
+    for recording_id, damage in scrubbed.damaged.items():
+        write_trouble(f"recording {recording_id}: {damage}")
 
 
 def _flat(details: "Details") -> Iterator[tuple[str, object]]:

@@ -25,6 +25,7 @@ from ari_recorder.cli.tools import (
     troubles_told,
     wait_for,
 )
+from ari_recorder.cli.vault import vault
 
 __all__ = ["Exit", "app", "main"]
 
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 recordings = typer.Typer(help="Find, show and export recordings.", no_args_is_help=True)
+app.add_typer(vault, name="vault")
 app.add_typer(recordings, name="recordings")
 app.command("sweep")(retention.sweep)
 app.add_typer(retention.policy, name="policy")
@@ -92,19 +94,34 @@ def list_recordings(
     day: DayOption = None,
     queue: Annotated[str | None, typer.Option("--queue", metavar="NAME", help="Only of this queue.")] = None,
     flagged: Annotated[bool, typer.Option("--flagged", help="Only calls an agent flagged as a threat.")] = False,
+    caller: Annotated[
+        str | None,
+        typer.Option(
+            "--caller", metavar="NUMBER", help="Only of this caller; `-` reads the number from standard input."
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 100,
     json: JsonOption = False,
 ) -> None:
     """Recordings, the newest first; without --day, of any day."""
-    from ari_recorder.output import write_json, write_recordings
+    from ari_recorder.output import write_json, write_recordings, write_trouble
 
     with troubles_told(json=json):
         settings = load(config)
-        from ari_recorder.services import connect, listen
+        from ari_recorder.services import caller_index, connect, listen
 
         async def ask() -> list[listen.Line]:
-            wanted = listen.Wanted(day=date_of(day), queue=queue, flagged=flagged or None, limit=limit)
             async with connect.ready_database(settings) as database:
+                index = None
+                if caller is not None:
+                    # Arguments can be seen by every user of the host, and stay in the shell's history.
+                    number = sys.stdin.readline() if caller == "-" else caller
+                    index, waiting = await caller_index.search_key(database, connect.keyring(settings), number)
+                    if waiting:
+                        write_trouble(f"{waiting} call(s) cannot be found by number yet; the service sees to it")
+                wanted = listen.Wanted(
+                    day=date_of(day), queue=queue, flagged=flagged or None, caller_index=index, limit=limit
+                )
                 return await listen.find(database, wanted)
 
         found = wait_for(ask())

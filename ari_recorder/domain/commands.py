@@ -26,6 +26,8 @@ class AlarmCode(StrEnum):
     DATABASE_AWAY = "database-away"
     KEY_FALLBACK = "key-fallback"
     KEYRING_LOCKED = "keyring-locked"
+    RECORDING_DAMAGED = "recording-damaged"
+    VAULT_DIFFERS = "vault-differs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

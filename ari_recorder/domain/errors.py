@@ -626,6 +626,12 @@ class RecordingUnknown(NotFound):
     code = "recording_unknown"
 
 
+class NumberRefused(Invalid):
+    """{text!r} holds no telephone number. Write it like 0401234567 or +358401234567."""
+
+    code = "number_refused"
+
+
 class RecordingAmbiguous(Invalid):
     """Several recordings have an id that begins with {begins}. Give more of it."""
 

@@ -43,6 +43,7 @@ class Wanted:
     day: date | None = None
     queue: str | None = None
     flagged: bool | None = None
+    caller_index: bytes | None = None  # services/caller_index.py makes it of a number
     limit: int = 100
 
 
@@ -108,7 +109,13 @@ class Exported:
 async def find(database: Database, wanted: Wanted) -> list[Line]:
     """The newest first. Tombstones of destroyed recordings are among them."""
     begin, end = _bounds(wanted.day)
-    filters = recordings.Filters(queue=wanted.queue, started_from=begin, started_before=end, flagged=wanted.flagged)
+    filters = recordings.Filters(
+        queue=wanted.queue,
+        started_from=begin,
+        started_before=end,
+        flagged=wanted.flagged,
+        caller_index=wanted.caller_index,
+    )
     async with database.transaction() as conn:
         found = await recordings.find(conn, filters, limit=wanted.limit)
         of = await calls.get(conn, {recording.call_id for recording in found})

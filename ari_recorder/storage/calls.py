@@ -134,7 +134,9 @@ async def upsert(
             personal_key_name = CASE WHEN known.forgotten_at IS NULL AND $27 THEN
                 CASE WHEN known.personal IS NOT NULL THEN known.personal_key_name
                      WHEN known.id = excluded.id THEN excluded.personal_key_name END
-            END
+            END,
+            caller_index = CASE WHEN known.forgotten_at IS NULL AND $27 THEN known.caller_index END,
+            caller_index_version = CASE WHEN known.forgotten_at IS NULL AND $27 THEN known.caller_index_version END
         WHERE known.progress <= excluded.progress
         """,
         call.id,
@@ -219,8 +221,9 @@ async def forget(conn: Connection, call_ids: Collection[UUID], now: datetime) ->
     """Caller, members and marks of these calls go, unless a recording of theirs is still there."""
     rows = await conn.fetch(
         """
-        UPDATE call SET forgotten_at = $2, personal = NULL, personal_key_name = NULL, members = '[]', marks = '[]',
-            decided_by = NULL
+        UPDATE call
+        SET forgotten_at = $2, personal = NULL, personal_key_name = NULL, caller_index = NULL,
+            caller_index_version = NULL, members = '[]', marks = '[]', decided_by = NULL
         WHERE id = ANY($1::uuid[]) AND forgotten_at IS NULL
             AND NOT EXISTS (SELECT FROM recording WHERE call_id = call.id AND state <> 'erased')
         RETURNING id

@@ -69,6 +69,7 @@ class Filters:
     number: str | None = None
     interface: str | None = None
     uniqueid: str | None = None
+    caller_index: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,6 +192,7 @@ async def find(
         "call.number = $": filters.number,
         "call.members @> $": [{"interface": filters.interface}] if filters.interface is not None else None,
         "call.uniqueid = $": filters.uniqueid,
+        "call.caller_index = $": filters.caller_index,
     }
     # Only what is asked for is in the text, so that PostgreSQL can plan for it.
     given = [(text, value) for text, value in wanted.items() if value is not None]

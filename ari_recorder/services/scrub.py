@@ -1,0 +1,116 @@
+"""Sealed files are read again before anybody needs them: what has rotted is known while a backup still has it.
+
+Each week a part of every file: that it belongs to its recording, that it ends where it ended, and one chunk anywhere.
+Each 45 days all of it: once in the life of a recording that is kept for three months. With the keyring locked, the
+SHA-256 of the sealed bytes is compared instead, which reads all of the file and needs no key.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.errors import KeyringLocked, RecorderError
+from ari_recorder.services import reconcile
+from ari_recorder.storage import health
+from ari_recorder.storage.db import Database
+from ari_recorder.storage.health import ToScrub
+from ari_recorder.vault.recordings import Vault
+from ari_recorder.vault.stream import CHUNK_BYTES
+
+log = structlog.get_logger(__name__)
+
+SCRUB_EVERY = timedelta(days=7)
+VERIFY_EVERY = timedelta(days=45)
+LOOK_EVERY = timedelta(hours=1)
+RECONCILE_EVERY = timedelta(days=1)
+_BATCH = 100
+_READ_BYTES = 1 << 20
+# Live calls come first: after each file, as long a rest as this many times the work.
+REST = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scrubbed:
+    """`damaged`: what was found wrong, in words, by recording."""
+
+    looked_at: int
+    verified: int
+    damaged: dict[UUID, str]
+
+
+class Scrub:
+    """`run` is the service's job, `run_once` looks at what is due."""
+
+    def __init__(self, *, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def run(self, stop: asyncio.Event) -> None:
+        reconciled = None
+        while not stop.is_set():
+            await self.run_once(datetime.now(UTC), stop)
+            if reconciled is None or time.monotonic() - reconciled > RECONCILE_EVERY.total_seconds():
+                reconcile.tell(await reconcile.reconcile(self._database, self._vault.files.folder, mend=True))
+                reconciled = time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY.total_seconds())
+
+    async def run_once(
+        self, now: datetime, stop: asyncio.Event, *, every: timedelta = SCRUB_EVERY, whole: timedelta = VERIFY_EVERY
+    ) -> Scrubbed:
+        """All that was last looked at before `now` less `every`; all of what was last verified before `whole`."""
+        looked_at = verified = 0
+        damaged: dict[UUID, str] = {}
+        while not stop.is_set():
+            async with self._database.transaction() as conn:
+                waiting = await health.to_scrub(conn, now - every, now - whole, _BATCH)
+            if not waiting:
+                break
+            for one in waiting:
+                began = time.monotonic()
+                damage = await asyncio.to_thread(self._look, one)
+                async with self._database.transaction() as conn:
+                    await health.scrubbed(conn, one.id, now, whole=one.whole, damage=damage)
+                looked_at += 1
+                verified += one.whole
+                if damage is not None:
+                    damaged[one.id] = damage
+                    log.error("alarm", alarm=AlarmCode.RECORDING_DAMAGED.value, subject=str(one.id), because=damage)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), REST * (time.monotonic() - began))
+                if stop.is_set():
+                    break
+        if looked_at:
+            log.info("scrub_finish", looked_at=looked_at, verified=verified, damaged=len(damaged))
+        return Scrubbed(looked_at=looked_at, verified=verified, damaged=damaged)
+
+    def _look(self, one: ToScrub) -> str | None:
+        """In words what is wrong, or None."""
+        try:
+            try:
+                with self._vault.open_recording(one.path, one.wrapped_key, one.id) as sealed:
+                    if one.whole:
+                        for offset in range(0, sealed.size, _READ_BYTES):
+                            sealed.read(offset, _READ_BYTES)
+                    elif sealed.size:
+                        sealed.read(secrets.randbelow(sealed.size), CHUNK_BYTES)
+            except KeyringLocked:
+                return self._compare_hash(one)
+        except RecorderError as error:
+            return str(error)
+        return self._compare_hash(one) if one.whole else None
+
+    def _compare_hash(self, one: ToScrub) -> str | None:
+        digest = hashlib.sha256()
+        with open(self._vault.files.open(one.path), "rb", buffering=0) as file:
+            while block := file.read(_READ_BYTES):
+                digest.update(block)
+        return None if digest.digest() == one.sha256 else "its sealed bytes are not those that were sealed"

@@ -1,0 +1,118 @@
+"""The vault against the database, with real files and rows."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from structlog.testing import capture_logs
+
+from ari_recorder.config import Config
+from ari_recorder.services.reconcile import reconcile, tell
+from ari_recorder.storage import erasing
+from ari_recorder.storage.db import Database
+from ari_recorder.vault.files import VaultFiles
+from tests.site import prepare, record
+
+LONG_AGO = time.time() - 7200
+
+
+@pytest.fixture
+def site(tmp_path: Path, dsn: str) -> Config:
+    return prepare(tmp_path, changes={"database": f'dsn = "{dsn}"'})
+
+
+@pytest.fixture
+def files(site: Config) -> VaultFiles:
+    files = VaultFiles(site.storage.vault)
+    files.prepare()
+    return files
+
+
+async def found(database: Database, files: VaultFiles, *, mend: bool = False) -> list[tuple[str, str, bool]]:
+    return [(one.kind.value, one.subject, one.mended) for one in await reconcile(database, files.folder, mend=mend)]
+
+
+def file_of(site: Config, recording_id: UUID) -> Path:
+    (path,) = site.storage.vault.rglob(f"{recording_id}.sealed")
+    return path
+
+
+def put(path: Path, *, old: bool = True) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * 100)
+    if old:
+        os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+async def test_where_all_is_well_nothing_is_found(site: Config, database: Database, files: VaultFiles) -> None:
+    await record(site, database)
+    await record(site, database, uniqueid="1600000000.1", started_at=datetime.now(UTC) - timedelta(days=40))
+    assert await found(database, files) == []
+
+
+async def test_missing_and_cut_files_are_told_and_touched_by_nobody(
+    site: Config, database: Database, files: VaultFiles
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=40)
+    gone = await record(site, database, uniqueid="1600000000.1", started_at=long_ago)
+    file_of(site, gone.recording_id).unlink()
+    cut = await record(site, database)
+    os.truncate(file_of(site, cut.recording_id), 1000)
+    expected = [("missing", str(gone.recording_id), False), ("size-differs", str(cut.recording_id), False)]
+    assert await found(database, files, mend=True) == expected
+    assert file_of(site, cut.recording_id).stat().st_size == 1000
+
+
+async def test_a_file_without_a_row_is_never_removed(site: Config, database: Database, files: VaultFiles) -> None:
+    unknown, young = uuid4(), uuid4()
+    put(site.storage.vault / f"2026/01/02/{unknown}.sealed")
+    put(site.storage.vault / f"2026/01/02/{young}.sealed", old=False)
+    assert await found(database, files, mend=True) == [("unknown", str(unknown), False)]
+    assert file_of(site, unknown).exists()
+
+
+async def test_a_file_that_outlived_its_recording_goes(site: Config, database: Database, files: VaultFiles) -> None:
+    recorded = await record(site, database)
+    now = datetime.now(UTC)
+    async with database.transaction() as conn:
+        await erasing.begin_erasing(conn, [recorded.recording_id], "a test", now)
+        await erasing.destroy_keys(conn, [recorded.recording_id])
+        await erasing.bury(conn, {recorded.recording_id: ()}, now)
+    assert await found(database, files) == [("outlived", str(recorded.recording_id), False)]
+    assert await found(database, files, mend=True) == [("outlived", str(recorded.recording_id), True)]
+    assert await found(database, files) == []
+
+
+async def test_leftovers_strangers_and_parts(site: Config, database: Database, files: VaultFiles) -> None:
+    vault = site.storage.vault
+    recorded = await record(site, database)
+    unknown = uuid4()
+    put(vault / ".new" / "half")
+    put(vault / ".new" / "being-written", old=False)
+    put(vault / "2026/01/02/notes.txt")
+    put(vault / "2026/99/99/x")
+    for name in (recorded.recording_id, unknown):
+        for ending in ("part", "key"):
+            put(vault / ".parts" / f"{name}.1.{ending}")
+    expected = [
+        ("leftover", ".new/half", False),
+        ("part-left", str(recorded.recording_id), True),
+        ("stranger", "2026/01/02/notes.txt", False),
+        ("stranger", "2026/99/99", False),
+        ("unknown", str(unknown), False),
+    ]
+    assert sorted(await found(database, files, mend=True)) == expected
+    assert sorted(path.name for path in (vault / ".parts").iterdir()) == [f"{unknown}.1.key", f"{unknown}.1.part"]
+
+
+async def test_what_is_found_is_one_alarm_each(site: Config, database: Database, files: VaultFiles) -> None:
+    recorded = await record(site, database)
+    file_of(site, recorded.recording_id).unlink()
+    with capture_logs() as logs:
+        tell(await reconcile(database, files.folder, mend=True))
+    (line,) = logs
+    assert (line["alarm"], line["subject"]) == ("vault-differs", str(recorded.recording_id))
+    assert line["because"].startswith("missing: ")

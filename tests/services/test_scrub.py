@@ -1,0 +1,98 @@
+"""Sealed files are read again in time, and what has rotted is told."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from structlog.testing import capture_logs
+
+from ari_recorder.config import Config
+from ari_recorder.services import connect
+from ari_recorder.services.scrub import SCRUB_EVERY, VERIFY_EVERY, Scrub
+from ari_recorder.storage import health
+from ari_recorder.storage.db import Database
+from ari_recorder.vault.files import VaultFiles
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.recordings import Vault
+from tests.site import prepare, record
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def site(tmp_path: Path, dsn: str) -> Config:
+    return prepare(tmp_path, changes={"database": f'dsn = "{dsn}"'})
+
+
+@pytest.fixture
+async def recorded(site: Config, database: Database) -> UUID:
+    return (await record(site, database)).recording_id
+
+
+@pytest.fixture
+def keyring(site: Config, recorded: UUID) -> Keyring:
+    return connect.keyring(site)
+
+
+@pytest.fixture
+def vault(site: Config, keyring: Keyring) -> Vault:
+    return Vault(VaultFiles(site.storage.vault), keyring, site.pbx.spool)
+
+
+def file_of(site: Config, recording_id: UUID) -> Path:
+    (path,) = site.storage.vault.rglob(f"{recording_id}.sealed")
+    return path
+
+
+def flip(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+async def test_each_is_looked_at_every_week_and_read_whole_within_its_life(database: Database, vault: Vault) -> None:
+    scrub = Scrub(database=database, vault=vault)
+    now = datetime.now(UTC)
+    stop = asyncio.Event()
+    assert (await scrub.run_once(now + SCRUB_EVERY - MINUTE, stop)).looked_at == 0
+    weekly = await scrub.run_once(now + SCRUB_EVERY + MINUTE, stop)
+    assert (weekly.looked_at, weekly.verified, weekly.damaged) == (1, 0, {})
+    whole = await scrub.run_once(now + VERIFY_EVERY + MINUTE, stop, every=timedelta(days=400))
+    assert (whole.looked_at, whole.verified, whole.damaged) == (1, 1, {})
+    assert timedelta(days=90) > VERIFY_EVERY, "once in the life of a recording that is kept for three months"
+
+
+@pytest.mark.parametrize("where", ["commitment", "chunk", "end"])
+@pytest.mark.parametrize("locked", [False, True], ids=["unlocked", "locked"])
+async def test_one_changed_bit_is_found_and_told(
+    site: Config, database: Database, recorded: UUID, keyring: Keyring, vault: Vault, where: str, locked: bool
+) -> None:
+    path = file_of(site, recorded)
+    flip(path, {"commitment": 30, "chunk": 100, "end": path.stat().st_size - 1}[where])
+    if locked:
+        keyring.lock()
+    scrub = Scrub(database=database, vault=vault)
+    later = datetime.now(UTC) + VERIFY_EVERY + MINUTE
+    with capture_logs() as logs:
+        found = await scrub.run_once(later, asyncio.Event(), every=timedelta(days=400))
+    assert list(found.damaged) == [recorded]
+    assert [line["subject"] for line in logs if line.get("alarm") == "recording-damaged"] == [str(recorded)]
+    async with database.transaction() as conn:
+        assert list(await health.damaged(conn)) == [recorded]
+
+
+async def test_what_was_restored_is_whole_again(site: Config, database: Database, recorded: UUID, vault: Vault) -> None:
+    path = file_of(site, recorded)
+    whole = path.read_bytes()
+    path.unlink()
+    scrub = Scrub(database=database, vault=vault)
+    stop = asyncio.Event()
+    every = {"every": timedelta(), "whole": timedelta()}
+    gone = await scrub.run_once(datetime.now(UTC), stop, **every)
+    assert "is not in the vault" in gone.damaged[recorded]
+    path.write_bytes(whole)
+    assert (await scrub.run_once(datetime.now(UTC), stop, **every)).damaged == {}
+    async with database.transaction() as conn:
+        assert await health.damaged(conn) == {}
