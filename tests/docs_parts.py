@@ -1,5 +1,6 @@
 """The parts of the documents that are made from the program. `python -m tests.docs_parts` writes them anew."""
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +9,30 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from ari_recorder import config
+from ari_recorder.asterisk import spool
 from ari_recorder.cli import app
 from ari_recorder.domain import errors
+from ari_recorder.storage import journal
+from ari_recorder.vault import files, key_files, key_pairs, opened, parts, root_key, stream, wrapping
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
+FORMATS = ROOT / "docs" / "formats.md"
+
+# The modules whose first lines draw a format, in the order of reading.
+DRAWN = {
+    "Folders of the vault": files,
+    "Sealed container": stream,
+    "What is inside a sealed recording": opened,
+    "Parts: what is sealed while the call goes on": parts,
+    "Wrapped data keys and sealed texts": wrapping,
+    "Folder of the keys": key_files,
+    "Halves of keys": key_pairs,
+    "Root key and keyring.json": root_key,
+    "Journal": journal,
+    "Files in the spool": spool,
+}
 
 
 def subclasses(kind: type[errors.RecorderError]) -> Iterator[type[errors.RecorderError]]:
@@ -72,7 +91,14 @@ def errors_table() -> str:
     return "\n".join(lines)
 
 
+def formats() -> str:
+    """The first lines of the modules as they are: what draws a format stands beside the code that follows it."""
+    drawn = [f"## {title}\n\n```\n{inspect.getdoc(module)}\n```" for title, module in DRAWN.items()]
+    return "\n" + "\n\n".join(drawn) + "\n"
+
+
 PARTS = {
+    (FORMATS, "formats"): formats,
     (README, "settings"): settings_table,
     (README, "commands"): commands_table,
     (OPERATIONS, "errors"): errors_table,

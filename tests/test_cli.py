@@ -151,6 +151,23 @@ async def test_an_export_is_a_wav_with_the_caller_left_for_its_owner_alone(
     assert names_in(tmp_path, "call.wav") == ["call.wav"]
 
 
+async def test_an_export_can_say_what_was_checked(site: Config, recorded: Recorded, tmp_path: Path) -> None:
+    export = ["recordings", "export", recorded.recording_id]
+    answer = await ari(*export, tmp_path / "a.wav", "--verify", "--config", site.source)
+    assert answer.code == FINE
+    assert answer.out.count("checked: ") == 3
+    assert "none is missing at its end" in answer.out
+    answer = await ari(*export, tmp_path / "b.wav", "--verify", "--json", "--config", site.source)
+    assert len(answer.json["checked"]) == 3
+    (sealed,) = site.storage.vault.rglob("*.sealed")
+    data = bytearray(sealed.read_bytes())
+    data[-1] ^= 1
+    sealed.write_bytes(data)
+    answer = await ari(*export, tmp_path / "c.wav", "--verify", "--json", "--config", site.source)
+    assert (answer.code, answer.json["error"]["code"]) == (FAILED, "sealed_differs")
+    assert not (tmp_path / "c.wav").exists()
+
+
 async def test_an_export_does_not_overwrite(site: Config, recorded: Recorded, tmp_path: Path) -> None:
     target = tmp_path / "call.wav"
     target.write_text("mine")

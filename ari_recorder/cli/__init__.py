@@ -5,6 +5,7 @@ Imports are where they are needed, so that `--help` answers at once. A family of
 """
 
 import asyncio
+import dataclasses
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -166,6 +167,9 @@ def export_recording(
     wanted: IdArgument,
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="The WAV file to write; it must not exist yet.")],
     config: ConfigOption = DEFAULT_CONFIG,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check first that it is what was sealed, and say what was checked.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Write a recording in clear as a WAV file (caller left, agent right), readable for you alone."""
@@ -175,16 +179,20 @@ def export_recording(
         settings = load(config)
         from ari_recorder.services import connect, listen
 
-        async def ask() -> listen.Exported:
+        async def ask() -> tuple[listen.Exported, tuple[str, ...]]:
             async with connect.ready_database(settings) as database:
                 recording_id = await listen.identify(database, wanted)
+                vault = connect.vault(settings)
+                checked = await listen.verify_sealed(database, vault, recording_id) if verify else ()
                 with progress(f"exporting {recording_id}", hidden=json) as told:
-                    return await listen.export_wav(database, connect.vault(settings), recording_id, target, told)
+                    return await listen.export_wav(database, vault, recording_id, target, told), checked
 
-        exported = wait_for(ask())
+        exported, checked = wait_for(ask())
         if json:
-            write_json(exported)
+            write_json({**dataclasses.asdict(exported), "checked": checked})
         else:
+            for line in checked:
+                print(f"checked: {line}")
             print(f"{exported.target}: {clock(exported.duration)}, {exported.size_bytes:,} bytes, in clear")
 
 

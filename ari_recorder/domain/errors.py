@@ -69,6 +69,12 @@ class SealedDamaged(Conflict):
     code = "sealed_damaged"
 
 
+class SealedDiffers(Unavailable):
+    """The sealed file {name} is not the one that was sealed: its SHA-256 is another. Restore it from a backup."""
+
+    code = "sealed_differs"
+
+
 class SealedMissing(NotFound):
     """The sealed file {path} is not in the vault. Restore it from a backup, or check that the vault is mounted."""
 

@@ -22,6 +22,7 @@ from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.recordings import EndReason, StartedBy
 from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
 from ari_recorder.services.record import open_caller
+from ari_recorder.services.verify import verify
 from ari_recorder.storage import calls, holds, recordings
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Database
@@ -181,10 +182,22 @@ async def export_wav(
     database: Database, vault: Vault, recording_id: UUID, target: Path, progress: Progress
 ) -> Exported:
     """Write a recording as WAV, in clear, for this user alone. `target` appears when it is complete, or not at all."""
+    recording, path, wrapped_key = await _sealed(database, recording_id)
+    return await asyncio.to_thread(_export, vault, recording, path, wrapped_key, target, progress)
+
+
+async def verify_sealed(database: Database, vault: Vault, recording_id: UUID) -> tuple[str, ...]:
+    """What was checked of a recording, in words; an error when it is not what was sealed."""
+    recording, path, wrapped_key = await _sealed(database, recording_id)
+    sha256 = bytes.fromhex(recording.sha256 or "")
+    return await asyncio.to_thread(verify, vault, path, wrapped_key, recording_id, sha256)
+
+
+async def _sealed(database: Database, recording_id: UUID) -> tuple[StoredRecording, str, bytes]:
     recording, _ = await _get(database, recording_id)
     if recording.state is not StoredState.SEALED or recording.path is None or recording.wrapped_key is None:
         raise RecordingErased(recording_id=recording_id, because=recording.erased_because or recording.state.value)
-    return await asyncio.to_thread(_export, vault, recording, recording.path, recording.wrapped_key, target, progress)
+    return recording, recording.path, recording.wrapped_key
 
 
 def _export(

@@ -1,13 +1,12 @@
 """Sealed files are read again before anybody needs them: what has rotted is known while a backup still has it.
 
 Each week a part of every file: that it belongs to its recording, that it ends where it ended, and one chunk anywhere.
-Each 45 days all of it: once in the life of a recording that is kept for three months. With the keyring locked, the
-SHA-256 of the sealed bytes is compared instead, which reads all of the file and needs no key.
+Each 45 days all of it: once in the life of a recording that is kept for three months. The SHA-256 of the sealed bytes
+needs no key: while the keyring is locked it is all that is compared.
 """
 
 import asyncio
 import contextlib
-import hashlib
 import secrets
 import time
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import structlog
 
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
-from ari_recorder.services import reconcile
+from ari_recorder.services import reconcile, verify
 from ari_recorder.storage import health
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.health import ToScrub
@@ -32,7 +31,6 @@ VERIFY_EVERY = timedelta(days=45)
 LOOK_EVERY = timedelta(hours=1)
 RECONCILE_EVERY = timedelta(days=1)
 _BATCH = 100
-_READ_BYTES = 1 << 20
 # Live calls come first: after each file, as long a rest as this many times the work.
 REST = 4
 
@@ -95,22 +93,18 @@ class Scrub:
     def _look(self, one: ToScrub) -> str | None:
         """In words what is wrong, or None."""
         try:
-            try:
-                with self._vault.open_recording(one.path, one.wrapped_key, one.id) as sealed:
-                    if one.whole:
-                        for offset in range(0, sealed.size, _READ_BYTES):
-                            sealed.read(offset, _READ_BYTES)
-                    elif sealed.size:
-                        sealed.read(secrets.randbelow(sealed.size), CHUNK_BYTES)
-            except KeyringLocked:
-                return self._compare_hash(one)
+            if one.whole:
+                verify.compare_hash(self._vault, one.path, one.sha256)
+            with contextlib.suppress(KeyringLocked):  # then the comparison is what there is
+                if one.whole:
+                    verify.read_all(self._vault, one.path, one.wrapped_key, one.id)
+                else:
+                    self._read_one_chunk(one)
         except RecorderError as error:
             return str(error)
-        return self._compare_hash(one) if one.whole else None
+        return None
 
-    def _compare_hash(self, one: ToScrub) -> str | None:
-        digest = hashlib.sha256()
-        with open(self._vault.files.open(one.path), "rb", buffering=0) as file:
-            while block := file.read(_READ_BYTES):
-                digest.update(block)
-        return None if digest.digest() == one.sha256 else "its sealed bytes are not those that were sealed"
+    def _read_one_chunk(self, one: ToScrub) -> None:
+        with self._vault.open_recording(one.path, one.wrapped_key, one.id) as opened:
+            if opened.size:
+                opened.read(secrets.randbelow(opened.size), CHUNK_BYTES)

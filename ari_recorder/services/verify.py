@@ -1,0 +1,41 @@
+"""Is a sealed recording what was sealed? Every check there is, and in words what was checked. Blocks: use a thread."""
+
+import hashlib
+from uuid import UUID
+
+from ari_recorder.domain.errors import SealedDiffers
+from ari_recorder.vault.recordings import Vault
+from ari_recorder.vault.stream import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES
+
+_READ_BYTES = 1 << 20
+
+
+def compare_hash(vault: Vault, path: str, sha256: bytes) -> int:
+    """Its bytes against the row, which needs no key; how many they are. SealedDiffers when they are others."""
+    digest = hashlib.sha256()
+    with open(vault.files.open(path), "rb", buffering=0) as file:
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+        size = file.tell()
+    if digest.digest() != sha256:
+        raise SealedDiffers(name=path)
+    return size
+
+
+def read_all(vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID) -> None:
+    """Every chunk is decrypted, and with that authenticated. What is wrong comes out as the vault says it."""
+    with vault.open_recording(path, wrapped_key, recording_id) as opened:
+        for offset in range(0, opened.size, _READ_BYTES):
+            opened.read(offset, _READ_BYTES)
+
+
+def verify(vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID, sha256: bytes) -> tuple[str, ...]:
+    """What was checked, in words; an error if one of them does not hold."""
+    size = compare_hash(vault, path, sha256)
+    read_all(vault, path, wrapped_key, recording_id)
+    chunks = (size - HEADER_BYTES) // SEALED_CHUNK_BYTES + 1
+    return (
+        f"the sealed file is byte for byte the one that was sealed (SHA-256 {sha256.hex()})",
+        "it belongs to this recording and to no other (commitment to key and id)",
+        f"each of its {chunks} chunk(s) of up to {CHUNK_BYTES} bytes is what was sealed; none is missing at its end",
+    )
