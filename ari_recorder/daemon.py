@@ -10,6 +10,7 @@ way round: no new events, then what was ordered is carried out, then the databas
 """
 
 import asyncio
+import resource
 import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -30,6 +31,7 @@ from ari_recorder.services import connect
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.caller_index import CallerIndex
 from ari_recorder.services.keys import KeySupply
+from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.scrub import Scrub
 from ari_recorder.services.store import RETRY
@@ -38,6 +40,7 @@ from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.storage.journal import Journal
 from ari_recorder.storage.migrate import migrate
 from ari_recorder.supervise import Job, Supervisor, until
+from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
@@ -47,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 async def run(config: Config) -> None:
     """Until SIGTERM or SIGINT. A RecorderError or ConfigError says why it cannot start."""
+    # There are keys and voices in this memory: no core dump of it, whatever the unit says.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
         async with _service(config):
@@ -104,6 +109,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("decide", recorder.decide)
             jobs.start("spool-watch", recorder.watch_spool)
             await recorder.load()
+            jobs.start("live-seal", recorder.seal_live)
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
             jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session
@@ -183,10 +189,13 @@ def _recorder(
         resume_guard=timedelta(seconds=config.capture.resume_guard_seconds),
     )
     switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=uuid.uuid4)
+    vault = Vault(files, keyring, spool.folder)
     return Recorder(
         ami=connect.ami_session(config),
         spool=spool,
-        vault=Vault(files, keyring, spool.folder),
+        vault=vault,
+        live=LiveSealer(vault=vault, spool=spool),
+        kept_as={queue.name: Codec(queue.codec) for queue in config.queues},
         public=keyring.public,
         journal=journal,
         database=database,

@@ -147,6 +147,24 @@ class Spool:
                 raise SpoolUnusable(path=self.folder, reason=f"nothing can be written ({error.strerror})") from error
             yield
 
+    def last_holder(self) -> int | None:
+        """The process of the service that holds the spool, or held it last. The lock itself is not tried: a service
+        that starts in that moment would be refused.
+        """
+        try:
+            text = (self.folder / _LOCK).read_text(encoding="ascii", errors="replace").strip()
+        except OSError:
+            return None
+        return int(text) if text.isdecimal() else None
+
+    def never_swapped(self) -> bool:
+        """Is it in memory that is never swapped out?"""
+        try:
+            mounted = _mount(self.folder.stat().st_dev)
+        except OSError:
+            return False
+        return mounted[0] == "ramfs" or "noswap" in mounted[1]
+
     def check(self) -> SpoolReport:
         """Try whether the spool can be used, by using it, and say what could be better."""
         if not self.folder.exists():
@@ -160,7 +178,7 @@ class Spool:
             room = os.statvfs(self.folder)
         except OSError as error:
             raise SpoolUnusable(path=self.folder, reason=f"nothing can be written ({error.strerror})") from error
-        in_memory = _file_system(status.st_dev) in {"tmpfs", "ramfs"}
+        in_memory = _mount(status.st_dev)[0] in {"tmpfs", "ramfs"}
         return SpoolReport(
             free_bytes=room.f_bavail * room.f_frsize,
             in_memory=in_memory,
@@ -183,14 +201,15 @@ def _advice(folder: Path, mode: int, strangers: tuple[str, ...], *, in_memory: b
         yield f"{len(strangers)} file(s) in {folder} are no recordings ({strangers[0]!r}); find out who puts them there"
 
 
-def _file_system(device: int) -> str:
-    """The type of the mounted file system with this device number (proc_pid_mountinfo(5))."""
+def _mount(device: int) -> tuple[str, tuple[str, ...]]:
+    """Type and options of the mounted file system with this device number (proc_pid_mountinfo(5))."""
     number = f"{os.major(device)}:{os.minor(device)}"
     for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
         mount, _, file_system = line.partition(" - ")
         if mount.split(" ")[2] == number:
-            return file_system.split(" ")[0]
-    return "unknown"
+            kind, _, options = file_system.split(" ", 2)
+            return kind, tuple(options.split(","))
+    return "unknown", ()
 
 
 def _size(path: Path) -> int | None:

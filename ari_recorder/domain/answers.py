@@ -130,8 +130,10 @@ def _sealed(call: Call, recording: Recording, event: Sealed) -> Step:
         return call, (DestroyRecording(recording_id=recording.id, base=recording.base, path=event.facts.path),)
     if recording.state is not RecordingState.CLOSED:
         return call, ()
-    began = clock_at_start(call, recording, event.facts.duration)
+    began = clock_at_start(call, recording, event.facts.duration, event.cut_at)
     done = replace(recording, state=RecordingState.SEALED, sealed=event.facts, clock_at_start=began)
+    if event.cut_at is not None and recording.ended_at is not None:
+        done = replace(done, ended_at=min(event.cut_at, recording.ended_at))
     return with_recording(call, done), (ForgetFiles(recording_id=recording.id, base=recording.base),)
 
 

@@ -17,6 +17,8 @@ class AlarmCode(StrEnum):
     FILES_NOT_GROWING = "files-not-growing"
     STOPPED_BY_OTHERS = "stopped-by-others"
     SEAL_FAILED = "seal-failed"
+    LIVE_SEAL_FAILED = "live-seal-failed"
+    ORPHAN_PART = "orphan-part"
     FORGED_REPORT = "forged-report"
     ORDER_FAILED = "order-failed"
     COVERAGE_UNKNOWN = "coverage-unknown"

@@ -325,7 +325,7 @@ class Side:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedFacts:
     """Where a sealed recording is and what it holds. `path` is relative to the vault, `wrapped_key` is hex, wrapped to
-    the key `key_name`."""
+    the key `key_name`. `truncated`: why something of it is missing."""
 
     path: str
     key_name: str
@@ -335,11 +335,15 @@ class SealedFacts:
     duration: timedelta
     caller: Side
     agent: Side
+    truncated: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed(RecordingEvent):
+    """`cut_at`: its end is missing, and this is when the last of what is left of it was captured."""
+
     facts: SealedFacts
+    cut_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ where the two differ the PBX is believed:
 
 What is known to have begun late (`late-start`) is recorded only as long as no more than the tolerance is missing by
 queue_log. Else it is unexplained like any other call that is too short: a part is missing, and a person must look.
+What was cut off by a loss of power (`truncated`) is recorded as long as no more than 5 s are missing by queue_log.
 What the recorder did on purpose (the caller said no, no proof of the announcement) is believed: it had an alarm.
 """
 
@@ -29,6 +30,8 @@ TOLERANCE = timedelta(seconds=1)
 # What may be missing by queue_log: MixMonitor's buffer (32 KiB, 2.05 s) is lost when the PBX dies, and a part of the
 # second in which the log's whole seconds differ from ours.
 MISSING = timedelta(seconds=2.5)
+# What a loss of power may cost: the same buffer, and what was not yet sealed.
+MISSING_BY_LOSS = timedelta(seconds=5)
 # A finished call is sealed and stored within this time; until then it is not missing. DESIGN: alarm within a minute.
 SETTLES = timedelta(seconds=60)
 
@@ -45,6 +48,7 @@ class Reason(StrEnum):
 
     NONE = ""
     # recorded, with something to know
+    TRUNCATED = "truncated"
     LATE_START = "late-start"
     ENDED_UNSEEN = "ended-unseen"
     ADOPTED = "adopted"
@@ -93,6 +97,8 @@ def judge(call: Call, queues: frozenset[str]) -> Verdict:
 
 def _judge_recorded(call: Call) -> Verdict:
     sealed = [(r, r.sealed) for r in call.recordings if r.sealed is not None]
+    if any(facts.truncated for _, facts in sealed):
+        return _verdict(LedgerState.RECORDED, Reason.TRUNCATED)
     heard = sum((facts.duration for _, facts in sealed), timedelta())
     # What nobody saw begin or end cannot be measured against our clock; its audio is what there was.
     unseen = EndReason.ENDED_UNSEEN in (call.end_reason, *(r.end_reason for r, _ in sealed))
@@ -196,12 +202,16 @@ def _weigh(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: da
     match call.verdict.state:
         case LedgerState.PENDING if entry.connected_in & queues and _settled(entry, now) and not entry.transferred:
             return _verdict(LedgerState.UNEXPLAINED, Reason.NOT_FINISHED)
-        case LedgerState.RECORDED if call.heard < entry.talk_in(queues) - MISSING:
+        case LedgerState.RECORDED if call.heard < entry.talk_in(queues) - _may_miss(call):
             return _verdict(LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS)
         case LedgerState.NOT_RECORDED:
             return _weigh_unrecorded(entry, call, queues, now)
         case _:
             return call.verdict
+
+
+def _may_miss(call: KnownCall) -> timedelta:
+    return MISSING_BY_LOSS if call.verdict.reason is Reason.TRUNCATED else MISSING
 
 
 def _settled(entry: QueueLogCall, now: datetime) -> bool:

@@ -26,6 +26,7 @@ from ari_recorder.domain.events import (
     CallRetold,
     ChannelEvent,
     ChannelRow,
+    CheckDue,
     CodePressed,
     Event,
     Forged,
@@ -73,6 +74,8 @@ class Switchboard:
         self._over: dict[Uniqueid, None] = {}
         self._bridges = Bridges()
         self._snapshot: _Snapshot | None = None  # while the PBX is telling what it has
+        self._unsure = False  # who lives is not known until the PBX has told
+        self._checks: list[CheckDue] = []  # what is to be looked at then
         self._handlers: dict[type, Callable[..., Iterator[Change]]] = {
             BridgeEnter: self._entered,
             BridgeLeave: self._left,
@@ -96,6 +99,7 @@ class Switchboard:
 
     def load(self, call: Call, at: datetime) -> Change:
         """A call from the journal, and what was ordered for it and may not have happened."""
+        self._unsure = True
         call = interrupted(call, at)
         self._keep(call)
         return Change(call=call, commands=capture.resume(call, at, restarted=True))
@@ -119,6 +123,8 @@ class Switchboard:
         handler = self._handlers.get(type(event))
         if handler is not None:
             yield from handler(event)
+        elif isinstance(event, CheckDue) and self._unsure:
+            self._checks.append(event)
         elif isinstance(event, RecordingEvent):
             uniqueid = self._by_recording.get(event.recording_id)
             if uniqueid is not None:
@@ -249,6 +255,7 @@ class Switchboard:
     # --- after a reconnect
 
     def _gap(self, event: Gap) -> Iterator[Change]:
+        self._unsure = True
         for call in self.calls:
             yield from self._changed(call, interrupted(call, event.at), ())
         yield Change(
@@ -304,6 +311,10 @@ class Switchboard:
                     yield from self._changed(call, *end(call, event.at, EndReason.ENDED_UNSEEN))
         # Of a call whose row could not be read nothing is known but what was known before.
         yield from self._far_ends_changed(event.at, [c for c in self._calls if event.complete or c in snapshot.seen])
+        self._unsure = False
+        checks, self._checks = self._checks, []
+        for check in checks:
+            yield from self._feed(check)
         for call in self.calls:
             yield from self._changed(call, *resynced(call, event.at, self.policy, self._new_id()))
 

@@ -17,7 +17,7 @@ from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.errors import KeyringLocked, KeyringMissing, PeriodRefused, RecorderError, SpoolUnusable
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.domain.evidence import Sound
-from ari_recorder.services import check_pbx, check_retention, connect
+from ari_recorder.services import check_memory, check_pbx, check_retention, connect
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
 from ari_recorder.services.keys import FEW_DAYS, days_left
 from ari_recorder.storage import migrate
@@ -26,7 +26,7 @@ from ari_recorder.vault.keyring import Keyring
 
 MIB = 1 << 20
 GIB = 1 << 30
-# A call needs 32 kB a second in the spool (two sides, 8000 Hz, 16 bit) until it is sealed.
+# A call needs 32 kB a second in the spool (two sides, 8000 Hz, 16 bit), some 100 kB while it is sealed as it goes on.
 SPOOL_FULL_BYTES = 16 * MIB
 SPOOL_LITTLE_BYTES = 256 * MIB
 # A sealed hour is some 60 MB at most.
@@ -49,6 +49,7 @@ def check_host(config: Config) -> list[Finding]:
         *_time(),
         *_sounds(config.pbx.sounds),
         *_spool(config.pbx.spool),
+        *check_memory.check(Spool(config.pbx.spool)),
         *_keys(config),
         *_vault(config.storage.vault),
         *_queue_log(config.pbx.queue_log),
@@ -141,7 +142,7 @@ def _spool(folder: Path) -> Iterator[Finding]:
     for advice in report.advice:
         what, _, mend = advice.partition("; ")
         yield warn(Area.SPOOL, what, mend)
-    measure = "a call needs 2 MB a minute until it is sealed"
+    measure = "a call needs 2 MB a minute while it cannot be sealed"
     yield _room(Area.SPOOL, folder, report.free_bytes, SPOOL_FULL_BYTES, SPOOL_LITTLE_BYTES, measure)
 
 

@@ -194,7 +194,7 @@ class Effects:
             wait = min(wait * 2, AGAIN_MOST)
 
     async def _forget(self, command: order.ForgetFiles) -> None:
-        await asyncio.to_thread(self._spool.discard, command.base)
+        await self._sealer.forget(command.recording_id, command.base)
 
     async def _watch_growth(self, command: order.WatchGrowth) -> None:
         """MixMonitor writes 32768 bytes at a time, that is every 2.05 s; the deadline is a little longer."""

@@ -16,6 +16,7 @@ class Area(StrEnum):
     QUEUES = "queues"
     SOUNDS = "sounds"
     SPOOL = "spool"
+    MEMORY = "memory"
     KEYS = "keys"
     VAULT = "vault"
     DATABASE = "database"

@@ -84,6 +84,7 @@ class Details:
     sealed_bytes: int | None
     sha256: str | None
     sides: Sides | None
+    truncated_because: str | None
     clock_at_start: timedelta
     joined_at: datetime | None
     hold_time: timedelta | None
@@ -162,6 +163,7 @@ async def show(database: Database, recording_id: UUID, policy: Policy, keyring: 
         sealed_bytes=recording.sealed_bytes,
         sha256=recording.sha256,
         sides=recording.sides,
+        truncated_because=recording.truncated_because,
         clock_at_start=recording.clock_at_start,
         joined_at=call.joined_at,
         hold_time=call.hold_time,

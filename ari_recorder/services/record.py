@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,15 +29,17 @@ from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode, Command
 from ari_recorder.domain.errors import NotWrapped, RecorderError
 from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, Party, ResyncBegan, ResyncDone, Uniqueid
-from ari_recorder.domain.recordings import FINAL, RecordingState
+from ari_recorder.domain.recordings import FINAL, Recording, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.effects import Effects
+from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.seal import Sealer
 from ari_recorder.services.store import CallStore
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.supervise import until, where
+from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.public_keys import PublicKeys
@@ -59,7 +61,7 @@ GRACE_SECONDS = 5.0
 
 
 class Recorder:
-    """Built by daemon.py; its jobs `hear`, `decide`, `watch_spool`, `beat` and `store` run under the supervisor."""
+    """Built by daemon.py; its jobs `hear`, `decide`, `watch_spool`, `seal_live`, `beat` and `store` run supervised."""
 
     def __init__(
         self,
@@ -74,6 +76,8 @@ class Recorder:
         adoption: Adoption,
         sounds_folder: Path,
         pbx_name: str | None,
+        live: LiveSealer,
+        kept_as: Mapping[str, Codec],
         heartbeat_seconds: float,
         growth_deadline_seconds: float,
     ) -> None:
@@ -101,10 +105,19 @@ class Recorder:
             personal=self._personal,
             stored=self._over,
         )
+        self._live = live
+        self._sealer = Sealer(
+            vault=vault,
+            spool=spool,
+            live=live,
+            kept_as=kept_as,
+            resume_guard=switchboard.policy.resume_guard,
+            tell=self._inbox.put,
+        )
         self._effects = Effects(
             ami=ami,
             spool=spool,
-            sealer=Sealer(vault=vault, spool=spool, resume_guard=switchboard.policy.resume_guard, tell=self._inbox.put),
+            sealer=self._sealer,
             tell=self._inbox.put,
             store=self._store.put,
             growth_deadline=timedelta(seconds=growth_deadline_seconds),
@@ -120,6 +133,7 @@ class Recorder:
             self._apply(self._board.load(call, _now()))
             if call.finished or any(r.state in FINAL for r in call.recordings):
                 self._store.put(call.id)
+        await self._live.tell_orphans(recording.id for call in self.calls for recording in call.recordings)
 
     async def hear(self, stop: asyncio.Event) -> None:
         await until(stop, self._hear())
@@ -182,7 +196,7 @@ class Recorder:
         """Files that were closed for good."""
         with SpoolWatch(self._spool) as watch:
             # From before we watched. One that is being started has no files yet, which would look like closed ones.
-            await self._look_at(r.base for call in self.calls for r in call.recordings if r.state in WRITTEN)
+            await self._look_at(recording.base for recording in self.written)
             async for news in watch:
                 match news:
                     case Closed():
@@ -249,9 +263,17 @@ class Recorder:
             await asyncio.wait(set(self._orders.values()), timeout=GRACE_SECONDS)
         await self._effects.aclose()
 
+    async def seal_live(self, stop: asyncio.Event) -> None:
+        await self._live.run(stop, lambda: self.written)
+
     @property
     def calls(self) -> tuple[Call, ...]:
         return self._board.calls
+
+    @property
+    def written(self) -> tuple[Recording, ...]:
+        """The recordings whose files MixMonitor has open, or has just closed."""
+        return tuple(r for call in self.calls for r in call.recordings if r.state in WRITTEN)
 
     # --- one event
 
@@ -321,7 +343,7 @@ class Recorder:
             await asyncio.wait({earlier})
         for recording in call.recordings:  # its key is in the database, if it was not in the journal
             if recording.state is RecordingState.SEALED:
-                await asyncio.to_thread(self._spool.discard, recording.base)
+                await self._sealer.forget(recording.id, recording.base)
         await self._journal.retire(call.id)
         self._board.forget(call.uniqueid)
         self._calls.pop(call.id, None)

@@ -1,11 +1,12 @@
-"""Spool files become a sealed recording. How one looks is the vault's matter, when to seal the call machine's.
+"""Spool files, and what was sealed of them while they grew, become a sealed recording. How one looks is the vault's
+matter, when to seal the call machine's.
 
 At most two are sealed at once: one per core, so that live calls do not notice. What fails for want of room or rights is
 tried again until it works; what cannot work is told as final, and the spool files stay where they are.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +19,8 @@ from ari_recorder.domain.errors import NothingCaptured, RecorderError
 from ari_recorder.domain.events import Event, Sealed, SealedFacts, SealFailed, Side
 from ari_recorder.domain.recordings import Recording
 from ari_recorder.domain.silence import silent_spans
-from ari_recorder.vault.codec import SideFacts
+from ari_recorder.services.live import LiveSealer
+from ari_recorder.vault.codec import Codec, SideFacts
 from ari_recorder.vault.files import day_of, path_of
 from ari_recorder.vault.parts import SAMPLE_RATE
 from ari_recorder.vault.recordings import Sealed as Stored
@@ -33,11 +35,22 @@ FULL_SCALE = 32768
 
 
 class Sealer:
+    """`kept_as` tells of queues that are not kept as FLAC."""
+
     def __init__(
-        self, *, vault: Vault, spool: Spool, resume_guard: timedelta, tell: Callable[[Event], Awaitable[None]]
+        self,
+        *,
+        vault: Vault,
+        spool: Spool,
+        live: LiveSealer,
+        kept_as: Mapping[str, Codec],
+        resume_guard: timedelta,
+        tell: Callable[[Event], Awaitable[None]],
     ) -> None:
         self._vault = vault
         self._spool = spool
+        self._live = live
+        self._kept_as = kept_as
         self._resume_guard = resume_guard
         self._tell = tell
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -57,12 +70,20 @@ class Sealer:
             self._running.pop(recording.id, None)
 
     async def destroy(self, recording: Recording) -> None:
-        """No sealed file of this recording stays, whether it is known, half made, or being made right now."""
+        """Nothing sealed of this recording stays, whether it is known, half made, or being made right now."""
         running = self._running.get(recording.id)
         if running is not None:
             running.cancel()
             await asyncio.wait({running})
+        await self._live.let_go(recording.id)
+        await asyncio.to_thread(self._vault.parts.remove, recording.id)
         await asyncio.to_thread(self._vault.files.unlink, path_of(recording.id, day_of(recording.started_at)))
+
+    async def forget(self, recording_id: UUID, base: str) -> None:
+        """The recording is stored and will be known again: what it was made of goes."""
+        await self._live.let_go(recording_id)
+        await asyncio.to_thread(self._spool.discard, base)
+        await asyncio.to_thread(self._vault.parts.remove, recording_id)
 
     async def finish(self) -> None:
         """Wait for what is being sealed now; what waits for a retry is left to the next start."""
@@ -72,6 +93,7 @@ class Sealer:
 
     async def _until_done(self, call: Call, recording: Recording) -> None:
         wait = RETRY_FIRST
+        await self._live.let_go(recording.id)
         while True:
             try:
                 async with self._slots:
@@ -86,7 +108,8 @@ class Sealer:
                 await asyncio.sleep(wait.total_seconds())
                 wait = min(wait * 2, RETRY_MOST)
             else:
-                await self._tell(Sealed(at=datetime.now(UTC), recording_id=recording.id, facts=_facts(stored)))
+                at, facts = datetime.now(UTC), _facts(stored)
+                await self._tell(Sealed(at=at, recording_id=recording.id, facts=facts, cut_at=stored.cut_at))
                 return
 
     async def _seal_once(self, call: Call, recording: Recording) -> Stored:
@@ -101,12 +124,12 @@ class Sealer:
     def _in_thread(self, call: Call, recording: Recording) -> Stored:
         files = self._spool.files(recording.base)
         day = day_of(recording.started_at)
-        if not files.caller.exists() and not files.agent.exists():
-            raise NothingCaptured(recording_id=recording.id)
         # A file from before a crash is of no use: its key was never written down, else nobody had ordered this.
         self._vault.files.unlink(path_of(recording.id, day))
-        silent = silent_spans(call, recording, self._spool.sizes(recording.base).length, self._resume_guard)
-        return self._vault.seal_recording(files.caller, files.agent, recording.id, day, silent)
+        there = self._vault.extent(files.caller, files.agent, recording.id)
+        silent = silent_spans(call, recording, there.length, self._resume_guard, there.cut_at)
+        kept_as = self._kept_as.get(call.queue, Codec.FLAC)
+        return self._vault.seal_recording(files.caller, files.agent, recording.id, day, silent, kept_as)
 
     async def _failed(self, recording: Recording, because: str, *, final: bool) -> None:
         await self._tell(SealFailed(at=datetime.now(UTC), recording_id=recording.id, because=because, final=final))
@@ -122,6 +145,7 @@ def _facts(stored: Stored) -> SealedFacts:
         duration=stored.duration,
         caller=_side(stored.caller),
         agent=_side(stored.agent),
+        truncated=stored.truncated,
     )
 
 

@@ -52,6 +52,7 @@ class StoredRecording:
     key_name: str | None
     wrapped_key: bytes | None = field(repr=False)
     sides: Sides | None
+    truncated_because: str | None
     erasing_at: datetime | None
     erased_at: datetime | None
     erased_because: str | None
@@ -111,8 +112,8 @@ async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording:
         """
         INSERT INTO recording (
             id, call_id, segment, state, queue, started_at, ended_at, started_by, end_reason, late, clock_at_start,
-            duration, sealed_bytes, sha256, path, wrapped_key, sides, key_name
-        ) VALUES ($1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+            duration, sealed_bytes, sha256, path, wrapped_key, sides, key_name, truncated_because
+        ) VALUES ($1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
         ON CONFLICT (id) DO UPDATE SET end_reason = excluded.end_reason, ended_at = excluded.ended_at
             WHERE recording.state = 'sealed' AND recording.end_reason IS NULL
         """,
@@ -133,6 +134,7 @@ async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording:
         bytes.fromhex(facts.wrapped_key),
         _SIDES.dump_python(Sides(caller=facts.caller, agent=facts.agent), mode="json"),
         facts.key_name,
+        facts.truncated or None,
     )
 
 
@@ -234,6 +236,7 @@ def _from_row(row: Row) -> StoredRecording:
         key_name=row["key_name"],
         wrapped_key=row["wrapped_key"],
         sides=_SIDES.validate_python(row["sides"]),
+        truncated_because=row["truncated_because"],
         erasing_at=row["erasing_at"],
         erased_at=row["erased_at"],
         erased_because=row["erased_because"],

@@ -193,7 +193,7 @@ def shared(folder: Path) -> Path:
 
 
 def test_a_good_spool_is_in_memory_and_shared_by_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "_file_system", lambda _: "tmpfs")
+    monkeypatch.setattr(spool_module, "_mount", lambda _: ("tmpfs", ()))
     folder = shared(tmp_path / "s")
     (folder / f"{UUID_BASE}.agent.sln").touch()
     report = Spool(folder).check()
@@ -205,12 +205,12 @@ def test_a_good_spool_is_in_memory_and_shared_by_a_group(tmp_path: Path, monkeyp
 
 
 def test_a_tmpfs_is_known_from_a_disk() -> None:
-    assert spool_module._file_system(os.stat("/proc").st_dev) == "proc"
+    assert spool_module._mount(os.stat("/proc").st_dev)[0] == "proc"
     mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
     for _, point, kind, *_rest in mounts:
         if kind == "tmpfs" and os.access(point, os.X_OK):
-            assert spool_module._file_system(os.stat(point).st_dev) == "tmpfs"
-    assert spool_module._file_system(os.makedev(4095, 1)) == "unknown"
+            assert spool_module._mount(os.stat(point).st_dev)[0] == "tmpfs"
+    assert spool_module._mount(os.makedev(4095, 1)) == ("unknown", ())
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_tmpfs_is_known_from_a_disk() -> None:
 def test_what_should_be_better_is_told_with_its_mend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, advice: list[str]
 ) -> None:
-    monkeypatch.setattr(spool_module, "_file_system", lambda _: "ext4")
+    monkeypatch.setattr(spool_module, "_mount", lambda _: ("ext4", ()))
     folder = shared(tmp_path / "s")
     folder.chmod(mode)
     told = Spool(folder).check().advice

@@ -235,6 +235,13 @@ def test_a_recording_shorter_than_the_talk_by_the_log_is_unexplained(reason: Rea
     assert _says(log, short) == LENGTH_DIFFERS
 
 
+def test_a_loss_of_power_may_cost_five_seconds_of_talk_and_no_more() -> None:
+    log = _log(ENTERED, CONNECTED, COMPLETED)
+    enough, short = (_known("pbx-1", LedgerState.RECORDED, Reason.TRUNCATED, heard=heard) for heard in (5, 4.99))
+    assert _says(log, enough) == (LedgerState.RECORDED, Reason.TRUNCATED)
+    assert _says(log, short) == LENGTH_DIFFERS
+
+
 def test_a_transferred_call_may_be_heard_longer_but_not_shorter_than_the_log_knows() -> None:
     log = _log(ENTERED, CONNECTED, SENT_ON)
     assert _says(log, _known("pbx-1", LedgerState.RECORDED, heard=600))[0] is LedgerState.RECORDED
@@ -320,6 +327,15 @@ def _judged(call: Call) -> tuple[LedgerState, Reason]:
 def test_the_recordings_before_and_after_a_transfer_are_one_length() -> None:
     assert _judged(_call(6, 3.5)) == (LedgerState.RECORDED, Reason.NONE)
     assert _judged(_call(6)) == LENGTH_DIFFERS
+
+
+def test_a_recording_of_which_something_is_missing_says_so_whatever_its_length() -> None:
+    whole = _call(6, 3.5)
+    first, second = whole.recordings
+    assert first.sealed is not None
+    cut = replace(first, sealed=replace(first.sealed, truncated="the spool was lost"))
+    assert _judged(replace(whole, recordings=(cut, second))) == (LedgerState.RECORDED, Reason.TRUNCATED)
+    assert _judged(replace(whole, recordings=(cut,))) == (LedgerState.RECORDED, Reason.TRUNCATED)
 
 
 def test_after_a_gap_the_length_cannot_be_measured_by_our_clock() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind
 from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.recordings import Recording, StartedBy
-from ari_recorder.domain.silence import silent_spans
+from ari_recorder.domain.silence import clock_at_start, silent_spans
 from tests.domain.scenario import START
 
 GUARD = timedelta(seconds=0.5)
@@ -81,6 +81,19 @@ def test_where_our_clock_began_too_late_the_length_of_the_audio_tells() -> None:
     """It ran for six seconds before we looked."""
     unseen = replace(call(mark("pause", -2), mark("resume", 1)), connected_unseen=True)
     assert spans(unseen, duration=26) == [(4, 7.5)]
+
+
+def test_where_the_end_is_lost_the_moment_of_the_loss_tells_and_what_is_unsure_is_silent() -> None:
+    """Our clock began six seconds too late; power was lost when it said 20; the PBX told of the end long after."""
+    unseen = replace(
+        call(mark("pause", 2), mark("resume", 4)), connected_unseen=True, ended_at=START + s(85), bridged_before=s(80)
+    )
+    cut_at = START + s(25)
+    found = silent_spans(unseen, RECORDING, s(26), GUARD, cut_at)
+    assert [(since.total_seconds(), until.total_seconds()) for since, until in found] == [(3, 15.5)]
+    assert clock_at_start(unseen, RECORDING, s(26), cut_at) == s(-6)
+    seen = replace(unseen, connected_unseen=False)
+    assert silent_spans(seen, RECORDING, s(18), GUARD, cut_at) == ((s(2), s(4.5)),)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["pause", "resume"]), st.floats(-5, 30), st.booleans()), max_size=8))

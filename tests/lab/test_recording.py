@@ -115,6 +115,72 @@ async def test_a_call_is_heard_whole_each_voice_on_its_own_side(service: Service
     assert [sound["language"] for sound in recording.facts["evidence"]["sounds"]] == ["fi", "sv"]
 
 
+async def test_a_longer_call_is_sealed_while_it_lasts_and_heard_whole_all_the_same(service: Service) -> None:
+    caller, agent, began = await talking(service.lab)
+    await asyncio.sleep(7.5)
+    files = list(service.lab.pbx.spool.glob("*.sln"))
+    assert len(files) == 2
+    for file in files:
+        assert file.stat().st_size >= 6 * 16_000
+        assert file.stat().st_blocks * 512 <= 4 * 16_000, "what is sealed is still in the spool"
+    assert list(parts_folder(service).iterdir()), "nothing was sealed while the call lasted"
+    await caller.hangup()
+    talk = time.monotonic() - began
+    recording = await the_recording(service, caller)
+    assert_only_voices(recording, agent.tone)
+    assert recording.agent.share(agent.tone) > 0.95
+    assert abs(recording.seconds - talk) < 1
+    assert recording.facts["truncated_because"] is None
+    row = await ledger_row(service, caller)
+    assert (row["verdict"]["state"], row["verdict"]["reason"]) == ("recorded", "")
+    assert list(parts_folder(service).iterdir()) == []
+
+
+async def test_a_loss_of_power_costs_five_seconds_at_most_and_is_told(service: Service) -> None:
+    """Service and PBX die at once in mid-call, and what was in memory is gone."""
+    caller, agent, began = await talking(service.lab)
+    await asyncio.sleep(9)
+    talk = time.monotonic() - began
+    await asyncio.gather(service.kill(), service.lab.pbx.kill())
+    for file in service.lab.pbx.spool.iterdir():
+        file.unlink() if file.is_file() else file.rmdir()
+    at_the_cut = on_disk(service)
+    await service.lab.pbx.start()
+    await service.start()
+    recording = await the_recording(service, caller)
+    assert talk - 5 < recording.seconds < talk
+    assert_only_voices(recording, agent.tone)
+    assert recording.caller.share(CALLER) > 0.95
+    assert "the spool was lost in mid-call" in recording.facts["truncated_because"]
+    row = await ledger_row(service, caller)
+    assert (row["verdict"]["state"], row["verdict"]["reason"]) == ("recorded", "truncated")
+    assert list(parts_folder(service).iterdir()) == []
+    pieces = pieces_of(service.folder / "exported" / f"{recording.facts['id']}.wav")
+    assert len(pieces) > 50
+    assert any(path.suffix == ".part" for path in at_the_cut)
+    for path, data in (*at_the_cut.items(), *on_disk(service).items()):
+        assert not any(piece in data for piece in pieces), path
+
+
+def parts_folder(service: Service) -> Path:
+    return service.state / "vault" / ".parts"
+
+
+def on_disk(service: Service) -> dict[Path, bytes]:
+    """Whatever this installation has on durable disk. The database has a folder of its own, and no audio gets there."""
+    files = (path for path in service.folder.rglob("*") if path.is_file() and "exported" not in path.parts)
+    return {path: path.read_bytes() for path in files if path.relative_to(service.folder).parts[1:2] != ("database",)}
+
+
+def pieces_of(wav: Path) -> set[bytes]:
+    """Bytes by which its samples are known again, of each side and interleaved. Silence proves nothing."""
+    with wave.open(str(wav)) as file:
+        stereo = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
+    streams = [stereo.tobytes(), *(np.ascontiguousarray(stereo[:, side]).tobytes() for side in (0, 1))]
+    cut = (stream[i : i + 24] for stream in streams for i in range(0, len(stream), 4000))
+    return {piece for piece in cut if len(piece) == 24 and len(set(piece)) > 8}
+
+
 async def test_a_threat_is_marked_at_its_second(service: Service) -> None:
     caller, agent, began = await talking(service.lab)
     await asyncio.sleep(2)

@@ -33,10 +33,11 @@ def started(minutes: int, **changes: str) -> Call:
 
 
 async def test_a_recording_is_stored_with_all_that_is_known_of_it(database: Database) -> None:
-    call = finished_call(sealed_recording())
+    whole = sealed_recording()
+    assert whole.sealed is not None
+    facts = replace(whole.sealed, truncated="the spool was lost")
+    call = finished_call(replace(whole, sealed=facts))
     (recording,) = call.recordings
-    facts = recording.sealed
-    assert facts is not None
     await store(database, call)
     async with database.transaction() as conn:
         assert await recordings.get(conn, recording.id) == StoredRecording(
@@ -57,6 +58,7 @@ async def test_a_recording_is_stored_with_all_that_is_known_of_it(database: Data
             path=facts.path,
             key_name=facts.key_name,
             wrapped_key=bytes.fromhex(facts.wrapped_key),
+            truncated_because="the spool was lost",
             sides=Sides(caller=facts.caller, agent=facts.agent),
             erasing_at=None,
             erased_at=None,

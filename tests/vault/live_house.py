@@ -15,6 +15,7 @@ from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.live import LiveSeal
+from ari_recorder.vault.opened import OpenedRecording
 from ari_recorder.vault.parts import CHUNK_SAMPLES
 from ari_recorder.vault.recordings import Sealed, Vault
 from tests.keyring_for_tests import keyring_in
@@ -24,6 +25,7 @@ RECORDING = UUID("0b8f2c5e-3f5e-4f0e-9b0a-0a1b2c3d4e5f")
 DAY = date(2026, 3, 29)
 CHUNK = 2 * CHUNK_SAMPLES  # bytes of a side
 STEP = 32768  # bytes by which Asterisk's files grow
+NOISE = tuple(sln.noise(120, 3000, seed=seed).tobytes() for seed in (1, 2))  # what the two sides say
 
 
 class LiveHouse:
@@ -49,15 +51,13 @@ class LiveHouse:
     def say(self, caller: bytes | int, agent: bytes | int | None = None) -> None:
         """Both files grow: by these bytes, or by so many of noise."""
         for side, more in enumerate((caller, caller if agent is None else agent)):
-            data = more if isinstance(more, bytes) else self.noise(side, more)
+            spoken = len(self.said[side])
+            data = more if isinstance(more, bytes) else NOISE[side][spoken : spoken + more]
+            assert len(data) == (more if isinstance(more, int) else len(more))
             path = (self.paths.caller, self.paths.agent)[side]
             with path.open("ab") as file:
                 file.write(data)
             self.said[side] += data
-
-    def noise(self, side: int, length: int) -> bytes:
-        seed = 1000 * side + len(self.said[side]) // 7
-        return sln.noise(length / 16_000 + 0.001, 3000, seed=seed).tobytes()[:length]
 
     def seal_live(self) -> int:
         """One look: what is sealed leaves the spool. Samples sealed so far."""
@@ -75,15 +75,12 @@ class LiveHouse:
 
     def expected(self, samples: int | None = None) -> bytes:
         """What was said, interleaved, the shorter side filled up; or only so much of it."""
-        sides = [np.frombuffer(said[: len(said) // 2 * 2], "<i2") for said in self.said]
-        stereo = np.zeros((max(len(side) for side in sides), 2), "<i2")
-        for number, side in enumerate(sides):
-            stereo[: len(side), number] = side
-        return stereo[:samples].tobytes()
+        whole = interleaved(self.said)
+        return whole if samples is None else whole[: 4 * samples]
 
     def heard(self, sealed: Sealed) -> bytes:
-        with self.vault.open_recording(sealed.path, sealed.wrapped_key, RECORDING) as opened, opened.as_file() as audio:
-            return b"".join(codec.decode(audio, "test"))
+        with self.vault.open_recording(sealed.path, sealed.wrapped_key, RECORDING) as opened:
+            return decoded(opened)
 
     def parts(self) -> list[str]:
         folder = self.files.folder / ".parts"
@@ -92,6 +89,19 @@ class LiveHouse:
     def in_spool(self) -> int:
         """Bytes of memory the two files take."""
         return sum(path.stat().st_blocks * 512 for path in (self.paths.caller, self.paths.agent) if path.exists())
+
+
+def interleaved(said: Sequence[bytes]) -> bytes:
+    sides = [np.frombuffer(one[: len(one) // 2 * 2], "<i2") for one in said]
+    stereo = np.zeros((max(len(side) for side in sides), 2), "<i2")
+    for number, side in enumerate(sides):
+        stereo[: len(side), number] = side
+    return stereo.tobytes()
+
+
+def decoded(opened: OpenedRecording) -> bytes:
+    with opened.as_file() as audio:
+        return b"".join(codec.decode(audio, "test"))
 
 
 def seconds(samples: int) -> timedelta:
