@@ -207,6 +207,12 @@ class RootKeyUnfit(Invalid):
     code = "root_key_unfit"
 
 
+class RootKeyWriteFailed(Unavailable):
+    """The root key {path} could not be written: {reason}. Let the user of this service write there, or make room."""
+
+    code = "root_key_write_failed"
+
+
 class RootKeyWrong(Forbidden):
     """The root key {path} is not that of the keyring {keyring}, or keyring.json was changed. Bring back the two that
     belong together.

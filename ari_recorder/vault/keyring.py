@@ -11,9 +11,10 @@ Formats: key_pairs.py, root_key.py, wrapping.py. All functions block (disk and c
 """
 
 import hmac
+import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Self
@@ -23,25 +24,32 @@ from ari_recorder.domain.errors import (
     KeyDestroyed,
     KeyringDamaged,
     KeyringExists,
+    KeyringForeign,
     KeyringLocked,
     KeyringMissing,
     NotWrapped,
+    PassphraseWrong,
+    RecorderError,
+    RootKeyWrong,
     SealedTextRefused,
     WrappedKeyRefused,
 )
 from ari_recorder.vault import wrapping
-from ari_recorder.vault.key_files import FACTS, PRIVATE, PUBLIC, KeyFolder
-from ari_recorder.vault.key_pairs import Pair, Symmetric, private_file, public_file, read_private
+from ari_recorder.vault.key_files import FACTS, NEW_PRIVATE, PRIVATE, PUBLIC, KeyFolder
+from ari_recorder.vault.key_pairs import Pair, Symmetric, generation_of, private_file, public_file, read_private
+from ari_recorder.vault.key_rotation import NewRoot, abandon, commit, finish, pending, prepare, replace_root_key
 from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.root_key import (
     Argon2,
     Facts,
     Root,
     RootKind,
+    beside,
     fit_passphrase,
     make_root_key,
     opened_by_file,
     opened_by_passphrase,
+    read_root_key,
 )
 from ari_recorder.vault.wrapping import FALLBACK, checked_name, day_name, key_name_of
 
@@ -58,6 +66,8 @@ class Keyring:
         self._folder = folder
         self._facts = facts
         self._root: Root | None = None
+        self._coming: tuple[Facts, Root] | None = None  # of a rotation that is about to be committed
+        self._root_key: Path | None = None
         self._turn = threading.Lock()
         self.public = PublicKeys(folder, facts)
 
@@ -98,16 +108,58 @@ class Keyring:
             for name in (_FIRST_INDEX, _FIRST_HOLD, FALLBACK):  # the fallback last: with it, it is complete
                 _make_key(files, facts, root, name)
         ring = cls(files, facts)
-        ring._root = root
+        ring._root, ring._root_key = root, root_key
         return ring
 
     def unlock(self, *, root_key: Path | None = None, passphrase: str | None = None) -> None:
-        """PassphraseWrong, RootKeyWrong, RootKeyMissing, …: the keyring stays as it was."""
+        """PassphraseWrong, RootKeyWrong, RootKeyMissing, …: the keyring stays as it was.
+
+        The root key of a rotation that is under way is taken note of, for when it is committed.
+        """
         with self._turn:  # one Argon2id at a time: each takes 256 MiB
-            self._root = _opened(self._facts, self._folder.path, root_key, passphrase)
+            facts = self._facts_now()
+            self._root_key = root_key or self._root_key
+            try:
+                root = _opened(facts, self._folder.path, root_key, passphrase)
+            except (PassphraseWrong, RootKeyWrong, KeyringLocked):
+                later = pending(self._folder)
+                if later is None or self.locked:
+                    raise
+                self._coming = later, _opened(later, self._folder.path, root_key, passphrase)
+            else:
+                self._facts, self._root = facts, root
 
     def lock(self) -> None:
-        self._root = None
+        self._root = self._coming = None
+
+    def rotate(self, new: NewRoot, *, ready: Callable[[], None]) -> None:
+        """Another root key for everything; a call that was interrupted is resumed by the same call.
+
+        `ready` is called when all is prepared: who else reads may be told the new root key. Its exception is a no.
+        """
+        with self._folder.changing():
+            root = self._up_to_date()
+            if new.file is not None and new.replaces is not None and _is_current(self._facts, new.file):
+                replace_root_key(new.file, new.replaces)  # the rotation before this one was killed at its end
+            coming = prepare(self._folder, self._facts, root, new)
+            ready()
+            facts = commit(self._folder, new)
+        self._facts, self._root, self._root_key = facts, coming, new.replaces or new.file
+
+    def abandon_rotation(self, root_key: Path | None = None) -> bool:
+        """Back to before a rotation that was not committed; False when there is none. `root_key`: where the old one is,
+        for the new one lies beside it."""
+        with self._folder.changing():
+            facts = self._facts_now()
+            begun = abandon(self._folder, facts)
+            if root_key is not None and begun and not _is_current(facts, beside(root_key)):
+                beside(root_key).unlink(missing_ok=True)
+        return begun
+
+    @property
+    def rotating(self) -> bool:
+        """A rotation was begun and not committed."""
+        return pending(self._folder) is not None
 
     @property
     def locked(self) -> bool:
@@ -116,6 +168,11 @@ class Keyring:
     @property
     def root_kind(self) -> RootKind:
         return self._facts.root
+
+    @property
+    def root_generation(self) -> int:
+        """1, and one more with each new root key."""
+        return self._facts.generation
 
     @property
     def installation(self) -> UUID:
@@ -202,6 +259,8 @@ class Keyring:
             raise ValueError("without a fallback a key that is missing would cost calls")
         with self._folder.changing():
             self._folder.remove(PUBLIC, f"{name}{_PUBLIC_SUFFIX}")
+            if name in self._folder.names(NEW_PRIVATE, _PRIVATE_SUFFIX):
+                self._folder.remove(NEW_PRIVATE, f"{name}{_PRIVATE_SUFFIX}")
             self._folder.remove(PRIVATE, f"{name}{_PRIVATE_SUFFIX}")
 
     def names(self) -> frozenset[str]:
@@ -223,16 +282,53 @@ class Keyring:
         return key
 
     def _private(self, name: str) -> Pair | Symmetric:
+        """While a root key is replaced, a half is under the old one or the new one, here or there."""
+        file = f"{checked_name(name)}{_PRIVATE_SUFFIX}"
+        where = self._private_path(name)
         root = self._unlocked()
-        try:
-            data = self._folder.read(PRIVATE, f"{checked_name(name)}{_PRIVATE_SUFFIX}")
-        except FileNotFoundError:
-            raise KeyDestroyed(name=name) from None
-        return read_private(data, name, self._facts.installation, root.cipher, self._private_path(name))
+        for _ in range(3):
+            found = False
+            for folder in (PRIVATE, NEW_PRIVATE):
+                try:
+                    data = self._folder.read(folder, file)
+                except FileNotFoundError:
+                    continue
+                found = True
+                if generation_of(data, self._facts.installation, where) == root.generation:
+                    return read_private(data, name, self._facts.installation, root.cipher, where)
+            if not found:
+                self._folder.check()  # it may be the folder that is gone
+                raise KeyDestroyed(name=name)
+            root = self._up_to_date()
+        raise KeyringDamaged(path=where, reason="it is under a root key that keyring.json knows nothing of")
+
+    def _up_to_date(self) -> Root:
+        """The root key of today: somebody else may have replaced it. KeyringLocked when it is not known here."""
+        root, facts = self._unlocked(), self._facts_now()
+        if facts.generation == root.generation:
+            return root
+        if self._coming is not None and self._coming[0] == facts:
+            root = self._coming[1]
+        else:
+            try:
+                root = _opened(facts, self._folder.path, self._root_key, None)
+            except RecorderError:
+                self.lock()
+                raise KeyringLocked from None
+        self._facts, self._root, self._coming = facts, root, None
+        return root
+
+    def _facts_now(self) -> Facts:
+        facts = read_facts(self._folder)
+        if facts.installation != self._facts.installation:
+            raise KeyringForeign(path=self._folder.path / FACTS)
+        return facts
 
     def _make(self, names: Iterable[str]) -> tuple[str, ...]:
-        root = self._unlocked()
+        self._unlocked()
         with self._folder.changing():
+            root = self._up_to_date()
+            finish(self._folder, self._facts)
             return tuple(name for name in names if _make_key(self._folder, self._facts, root, name))
 
     def _newest(self, kind: str) -> int:
@@ -250,6 +346,10 @@ def read_facts(files: KeyFolder) -> Facts:
         return Facts.read(files.read("", FACTS), files.path / FACTS)
     except FileNotFoundError:
         raise KeyringMissing(path=files.path / FACTS) from None
+
+
+def _is_current(facts: Facts, path: Path) -> bool:
+    return os.path.lexists(path) and facts.opened_by(read_root_key(path)) is not None
 
 
 def _new_facts(root_key: Path | None, passphrase: str | None) -> Facts:

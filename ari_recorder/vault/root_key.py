@@ -50,6 +50,7 @@ from ari_recorder.domain.errors import (
     RootKeyExposed,
     RootKeyMissing,
     RootKeyUnfit,
+    RootKeyWriteFailed,
     RootKeyWrong,
 )
 from ari_recorder.vault.files import open_ordinary
@@ -211,8 +212,16 @@ def opened_by_passphrase(facts: Facts, passphrase: str, where: Path) -> Root:
     return root
 
 
+def beside(path: Path) -> Path:
+    """Where the root key lies that is to take the place of the one in `path`."""
+    return path.with_name(f"{path.name}.new")
+
+
 def opened_by_file(facts: Facts, path: Path, where: Path) -> Root:
+    """By the key in the file; or by the one beside it, when a kill came between the two ends of a rotation."""
     root = facts.opened_by(read_root_key(path))
+    if root is None and os.path.lexists(beside(path)):
+        root = facts.opened_by(read_root_key(beside(path)))
     if root is None:
         raise RootKeyWrong(path=path, keyring=where)
     return root
@@ -264,7 +273,7 @@ def make_root_key(path: Path) -> bytes:
         finally:
             os.close(folder)
     except OSError as error:
-        raise RootKeyUnfit(path=path, reason=f"it cannot be made ({error.strerror})") from None
+        raise RootKeyWriteFailed(path=path, reason=error.strerror) from None
     return read_root_key(path)
 
 

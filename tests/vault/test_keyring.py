@@ -36,6 +36,7 @@ from ari_recorder.domain.errors import (
 from ari_recorder.vault import root_key
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.wrapping import key_name_of
+from tests.keyring_for_tests import cheap_passphrases, places
 
 DAY, NEXT = date(2026, 11, 24), date(2026, 11, 25)
 NAME = "day-2026-11-24"
@@ -46,8 +47,7 @@ PASSPHRASE = "correct horse battery staple"
 
 @pytest.fixture
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passphrases that cost milliseconds: these tests are not about Argon2id's strength."""
-    monkeypatch.setattr(root_key.Argon2.__init__, "__kwdefaults__", {"iterations": 1, "lanes": 1, "memory_kib": 64})
+    cheap_passphrases(monkeypatch)
 
 
 @pytest.fixture
@@ -172,14 +172,8 @@ def crash(folder: Path, what: str, fatal: int) -> int:
     return int(done.stdout) if done.stdout else 0
 
 
-def places(steps: int) -> range:
-    """Every step in the nightly run; else about fifteen of them, other ones each day."""
-    stride = 1 if os.environ.get("ARI_RECORDER_NIGHTLY") else max(1, steps // 15)
-    return range(1 + date.today().toordinal() % stride, steps + 1, stride)  # noqa: DTZ011 -- any day will do
-
-
 def test_a_kill_while_the_keyring_is_made_is_made_good_by_the_next_start(tmp_path: Path) -> None:
-    for fatal in places(crash(tmp_path / "whole", "make", 0)):
+    for fatal in places(crash(tmp_path / "whole", "make", 0), 15):
         folder = tmp_path / str(fatal)
         folder.mkdir()
         crash(folder, "make", fatal)
@@ -195,7 +189,7 @@ def test_a_kill_while_the_keyring_is_made_is_made_good_by_the_next_start(tmp_pat
 
 def test_a_kill_while_a_day_key_is_made_leaves_a_key_that_opens_or_none(ring: Keyring, tmp_path: Path) -> None:
     ring.destroy(NAME)
-    for fatal in places(crash(tmp_path, "publish", 0)):
+    for fatal in places(crash(tmp_path, "publish", 0), 15):
         ring.destroy(NAME)
         crash(tmp_path, "publish", fatal)
         name = ring.public.name_for(DAY)
@@ -211,7 +205,7 @@ def test_a_kill_while_a_key_is_destroyed_leaves_nothing_to_wrap_to_without_its_p
     ring: Keyring, tmp_path: Path
 ) -> None:
     steps = crash(tmp_path, "destroy", 0)
-    for fatal in places(steps):
+    for fatal in places(steps, 15):
         ring.publish([DAY])
         wrapped = ring.public.wrap(NAME, DATA_KEY, RECORDING)
         crash(tmp_path, "destroy", fatal)
@@ -567,7 +561,7 @@ def test_without_its_folder_a_running_service_still_seals(ring: Keyring, tmp_pat
     name = ring.public.name_for(DAY)
     wrapped = ring.public.wrap(name, DATA_KEY, RECORDING)
     assert name == "fallback"
-    with pytest.raises(KeyDestroyed):
+    with pytest.raises(KeyringMissing):
         ring.unwrap(wrapped, RECORDING)
     (tmp_path / "away").rename(tmp_path / "keys")
     assert ring.unwrap(wrapped, RECORDING) == DATA_KEY
