@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test check bench sounds lock clean
+.PHONY: help demo test nightly check bench sounds lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -21,6 +21,9 @@ demo: $(BIN)/.installed  ## a real PBX, callers, agents and the recorder; ONCE=1
 
 test: check  ## everything: unit, real PostgreSQL, real Asterisk
 	$(BIN)/pytest
+
+nightly: check  ## every test, and the long loops in full: every step to be killed at, every byte to be changed
+	ARI_RECORDER_NIGHTLY=1 $(BIN)/pytest --timeout 3600
 
 check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
 	$(BIN)/ruff format --check .

@@ -30,9 +30,12 @@ from ari_recorder.domain.switchboard import Switchboard
 from ari_recorder.services import connect
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.caller_index import CallerIndex
+from ari_recorder.services.control import ControlSocket
+from ari_recorder.services.key_control import KeyControl
 from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.record import Recorder
+from ari_recorder.services.rewrap import FallbackRescue
 from ari_recorder.services.scrub import Scrub
 from ari_recorder.services.store import RETRY
 from ari_recorder.storage.db import Database
@@ -97,6 +100,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
             sweep = connect.sweep(config, database)
             index = CallerIndex(database=database, keyring=keyring)
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
+            rescue = FallbackRescue(database, keyring)
+            control = _control(config, keyring, recorder, supply, rescue)
             stack.push_async_callback(recorder.aclose)
             await stack.enter_async_context(jobs)
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
@@ -106,10 +111,12 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("keys", supply.run)
             jobs.start("caller-index", lambda stop: _once(usable, stop, index.run))
             jobs.start("scrub", lambda stop: _once(usable, stop, scrub.run))
+            jobs.start("fallback", lambda stop: _once(usable, stop, rescue.run))
             jobs.start("decide", recorder.decide)
             jobs.start("spool-watch", recorder.watch_spool)
             await recorder.load()
             jobs.start("live-seal", recorder.seal_live)
+            jobs.start("control", control.run)  # from here on it knows what calls need
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
             jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session
@@ -206,3 +213,14 @@ def _recorder(
         heartbeat_seconds=config.capture.heartbeat_seconds,
         growth_deadline_seconds=config.capture.growth_deadline_seconds,
     )
+
+
+def _control(
+    config: Config, keyring: Keyring, recorder: Recorder, supply: KeySupply, rescue: FallbackRescue
+) -> ControlSocket:
+    def unlocked() -> None:
+        supply.wake()
+        rescue.wake()
+
+    keys = KeyControl(config=config, keyring=keyring, unlocked=unlocked, needed=recorder.key_names)
+    return ControlSocket(config.storage.control, keys.answers)

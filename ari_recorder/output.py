@@ -120,6 +120,17 @@ def clock(span: timedelta | None) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def write_facts(facts: object) -> None:
+    """The fields of a dataclass, name and value; what is empty is left out."""
+    values = dataclasses.asdict(facts)  # type: ignore[call-overload]
+    rows = [
+        (name.replace("_", " "), ", ".join(value) if isinstance(value, tuple) else str(value))
+        for name, value in values.items()
+        if value not in (None, (), "")
+    ]
+    write_table(("", ""), rows)
+
+
 def write_findings(findings: "Sequence[Finding]") -> None:
     write_table(
         ("", "area", "found"),

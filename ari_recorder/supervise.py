@@ -9,7 +9,7 @@ with or without an exception, has failed and is started again: recording must no
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
@@ -39,6 +39,16 @@ async def until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
         if not doing.done():
             doing.cancel()
             await asyncio.wait({doing})
+
+
+async def either(*events: asyncio.Event, within: timedelta) -> None:
+    """Until one of the events is set, or the time is over."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=within.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 class JobState(StrEnum):

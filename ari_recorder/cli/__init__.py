@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli import retention
+from ari_recorder.cli import keys, retention
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -21,8 +21,10 @@ from ari_recorder.cli.tools import (
     Exit,
     IdArgument,
     JsonOption,
+    PassphraseOption,
     date_of,
     load,
+    passphrase_of,
     troubles_told,
     wait_for,
 )
@@ -43,6 +45,7 @@ app.add_typer(vault, name="vault")
 app.add_typer(recordings, name="recordings")
 app.command("sweep")(retention.sweep)
 app.add_typer(retention.policy, name="policy")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:
@@ -102,6 +105,7 @@ def list_recordings(
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=10_000, help="At most so many.")] = 100,
+    passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
     """Recordings, the newest first; without --day, of any day."""
@@ -114,10 +118,10 @@ def list_recordings(
         async def ask() -> list[listen.Line]:
             async with connect.ready_database(settings) as database:
                 index = None
-                if caller is not None:
+                if keyring is not None and caller is not None:
                     # Arguments can be seen by every user of the host, and stay in the shell's history.
                     number = sys.stdin.readline() if caller == "-" else caller
-                    index, waiting = await caller_index.search_key(database, connect.keyring(settings), number)
+                    index, waiting = await caller_index.search_key(database, keyring, number)
                     if waiting:
                         write_trouble(f"{waiting} call(s) cannot be found by number yet; the service sees to it")
                 wanted = listen.Wanted(
@@ -125,6 +129,9 @@ def list_recordings(
                 )
                 return await listen.find(database, wanted)
 
+        keyring = None
+        if caller is not None:
+            keyring = connect.keyring(settings, passphrase_of(settings, passphrase_file))
         found = wait_for(ask())
         if json:
             write_json(found)
@@ -139,6 +146,7 @@ def show_recording(
     with_caller: Annotated[
         bool, typer.Option("--with-caller", help="Open the caller's number and name too; without it they stay sealed.")
     ] = False,
+    passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
     """One recording and its call: times, agents, codes pressed, announcement evidence, retention."""
@@ -151,10 +159,11 @@ def show_recording(
         async def ask() -> listen.Details:
             async with connect.ready_database(settings) as database:
                 recording_id = await listen.identify(database, wanted)
-                keyring = connect.keyring(settings) if with_caller else None
                 policy = await connect.policies(settings, database).in_force()
                 return await listen.show(database, recording_id, policy, keyring)
 
+        passphrase = passphrase_of(settings, passphrase_file) if with_caller else None
+        keyring = connect.keyring(settings, passphrase) if with_caller else None
         details = wait_for(ask())
         if json:
             write_json(details)
@@ -170,6 +179,7 @@ def export_recording(
     verify: Annotated[
         bool, typer.Option("--verify", help="Check first that it is what was sealed, and say what was checked.")
     ] = False,
+    passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write a recording in clear as a WAV file (caller left, agent right), readable for you alone."""
@@ -182,11 +192,11 @@ def export_recording(
         async def ask() -> tuple[listen.Exported, tuple[str, ...]]:
             async with connect.ready_database(settings) as database:
                 recording_id = await listen.identify(database, wanted)
-                vault = connect.vault(settings)
-                checked = await listen.verify_sealed(database, vault, recording_id) if verify else ()
+                checked = await listen.verify_sealed(database, opened, recording_id) if verify else ()
                 with progress(f"exporting {recording_id}", hidden=json) as told:
-                    return await listen.export_wav(database, vault, recording_id, target, told), checked
+                    return await listen.export_wav(database, opened, recording_id, target, told), checked
 
+        opened = connect.vault(settings, passphrase_of(settings, passphrase_file))
         exported, checked = wait_for(ask())
         if json:
             write_json({**dataclasses.asdict(exported), "checked": checked})

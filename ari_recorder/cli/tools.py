@@ -43,6 +43,12 @@ def _id_beginning(text: str) -> str:
     return text.lower()
 
 
+PassphraseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file", metavar="FILE", help="The file of the keyring's passphrase, mode 0600, instead of asking."
+    ),
+]
 IdArgument = Annotated[
     str,
     typer.Argument(
@@ -91,6 +97,39 @@ def load(path: Path) -> "Config":
 
     logs.set_up(level="critical", json_lines=False)
     return config.load(path)
+
+
+def passphrase_of(settings: "Config", file: Path | None) -> str | None:
+    """The keyring's passphrase, asked for if it has one; None when its root key is a file."""
+    from ari_recorder.vault.keyring import Keyring
+    from ari_recorder.vault.root_key import RootKind
+
+    if Keyring.open(settings.storage.keys).root_kind is RootKind.FILE:
+        return None
+    return typed(file, "--passphrase-file")
+
+
+def typed(file: Path | None, option: str, *, new: bool = False) -> str:
+    """A passphrase: from a file that nobody else can read, or from the terminal, where a new one is asked for twice."""
+    import getpass
+    import sys
+
+    from ari_recorder.config import secrets
+    from ari_recorder.domain.errors import PassphraseFileUnusable, PassphraseNeeded
+
+    if file is not None:
+        try:
+            return secrets.read(str(file.absolute()))
+        except secrets.SecretUnusable as refusal:
+            raise PassphraseFileUnusable(path=file, reason=refusal.what, mend=refusal.mend) from None
+    if not sys.stdin.isatty():
+        raise PassphraseNeeded(option=option)
+    name = "new passphrase" if new else "passphrase"
+    while True:
+        passphrase = getpass.getpass(f"{name}: ")
+        if not new or getpass.getpass(f"{name}, again: ") == passphrase:
+            return passphrase
+        sys.stderr.write("the two differ\n")
 
 
 def wait_for(work: Coroutine[object, object, T]) -> T:

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli.tools import DEFAULT_CONFIG, ConfigOption, Exit, JsonOption, load, troubles_told, wait_for
+from ari_recorder.cli.tools import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    Exit,
+    JsonOption,
+    PassphraseOption,
+    load,
+    passphrase_of,
+    troubles_told,
+    wait_for,
+)
 
 vault = typer.Typer(help="Look after the sealed files.", no_args_is_help=True)
 
@@ -48,6 +58,7 @@ def scrub_vault(
     everything: Annotated[
         bool, typer.Option("--all", help="All of every file, not only what is due; may take hours.")
     ] = False,
+    passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
     """Read sealed files again and say what is damaged. The service reads a part of each every week."""
@@ -60,10 +71,11 @@ def scrub_vault(
 
         async def ask() -> Scrubbed:
             async with connect.ready_database(settings) as database:
-                scrub = Scrub(database=database, vault=connect.vault(settings))
+                scrub = Scrub(database=database, vault=opened)
                 every, whole = (timedelta(), timedelta()) if everything else (SCRUB_EVERY, VERIFY_EVERY)
                 return await scrub.run_once(datetime.now(UTC), asyncio.Event(), every=every, whole=whole)
 
+        opened = connect.vault(settings, passphrase_of(settings, passphrase_file))
         with working("reading", hidden=json):
             scrubbed = wait_for(ask())
         if json:

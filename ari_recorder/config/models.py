@@ -194,6 +194,11 @@ class Storage(Section):
         return self.state / "database"
 
     @property
+    def control(self) -> Path:
+        """Of the socket on which the running service hears commands."""
+        return self.state / "control.sock"
+
+    @property
     def logs(self) -> Path:
         return self.state / "logs"
 

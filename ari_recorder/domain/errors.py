@@ -127,6 +127,14 @@ class KeyringExists(Conflict):
     code = "keyring_exists"
 
 
+class RecordingsNeedKeys(Conflict):
+    """There have been recordings here, which only the old keys open. Bring the keyring {path} back from its backup; if
+    there is none, --despite-recordings makes new keys, and the old recordings stay closed for ever.
+    """
+
+    code = "recordings_need_keys"
+
+
 class KeyringUnreadable(Unavailable):
     """The keyring's {path} cannot be read: {reason}. Let the user of this service, and nobody else, use it."""
 
@@ -231,6 +239,52 @@ class PassphraseWeak(Invalid):
     """A passphrase that protects every recording needs at least {least} characters. Take four or more random words."""
 
     code = "passphrase_weak"
+
+
+class RootKeyUnusable(Unavailable):
+    """The service cannot use storage.root_key: {because}. Correct the configuration, and restart it."""
+
+    code = "root_key_unusable"
+
+
+class PassphraseNeeded(Invalid):
+    """The keyring opens with a passphrase. Run this on a terminal, or name a file that holds it: {option}."""
+
+    code = "passphrase_needed"
+
+
+class PassphraseFileUnusable(Invalid):
+    """The passphrase file {path} cannot be used: {reason}. {mend}."""
+
+    code = "passphrase_file_unusable"
+
+
+class KeyInUse(Conflict):
+    """The key {name} is still needed: {what}. Nothing was destroyed; what is due goes by itself."""
+
+    code = "key_in_use"
+
+
+class RewrapFailed(Conflict):
+    """{failed} entries of {name} could not be opened and stay as they were (`rewrap_fail` in the log), and so does that
+    key. Bring their rows back from a backup, then call this again.
+    """
+
+    code = "rewrap_failed"
+
+
+class BackupTargetRefused(Conflict):
+    """The copy of the keyring cannot be written to {path}: {reason}. Name a new folder you can write to."""
+
+    code = "backup_target_refused"
+
+
+class RootKeyElsewhere(Invalid):
+    """storage.root_key names a systemd credential, which only systemd can replace. Say with --root-key where the file
+    is, and with --new-root-key where the new one shall be.
+    """
+
+    code = "root_key_elsewhere"
 
 
 class NotWrapped(Invalid):
@@ -663,6 +717,22 @@ class ExportTargetRefused(Conflict):
 
 
 # --- the service ---
+
+
+class ServiceAway(Unavailable):
+    """The service does not answer at {path}: {reason}. Start it, or run this command as its user."""
+
+    code = "service_away"
+
+
+class ServiceRefused(Conflict):
+    """{message}"""
+
+    code = "service_refused"
+
+    def __init__(self, *, told: str, message: str) -> None:
+        super().__init__(told=told, message=message)
+        self.told = told
 
 
 class FolderUnusable(Unavailable):

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from ari_recorder.domain.errors import NumberRefused, RecorderError
+from ari_recorder.domain.errors import KeyringLocked, NumberRefused, RecorderError, Unavailable
 from ari_recorder.domain.phone import e164
 from ari_recorder.services.record import open_caller
 from ari_recorder.storage import caller_index
@@ -54,7 +54,10 @@ class CallerIndex:
                 waiting = await caller_index.not_indexed(conn, version, limit=_BATCH)
             if not waiting:
                 break
-            indexed = await asyncio.to_thread(self._index, waiting)
+            try:
+                indexed = await asyncio.to_thread(self._index, waiting)
+            except KeyringLocked:
+                break
             async with self._database.transaction() as conn:
                 await caller_index.set_index(conn, indexed, version)
             done += len(indexed)
@@ -68,6 +71,8 @@ class CallerIndex:
     def _index_one(self, one: SealedCaller) -> bytes:
         try:
             number = e164(open_caller(self._keyring, one.call_id, one.personal).num)
+        except Unavailable:  # the keyring was locked just now, or cannot be read: this says nothing about the call
+            raise
         except RecorderError as error:
             log.error("caller_index_fail", call_id=str(one.call_id), code=error.code)
             return NOBODY

@@ -4,9 +4,10 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
-from ari_recorder.config import Config
+from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.errors import DatabaseNotReady, TlsUnusable
 from ari_recorder.domain.retention import Period, Rules
 from ari_recorder.services.clock import Clocks
@@ -86,19 +87,22 @@ def sweep(config: Config, opened: Database) -> Sweep:
     )
 
 
-def keyring(config: Config, passphrase: str | None = None) -> Keyring:
+def keyring(config: Config, passphrase: str | None = None, root_key: Path | None = None) -> Keyring:
     """The keys, unlocked; it never makes new ones, the service's first start does."""
     opened = Keyring.open(config.storage.keys)
-    unlock(opened, config, passphrase)
+    unlock(opened, config, passphrase, root_key)
     return opened
 
 
-def unlock(locked: Keyring, config: Config, passphrase: str | None = None) -> None:
-    """By the root key of the configuration, or the passphrase if the keyring was made with one."""
-    if locked.root_kind is RootKind.FILE:
-        locked.unlock(root_key=config.root_key())
-    else:
-        locked.unlock(passphrase=passphrase)
+def unlock(locked: Keyring, config: Config, passphrase: str | None = None, root_key: Path | None = None) -> None:
+    """By the root key of the configuration, unless it is elsewhere; or the passphrase if the keyring was made so."""
+    try:
+        root_key = root_key or config.root_key()
+    except ConfigError:
+        if locked.root_kind is RootKind.FILE:
+            raise
+        root_key = None
+    locked.unlock(root_key=root_key, passphrase=passphrase)
 
 
 def vault(config: Config, passphrase: str | None = None) -> Vault:

@@ -12,6 +12,7 @@ import structlog
 
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
+from ari_recorder.supervise import either
 from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.public_keys import PublicKeys
@@ -48,12 +49,7 @@ class KeySupply:
         while not stop.is_set():
             self._wake.clear()
             await self.fill(datetime.now(UTC))
-            waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._wake)]
-            try:
-                await asyncio.wait(waits, timeout=LOOK_EVERY.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for wait in waits:
-                    wait.cancel()
+            await either(stop, self._wake, within=LOOK_EVERY)
 
     async def fill(self, now: datetime) -> None:
         """Make what is missing; say so when it cannot be made and little is left. Never raises: keys are no reason not

@@ -44,7 +44,7 @@ from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.recordings import Vault
-from ari_recorder.vault.wrapping import key_name_of
+from ari_recorder.vault.wrapping import day_name, key_name_of
 
 log = structlog.get_logger(__name__)
 
@@ -266,6 +266,10 @@ class Recorder:
     async def seal_live(self, stop: asyncio.Event) -> None:
         await self._live.run(stop, lambda: self.written)
 
+    def key_names(self) -> frozenset[str]:
+        """The keys that calls need which are not in the database yet, or not finished."""
+        return key_names(self.calls, self._sealed_callers.values())
+
     @property
     def calls(self) -> tuple[Call, ...]:
         return self._board.calls
@@ -368,6 +372,19 @@ class Recorder:
             sealed = self._public.seal_text(name, text, CALLER_PURPOSE, call.id)
             self._sealed_callers[call.id] = sealed
         return sealed
+
+
+def key_names(calls: Iterable[Call], sealed_callers: Iterable[bytes]) -> frozenset[str]:
+    """What was sealed needs the key it was sealed to, what will be sealed that of its day."""
+    names = set()
+    for sealed in sealed_callers:
+        with contextlib.suppress(NotWrapped):  # it opens with no key at all
+            names.add(key_name_of(sealed))
+    for call in calls:
+        names.add(day_name(day_of(call.first_seen_at)))
+        for recording in call.recordings:
+            names.add(recording.sealed.key_name if recording.sealed else day_name(day_of(recording.started_at)))
+    return frozenset(names)
 
 
 def open_caller(keyring: Keyring, call_id: UUID, personal: bytes) -> Party:

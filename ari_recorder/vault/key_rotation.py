@@ -19,6 +19,7 @@ from typing import Self
 
 from ari_recorder.domain.errors import KeyringDamaged, KeyringForeign, KeyringWriteFailed, RootKeyWriteFailed
 from ari_recorder.vault.key_files import FACTS, NEW_FACTS, NEW_PRIVATE, PRIVATE, KeyFolder
+from ari_recorder.vault.key_making import PRIVATE_SUFFIX
 from ari_recorder.vault.key_pairs import Pair, Symmetric, generation_of, private_file, read_private
 from ari_recorder.vault.root_key import (
     Argon2,
@@ -29,8 +30,6 @@ from ari_recorder.vault.root_key import (
     fit_passphrase,
     make_root_key,
 )
-
-_SUFFIX = ".key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +58,16 @@ def prepare(files: KeyFolder, facts: Facts, old: Root, new: NewRoot) -> Root:
         coming = _begin(files, facts, old, new)
     later, root = coming
     files.make_folder(NEW_PRIVATE)
-    for name in sorted(files.names(PRIVATE, _SUFFIX)):
+    for name in sorted(files.names(PRIVATE, PRIVATE_SUFFIX)):
         key = _read(files, PRIVATE, name, facts, old)
         if not _is_there(files, name, later, root, key):
             data = private_file(key, name, facts.installation, root.cipher, root.generation)
-            files.replace(NEW_PRIVATE, f"{name}{_SUFFIX}", data)
-    for name in files.names(NEW_PRIVATE, _SUFFIX) - files.names(PRIVATE, _SUFFIX):
-        files.remove(NEW_PRIVATE, f"{name}{_SUFFIX}")  # destroyed since the rotation was begun
-    for name in files.names(PRIVATE, _SUFFIX):
+            files.replace(NEW_PRIVATE, f"{name}{PRIVATE_SUFFIX}", data)
+    for name in files.names(NEW_PRIVATE, PRIVATE_SUFFIX) - files.names(PRIVATE, PRIVATE_SUFFIX):
+        files.remove(NEW_PRIVATE, f"{name}{PRIVATE_SUFFIX}")  # destroyed since the rotation was begun
+    for name in files.names(PRIVATE, PRIVATE_SUFFIX):
         if not _is_there(files, name, later, root, _read(files, PRIVATE, name, facts, old)):
-            where = files.path / NEW_PRIVATE / f"{name}{_SUFFIX}"
+            where = files.path / NEW_PRIVATE / f"{name}{PRIVATE_SUFFIX}"
             raise KeyringDamaged(path=where, reason="what was read back is not what was written")
     return root
 
@@ -85,15 +84,15 @@ def commit(files: KeyFolder, new: NewRoot) -> Facts:
 
 def finish(files: KeyFolder, facts: Facts) -> None:
     """End what was committed; what was not stays as it is."""
-    names = files.names(NEW_PRIVATE, _SUFFIX)
+    names = files.names(NEW_PRIVATE, PRIVATE_SUFFIX)
     if (files.path / NEW_FACTS).exists():
         return
     for name in names:
-        where = files.path / NEW_PRIVATE / f"{name}{_SUFFIX}"
+        where = files.path / NEW_PRIVATE / f"{name}{PRIVATE_SUFFIX}"
         if generation_of(files.read(NEW_PRIVATE, where.name), facts.installation, where) != facts.generation:
             raise KeyringDamaged(path=where, reason="it is of a rotation that keyring.json knows nothing of")
     for name in names:
-        files.move(NEW_PRIVATE, f"{name}{_SUFFIX}", PRIVATE, f"{name}{_SUFFIX}")
+        files.move(NEW_PRIVATE, f"{name}{PRIVATE_SUFFIX}", PRIVATE, f"{name}{PRIVATE_SUFFIX}")
     if (files.path / NEW_PRIVATE).exists():
         files.remove_folder(NEW_PRIVATE)
 
@@ -182,5 +181,5 @@ def _is_there(files: KeyFolder, name: str, later: Facts, root: Root, key: Pair |
 
 
 def _read(files: KeyFolder, folder: str, name: str, facts: Facts, root: Root) -> Pair | Symmetric:
-    file = f"{name}{_SUFFIX}"
+    file = f"{name}{PRIVATE_SUFFIX}"
     return read_private(files.read(folder, file), name, facts.installation, root.cipher, files.path / folder / file)

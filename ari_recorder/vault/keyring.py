@@ -10,6 +10,7 @@ half can always be opened. Of a destroyed key nothing is left here: what it wrap
 Formats: key_pairs.py, root_key.py, wrapping.py. All functions block (disk and ciphers): call them in a thread.
 """
 
+import contextlib
 import hmac
 import os
 import re
@@ -36,25 +37,21 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.vault import wrapping
 from ari_recorder.vault.key_files import FACTS, NEW_PRIVATE, PRIVATE, PUBLIC, KeyFolder
-from ari_recorder.vault.key_pairs import Pair, Symmetric, generation_of, private_file, public_file, read_private
+from ari_recorder.vault.key_making import PRIVATE_SUFFIX, PUBLIC_SUFFIX, make_key, new_facts, read_facts
+from ari_recorder.vault.key_pairs import Pair, Symmetric, generation_of, read_private
 from ari_recorder.vault.key_rotation import NewRoot, abandon, commit, finish, pending, prepare, replace_root_key
 from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.root_key import (
-    Argon2,
     Facts,
     Root,
     RootKind,
     beside,
-    fit_passphrase,
-    make_root_key,
     opened_by_file,
     opened_by_passphrase,
     read_root_key,
 )
 from ari_recorder.vault.wrapping import FALLBACK, checked_name, day_name, key_name_of
 
-_PUBLIC_SUFFIX = ".pub"
-_PRIVATE_SUFFIX = ".key"
 _FIRST_HOLD = "hold-1"
 _FIRST_INDEX = "index-1"
 
@@ -82,7 +79,7 @@ class Keyring:
         try:
             return cls(files, facts)
         except KeyDestroyed:  # nobody destroys the fallback: its making was interrupted, or the folder is not whole
-            raise KeyringMissing(path=folder / PUBLIC / f"{FALLBACK}{_PUBLIC_SUFFIX}") from None
+            raise KeyringMissing(path=folder / PUBLIC / f"{FALLBACK}{PUBLIC_SUFFIX}") from None
 
     @classmethod
     def make(cls, folder: Path, *, root_key: Path | None = None, passphrase: str | None = None) -> Self:
@@ -96,17 +93,17 @@ class Keyring:
             try:
                 facts = read_facts(files)
             except KeyringMissing:
-                if files.names(PRIVATE, _PRIVATE_SUFFIX):
+                if files.names(PRIVATE, PRIVATE_SUFFIX):
                     why = "it is not there, but keys are"
                     raise KeyringDamaged(path=folder / FACTS, reason=why) from None
-                facts = _new_facts(root_key, passphrase)
+                facts = new_facts(root_key, passphrase)
                 files.write_new("", FACTS, facts.write())
             else:
-                if FALLBACK in files.names(PUBLIC, _PUBLIC_SUFFIX):
+                if FALLBACK in files.names(PUBLIC, PUBLIC_SUFFIX):
                     raise KeyringExists(path=folder)
             root = _opened(facts, folder, root_key, passphrase)
             for name in (_FIRST_INDEX, _FIRST_HOLD, FALLBACK):  # the fallback last: with it, it is complete
-                _make_key(files, facts, root, name)
+                make_key(files, facts, root, name)
         ring = cls(files, facts)
         ring._root, ring._root_key = root, root_key
         return ring
@@ -119,18 +116,25 @@ class Keyring:
         with self._turn:  # one Argon2id at a time: each takes 256 MiB
             facts = self._facts_now()
             self._root_key = root_key or self._root_key
+            later = pending(self._folder)
+            noted = False
+            if later is not None and not self.locked:
+                with contextlib.suppress(RecorderError):
+                    self._coming = later, _opened(later, self._folder.path, root_key, passphrase)
+                    noted = True
             try:
-                root = _opened(facts, self._folder.path, root_key, passphrase)
+                self._root = _opened(facts, self._folder.path, root_key, passphrase)
+                self._facts = facts
             except (PassphraseWrong, RootKeyWrong, KeyringLocked):
-                later = pending(self._folder)
-                if later is None or self.locked:
+                if not noted:
                     raise
-                self._coming = later, _opened(later, self._folder.path, root_key, passphrase)
-            else:
-                self._facts, self._root = facts, root
 
     def lock(self) -> None:
         self._root = self._coming = None
+
+    def look(self) -> None:
+        """Take up a root key that somebody else has replaced; locked, if it is not known here."""
+        self._up_to_date()
 
     def rotate(self, new: NewRoot, *, ready: Callable[[], None]) -> None:
         """Another root key for everything; a call that was interrupted is resumed by the same call.
@@ -250,6 +254,18 @@ class Keyring:
         self._make((f"index-{version}",))
         return version
 
+    def public_half(self, key_name: str) -> bytes | None:
+        """The public half as the private one gives it; None for a symmetric key."""
+        key = self._private(key_name)
+        return key.public_bytes if isinstance(key, Pair) else None
+
+    def in_folder(self, folder: Path) -> Self:
+        """The keyring in another folder, a copy perhaps, unlocked like this one if it is the same one."""
+        other = type(self).open(folder)
+        if other._facts == self._facts:
+            other._root = self._root
+        return other
+
     # --- what does not: nobody waits for a passphrase to destroy what is due
 
     def destroy(self, key_name: str) -> None:
@@ -258,14 +274,14 @@ class Keyring:
         if name == FALLBACK:
             raise ValueError("without a fallback a key that is missing would cost calls")
         with self._folder.changing():
-            self._folder.remove(PUBLIC, f"{name}{_PUBLIC_SUFFIX}")
-            if name in self._folder.names(NEW_PRIVATE, _PRIVATE_SUFFIX):
-                self._folder.remove(NEW_PRIVATE, f"{name}{_PRIVATE_SUFFIX}")
-            self._folder.remove(PRIVATE, f"{name}{_PRIVATE_SUFFIX}")
+            self._folder.remove(PUBLIC, f"{name}{PUBLIC_SUFFIX}")
+            if name in self._folder.names(NEW_PRIVATE, PRIVATE_SUFFIX):
+                self._folder.remove(NEW_PRIVATE, f"{name}{PRIVATE_SUFFIX}")
+            self._folder.remove(PRIVATE, f"{name}{PRIVATE_SUFFIX}")
 
     def names(self) -> frozenset[str]:
         """Every key that can open something."""
-        return self._folder.names(PRIVATE, _PRIVATE_SUFFIX)
+        return self._folder.names(PRIVATE, PRIVATE_SUFFIX)
 
     # --- how
 
@@ -283,7 +299,7 @@ class Keyring:
 
     def _private(self, name: str) -> Pair | Symmetric:
         """While a root key is replaced, a half is under the old one or the new one, here or there."""
-        file = f"{checked_name(name)}{_PRIVATE_SUFFIX}"
+        file = f"{checked_name(name)}{PRIVATE_SUFFIX}"
         where = self._private_path(name)
         root = self._unlocked()
         for _ in range(3):
@@ -329,7 +345,7 @@ class Keyring:
         with self._folder.changing():
             root = self._up_to_date()
             finish(self._folder, self._facts)
-            return tuple(name for name in names if _make_key(self._folder, self._facts, root, name))
+            return tuple(name for name in names if make_key(self._folder, self._facts, root, name))
 
     def _newest(self, kind: str) -> int:
         numbers = [int(match[1]) for name in self.names() if (match := re.fullmatch(f"{kind}-([0-9]+)", name))]
@@ -338,27 +354,11 @@ class Keyring:
         return max(numbers)
 
     def _private_path(self, name: str) -> Path:
-        return self._folder.path / PRIVATE / f"{name}{_PRIVATE_SUFFIX}"
-
-
-def read_facts(files: KeyFolder) -> Facts:
-    try:
-        return Facts.read(files.read("", FACTS), files.path / FACTS)
-    except FileNotFoundError:
-        raise KeyringMissing(path=files.path / FACTS) from None
+        return self._folder.path / PRIVATE / f"{name}{PRIVATE_SUFFIX}"
 
 
 def _is_current(facts: Facts, path: Path) -> bool:
     return os.path.lexists(path) and facts.opened_by(read_root_key(path)) is not None
-
-
-def _new_facts(root_key: Path | None, passphrase: str | None) -> Facts:
-    if passphrase is not None:
-        argon2 = Argon2.new()
-        return Facts.new(argon2.root_key(fit_passphrase(passphrase)), RootKind.PASSPHRASE, argon2)
-    if root_key is None:
-        raise ValueError("a root key is needed")
-    return Facts.new(make_root_key(root_key), RootKind.FILE, None)
 
 
 def _opened(facts: Facts, folder: Path, root_key: Path | None, passphrase: str | None) -> Root:
@@ -367,21 +367,3 @@ def _opened(facts: Facts, folder: Path, root_key: Path | None, passphrase: str |
     if facts.root is RootKind.PASSPHRASE and passphrase is not None:
         return opened_by_passphrase(facts, passphrase, folder)
     raise KeyringLocked
-
-
-def _make_key(files: KeyFolder, facts: Facts, root: Root, name: str) -> bool:
-    """Within `changing`. What a crash left without its public half is completed; False when all of it was there."""
-    where = files.path / PRIVATE / f"{name}{_PRIVATE_SUFFIX}"
-    symmetric = name.startswith("index-")
-    try:
-        data = files.read(PRIVATE, where.name)
-    except FileNotFoundError:
-        key: Pair | Symmetric = Symmetric.new() if symmetric else Pair.new()
-        files.write_new(PRIVATE, where.name, private_file(key, name, facts.installation, root.cipher, root.generation))
-    else:
-        if symmetric or name in files.names(PUBLIC, _PUBLIC_SUFFIX):
-            return False
-        key = read_private(data, name, facts.installation, root.cipher, where)
-    if isinstance(key, Pair):
-        files.write_new(PUBLIC, f"{name}{_PUBLIC_SUFFIX}", public_file(key, name, facts.installation, root.signer))
-    return True

@@ -15,13 +15,14 @@ from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import KeyDestroyed, RecorderError
 from ari_recorder.vault import wrapping
 from ari_recorder.vault.key_files import PUBLIC, KeyFolder
+from ari_recorder.vault.key_making import PUBLIC_SUFFIX
 from ari_recorder.vault.key_pairs import public_key, read_public
 from ari_recorder.vault.root_key import Facts
 from ari_recorder.vault.wrapping import FALLBACK, checked_name, day_name, day_of_name
 
 log = structlog.get_logger(__name__)
 
-_SUFFIX = ".pub"
+
 # Today's, tomorrow's, the holds: more are not used at the same time.
 _MOST_LOADED = 64
 
@@ -70,7 +71,7 @@ class PublicKeys:
 
     def names(self) -> frozenset[str]:
         """Every key that has a public half."""
-        return self._folder.names(PUBLIC, _SUFFIX)
+        return self._folder.names(PUBLIC, PUBLIC_SUFFIX)
 
     def days(self) -> frozenset[date]:
         """The days that have a key of their own."""
@@ -78,7 +79,7 @@ class PublicKeys:
 
     def raw(self, key_name: str) -> bytes:
         """The public half as in its file, its signature checked. KeyDestroyed when it is not there."""
-        file = f"{checked_name(key_name)}{_SUFFIX}"
+        file = f"{checked_name(key_name)}{PUBLIC_SUFFIX}"
         try:
             data = self._folder.read(PUBLIC, file)
         except FileNotFoundError:
@@ -89,7 +90,7 @@ class PublicKeys:
         if key_name == FALLBACK:
             return self._fallback
         # A key that was destroyed must not be wrapped to: the file is looked at each time, which costs 3 µs.
-        stamp = self._folder.stamp(PUBLIC, f"{checked_name(key_name)}{_SUFFIX}")
+        stamp = self._folder.stamp(PUBLIC, f"{checked_name(key_name)}{PUBLIC_SUFFIX}")
         loaded = self._loaded.get(key_name)
         if loaded is not None and loaded[0] == stamp:
             return loaded[1]

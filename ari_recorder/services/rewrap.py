@@ -1,0 +1,140 @@
+"""Everything of one key wrapped to another: when the hold key is replaced, and when the fallback key had to step in.
+
+In batches, each in a transaction of its own, so that nobody waits behind it. Killed, it is simply called again: what is
+done is no longer found. What does not open is left as it is and counted; the old key then stays, too.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from ari_recorder.domain.errors import KeyringLocked, RecorderError
+from ari_recorder.services.keys import LOOK_EVERY
+from ari_recorder.services.record import CALLER_PURPOSE
+from ari_recorder.storage import keys
+from ari_recorder.storage.db import Database
+from ari_recorder.storage.keys import Anew, Wrapped
+from ari_recorder.supervise import either
+from ari_recorder.vault.files import day_of
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.wrapping import FALLBACK, day_name
+
+log = structlog.get_logger(__name__)
+
+# Recordings are kept longer than that, as a rule: the key of such a day cannot have been destroyed.
+MADE_LATE = timedelta(days=14)
+# A batch takes some 200 ms of ciphers and one short transaction.
+_BATCH = 250
+
+Target = Callable[[datetime], str | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrapped:
+    """`failed` could not be opened; they are wrapped as they were."""
+
+    recordings: int
+    callers: int
+    failed: int
+
+
+async def rewrap(
+    database: Database,
+    keyring: Keyring,
+    key_name: str,
+    target: Target,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Rewrapped:
+    """`target` tells the key to wrap to, by when the recording or call began; None leaves it as it is. `progress` hears
+    how many were looked at."""
+    done = {}
+    failed = 0
+    seen = 0
+    for kind, ask, change, anew in (
+        ("recordings", keys.recordings_of, keys.rewrap_recordings, keyring.rewrap),
+        ("callers", keys.callers_of, keys.reseal_callers, _reseal(keyring)),
+    ):
+        done[kind] = 0
+        after = UUID(int=0)
+        while True:
+            async with database.transaction() as conn:
+                rows = await ask(conn, key_name, after=after, limit=_BATCH)
+            if not rows:
+                break
+            after = rows[-1].id
+            changes, refused = await asyncio.to_thread(_anew, rows, target, anew)
+            failed += refused
+            if changes:
+                async with database.transaction() as conn:
+                    done[kind] += await change(conn, changes)
+            seen += len(rows)
+            progress(seen)
+    return Rewrapped(recordings=done["recordings"], callers=done["callers"], failed=failed)
+
+
+def _anew(rows: Sequence[Wrapped], target: Target, anew: Callable[[bytes, UUID, str], bytes]) -> tuple[list[Anew], int]:
+    changes, failed = [], 0
+    for row in rows:
+        name = target(row.at)
+        if name is None:
+            continue
+        try:
+            changes.append(Anew(id=row.id, sealed=row.sealed, anew=anew(row.sealed, row.id, name), key_name=name))
+        except KeyringLocked:
+            raise
+        except RecorderError as error:
+            failed += 1
+            log.error("rewrap_fail", id=str(row.id), code=error.code)
+    return changes, failed
+
+
+def _reseal(keyring: Keyring) -> Callable[[bytes, UUID, str], bytes]:
+    return lambda sealed, call_id, name: keyring.reseal_text(sealed, CALLER_PURPOSE, call_id, name)
+
+
+class FallbackRescue:
+    """A job: what had to be wrapped to the fallback key gets its day's key as soon as the keyring is unlocked. Else it
+    would not die with its day."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """The keyring was unlocked."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._wake.clear()
+            await self.run_once()
+            await either(stop, self._wake, within=LOOK_EVERY)
+
+    async def run_once(self) -> Rewrapped | None:
+        if self._keyring.locked:
+            return None
+        days: frozenset[date] = frozenset()
+
+        def target(at: datetime) -> str | None:
+            """The day's key, which may have to be made. That of a day long over may be destroyed; it stays so."""
+            nonlocal days
+            day = day_of(at)
+            if day not in days:
+                if day_of(datetime.now(UTC)) - day <= MADE_LATE:
+                    self._keyring.publish([day])
+                days = self._keyring.public.days()
+            return day_name(day) if day in days else None
+
+        try:
+            done = await rewrap(self._database, self._keyring, FALLBACK, target)
+        except RecorderError as error:
+            log.warning("fallback_rewrap_retry", code=error.code)
+            return None
+        if done.recordings or done.callers:
+            log.info("fallback_rewrap", recordings=done.recordings, callers=done.callers)
+        return done
