@@ -14,12 +14,13 @@ from pathlib import Path
 import pytest
 
 from ari_recorder.config import Config
-from ari_recorder.services import control
+from ari_recorder.services import control, key_admin
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import day_of
 from ari_recorder.vault.key_rotation import NewRoot
 from ari_recorder.vault.keyring import Keyring
 from tests.command import FAILED, FINE, FOUND, USAGE, ari
+from tests.keyring_for_tests import cheap_passphrases
 from tests.site import NAME, NUMBER, open_keyring, prepare, record, write_secret
 
 PASSPHRASE, OTHER = "correct horse battery staple", "another long passphrase"
@@ -28,6 +29,12 @@ PASSPHRASE, OTHER = "correct horse battery staple", "another long passphrase"
 @pytest.fixture
 def site(tmp_path: Path, dsn: str) -> Config:
     return prepare(tmp_path, changes={"database": f'dsn = "{dsn}"'})
+
+
+@pytest.fixture(autouse=True)
+def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For keyrings made here; those made by a command cost what they should."""
+    cheap_passphrases(monkeypatch)
 
 
 @pytest.fixture
@@ -66,17 +73,15 @@ def lines(log: Path) -> list[dict[str, object]]:
 
 
 async def locked(site: Config) -> object:
-    return (await ari("keys", "status", "--json", "--config", site.source)).json["service_locked"]
+    return (await control.ask(site.storage.control, "keys-status"))["locked"]
 
 
 async def test_a_service_with_a_passphrase_starts_locked_says_so_and_is_unlocked_and_locked(
     site: Config, database: Database, typed: Path, tmp_path: Path
 ) -> None:
-    made = await ari("keys", "init", "--root", "passphrase", "--new-passphrase-file", typed, "--config", site.source)
-    assert made.code == FINE, made.err
-    assert not there(site.root_key())
+    key_admin.make(site, PASSPHRASE, despite_recordings=False)
     async with service(site) as log:
-        assert await locked(site) is True
+        assert (await ari("keys", "status", "--json", "--config", site.source)).json["service_locked"] is True
         wrong = write_secret(tmp_path / "wrong", OTHER)
         answer = await ari("keys", "unlock", "--passphrase-file", wrong, "--config", site.source)
         assert answer.code == FAILED
@@ -130,7 +135,7 @@ async def makes_a_key(site: Config) -> None:
 
 async def test_listening_asks_for_the_passphrase(site: Config, database: Database, typed: Path, tmp_path: Path) -> None:
     recorded = await record(site, database)
-    await ari("keys", "rotate", "--root", "passphrase", "--new-passphrase-file", typed, "--config", site.source)
+    open_keyring(site).rotate(NewRoot.typed(PASSPHRASE), ready=lambda: None)
     show = ("recordings", "show", recorded.recording_id, "--with-caller", "--config", site.source)
     answer = await ari(*show)
     assert answer.code == FAILED

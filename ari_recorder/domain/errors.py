@@ -280,8 +280,8 @@ class BackupTargetRefused(Conflict):
 
 
 class RootKeyElsewhere(Invalid):
-    """storage.root_key names a systemd credential, which only systemd can replace. Say with --root-key where the file
-    is, and with --new-root-key where the new one shall be.
+    """The setting storage.root_key names a systemd credential, which only systemd can replace. Say with --root-key
+    where the file is, and with --new-root-key where the new one shall be.
     """
 
     code = "root_key_elsewhere"
@@ -726,13 +726,9 @@ class ServiceAway(Unavailable):
 
 
 class ServiceRefused(Conflict):
-    """{message}"""
+    """The service says no ({told}): {message}"""
 
     code = "service_refused"
-
-    def __init__(self, *, told: str, message: str) -> None:
-        super().__init__(told=told, message=message)
-        self.told = told
 
 
 class FolderUnusable(Unavailable):

@@ -33,8 +33,8 @@ from ari_recorder.vault.wrapping import day_name, key_name_of
 
 log = structlog.get_logger(__name__)
 
-# A transaction ends within 4 s (storage/db.py): after twice that, no hold is still being placed with the old key.
-SETTLE_SECONDS = 8.0
+# A transaction ends within 4 s (storage/db.py): after that, no hold is still being placed with the old key.
+SETTLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
