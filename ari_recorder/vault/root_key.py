@@ -12,7 +12,7 @@ keyring.json, format 1, an object of
     generation     1, and one more with each new root key
     root           "file" or "passphrase"
     argon2id       null, or {"salt": 16 bytes, "iterations", "lanes", "memory_kib"}
-    signer         Ed25519 public key, 32 bytes: who signs public halves
+    signer         Ed25519 public key, 32 bytes: who signs public halves, and certificates: purpose | 00 | message
     sealed_signer  nonce (12) | AES-256-GCM of its private key (32), then the tag (16);
                    associated data = the UUID's 16 bytes | generation, 4 bytes big-endian
     check          HMAC-SHA-256 of the object without `check`, as JSON with sorted keys, "," and ":" as separators
