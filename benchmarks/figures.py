@@ -22,6 +22,7 @@ class Figure:
     name: str
     ratio: float
     goal: Goal | None  # None: shown, and nothing is demanded of it
+    measured: str  # for people
     details: dict[str, Any] = field(default_factory=dict)
 
     @property

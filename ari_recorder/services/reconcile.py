@@ -119,7 +119,11 @@ def _files(vault: Path, folder: str, ours: re.Pattern[str]) -> tuple[dict[UUID, 
             strangers.append(difference(DifferenceKind.STRANGER, f"{folder}/{entry.name}"))
             continue
         facts = entry.stat(follow_symlinks=False)
-        found[UUID(match[1])] = FileFacts(size=facts.st_size, written_at=datetime.fromtimestamp(facts.st_mtime, UTC))
+        written_at = datetime.fromtimestamp(facts.st_mtime, UTC)
+        # Of a call that goes on for hours, the first part is old and the last one is not.
+        before = found.get(UUID(match[1]))
+        if before is None or before.written_at < written_at:
+            found[UUID(match[1])] = FileFacts(size=facts.st_size, written_at=written_at)
     return found, strangers
 
 

@@ -27,6 +27,7 @@ def read_all(vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID) ->
     with vault.open_recording(path, wrapped_key, recording_id) as opened:
         for offset in range(0, opened.size, _READ_BYTES):
             opened.read(offset, _READ_BYTES)
+        opened.peaks()
 
 
 def verify(vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID, sha256: bytes) -> tuple[str, ...]:

@@ -238,17 +238,27 @@ class SealedFile(_Opened):
         """Up to `length` plain bytes from `offset`; fewer only where the recording ends."""
         if offset < 0 or length < 0:
             raise ValueError("offset and length are not negative")
-        end = min(offset + length, self.size)
-        if offset >= end:
-            return b""
-        first = offset // CHUNK_BYTES
-        start = first * CHUNK_BYTES
-        last = (end - 1) // CHUNK_BYTES
-        plain = memoryview(bytearray(min((last + 1) * CHUNK_BYTES, self.size) - start))
-        for chunk in range(first, last + 1, BATCH_CHUNKS):
-            begin = chunk * CHUNK_BYTES - start
-            self._decrypt(chunk, plain[begin : begin + BATCH_CHUNKS * CHUNK_BYTES])
-        return bytes(plain[offset - start : end - start])
+        plain = bytearray(max(min(length, self.size - offset), 0))
+        self.readinto(offset, memoryview(plain))
+        return bytes(plain)
+
+    def readinto(self, offset: int, target: memoryview) -> int:
+        """Fill `target` with the plain bytes from `offset` on; how many there were."""
+        end = min(offset + len(target), self.size)
+        at = offset
+        while at < end:
+            chunk, skip = divmod(at, CHUNK_BYTES)
+            chunk_bytes = min(CHUNK_BYTES, self.size - at + skip)
+            if skip == 0 and end - at >= chunk_bytes:  # whole ones go straight to where they are wanted
+                length = min(max((end - at) // CHUNK_BYTES, 1) * CHUNK_BYTES, BATCH_CHUNKS * CHUNK_BYTES, end - at)
+                self._decrypt(chunk, target[at - offset : at - offset + length])
+            else:
+                plain = memoryview(bytearray(chunk_bytes))
+                self._decrypt(chunk, plain)
+                length = min(chunk_bytes - skip, end - at)
+                target[at - offset : at - offset + length] = plain[skip : skip + length]
+            at += length
+        return max(end - offset, 0)
 
     def as_file(self, size: int | None = None) -> io.BufferedReader:
         """The plain bytes, or the first `size` of them, as a seekable file. Closing it leaves this object open."""
@@ -279,10 +289,9 @@ class _PlainBytes(io.RawIOBase):
 
     def readinto(self, buffer: "WriteableBuffer", /) -> int:
         view = memoryview(buffer).cast("B")
-        data = self._sealed.read(self._position, min(len(view), max(self._size - self._position, 0)))
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        count = self._sealed.readinto(self._position, view[: max(self._size - self._position, 0)])
+        self._position += count
+        return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]

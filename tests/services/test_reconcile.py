@@ -116,3 +116,13 @@ async def test_what_is_found_is_one_alarm_each(site: Config, database: Database,
     (line,) = logs
     assert (line["alarm"], line["subject"]) == ("vault-differs", str(recorded.recording_id))
     assert line["because"].startswith("missing: ")
+
+
+async def test_of_a_call_that_goes_on_for_hours_only_the_first_part_is_old(
+    database: Database, files: VaultFiles
+) -> None:
+    call = uuid4()
+    for number in (1, 2):
+        for ending in ("part", "key"):
+            put(files.folder / ".parts" / f"{call}.{number}.{ending}", old=(number, ending) != (2, "part"))
+    assert await found(database, files, mend=True) == []

@@ -405,7 +405,7 @@ acts = st.lists(
 
 
 @settings(
-    max_examples=int(os.environ.get("LIVE_EXAMPLES", "40")),
+    max_examples=5000 if os.environ.get("ARI_RECORDER_NIGHTLY") else 40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
 )
