@@ -21,6 +21,7 @@ from ari_recorder.services import check_memory, check_pbx, check_retention, conn
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
 from ari_recorder.services.keys import FEW_DAYS, days_left
 from ari_recorder.storage import migrate
+from ari_recorder.vault import key_check
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 
@@ -170,8 +171,11 @@ def _keys(config: Config) -> Iterator[Finding]:
         for problem in refusal.problems:
             yield fail(Area.KEYS, f"{problem.key}: {problem.what}", problem.mend)
         return
-    else:
-        yield ok(Area.KEYS, f"{folder}: {len(keyring.names())} key(s), opened by the root key")
+    found = key_check.verify(keyring)
+    for told in found.problems:
+        yield fail(Area.KEYS, told, "Bring the keyring back from its backup; `ari-recorder keys verify` looks again")
+    if found.opened and not found.problems:
+        yield ok(Area.KEYS, f"{folder}: {found.keys} key(s), each opened by the root key and fitting its public half")
     left = days_left(keyring.public, datetime.now(UTC))
     if left < FEW_DAYS:
         yield warn(

@@ -63,8 +63,6 @@ def prepare(files: KeyFolder, facts: Facts, old: Root, new: NewRoot) -> Root:
         if not _is_there(files, name, later, root, key):
             data = private_file(key, name, facts.installation, root.cipher, root.generation)
             files.replace(NEW_PRIVATE, f"{name}{PRIVATE_SUFFIX}", data)
-    for name in files.names(NEW_PRIVATE, PRIVATE_SUFFIX) - files.names(PRIVATE, PRIVATE_SUFFIX):
-        files.remove(NEW_PRIVATE, f"{name}{PRIVATE_SUFFIX}")  # destroyed since the rotation was begun
     for name in files.names(PRIVATE, PRIVATE_SUFFIX):
         if not _is_there(files, name, later, root, _read(files, PRIVATE, name, facts, old)):
             where = files.path / NEW_PRIVATE / f"{name}{PRIVATE_SUFFIX}"

@@ -122,6 +122,16 @@ def test_a_root_key_that_is_missing_or_of_others_is_a_failure(tmp_path: Path) ->
     assert "is not that of the keyring" in of(host(settings), Area.KEYS, Level.FAIL)[0]
 
 
+def test_a_key_that_does_not_open_or_lost_a_half_is_a_failure(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    open_keyring(settings).publish(today_and(30))
+    (settings.storage.keys / "private" / "hold-1.key").chmod(0o640)
+    (settings.storage.keys / "private" / "fallback.key").unlink()
+    lost, exposed = of(host(settings), Area.KEYS, Level.FAIL)
+    assert "hold-1: Others can use" in exposed
+    assert "fallback: it has no private half" in lost
+
+
 def test_day_keys_that_run_out_are_a_warning(tmp_path: Path) -> None:
     settings = prepare(tmp_path)
     open_keyring(settings).publish(today_and(2))

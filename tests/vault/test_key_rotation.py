@@ -18,6 +18,7 @@ from ari_recorder.domain.errors import (
     RecorderError,
     RootKeyWrong,
 )
+from ari_recorder.vault import key_rotation
 from ari_recorder.vault.key_rotation import NewRoot
 from ari_recorder.vault.keyring import Keyring
 from tests.keyring_for_tests import cheap_passphrases, keyring_in, places
@@ -196,6 +197,7 @@ def test_keys_made_and_destroyed_between_begin_and_end_are_what_they_should_be(h
         house.ring.rotate(NewRoot.in_place_of(house.root), ready=refuse)
     house.ring.publish([date(2026, 12, 1)])
     house.ring.destroy(NAME)
+    assert f"{NAME}.key" not in [path.name for path in house.keys.rglob("*")]
     wrapped = house.ring.public.wrap("day-2026-12-01", DATA_KEY, RECORDING)
     house.rotate()
     ring = house.opened()
@@ -203,6 +205,40 @@ def test_keys_made_and_destroyed_between_begin_and_end_are_what_they_should_be(h
     with pytest.raises(KeyDestroyed):
         ring.unwrap(house.wrapped[NAME], RECORDING)
     assert f"{NAME}.key" not in [path.name for path in house.keys.rglob("*")]
+
+
+@pytest.mark.parametrize("step", ["replace_root_key", "finish"])
+@pytest.mark.parametrize("mend", ["rotate", "publish"])
+def test_a_kill_right_after_the_commit_changes_nothing_for_who_reads(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, mend: str
+) -> None:
+    """The new root key still lies beside the old one, and the private halves in two folders."""
+    real, calls = getattr(key_rotation, step), 0
+
+    def dying(*arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == (3 if step == "finish" else 1):  # two are before the commit
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    reader = house.opened()
+    with monkeypatch.context() as patch:
+        patch.setattr(key_rotation, step, dying)
+        with pytest.raises(KeyboardInterrupt):
+            house.rotate(house.opened())
+    assert "private.new" in house.left()
+    house.reads(reader)
+    again = house.opened()
+    house.reads(again)
+    if mend == "rotate":
+        house.rotate(again)
+        assert not (tmp_path / "root.key.new").exists()
+    else:
+        again.publish([date(2026, 12, 1)])
+    assert house.left() == WHOLE
+    house.reads(house.opened())
+    house.reads(reader)
 
 
 CRASH = """

@@ -173,6 +173,7 @@ def crash(folder: Path, what: str, fatal: int) -> int:
 
 
 def test_a_kill_while_the_keyring_is_made_is_made_good_by_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
     for fatal in places(crash(tmp_path / "whole", "make", 0), 15):
         folder = tmp_path / str(fatal)
         folder.mkdir()
