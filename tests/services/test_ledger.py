@@ -153,7 +153,7 @@ async def test_old_files_are_not_opened_but_one(database: Database, queue_log: P
     assert (await ledger(database, queue_log)).reaches_back
 
 
-@pytest.mark.parametrize("rubbish", [b"rubbish", gzip.compress(bytes(9999))[:30]])
+@pytest.mark.parametrize("rubbish", [b"rubbish", gzip.compress(bytes(9999))[:30]], ids=["rubbish", "cut"])
 async def test_a_packed_file_that_is_broken_is_named(database: Database, queue_log: Path, rubbish: bytes) -> None:
     write(queue_log, lines("1.1", BEGIN + HOUR), NOW)
     queue_log.with_name("queue_log.1.gz").write_bytes(rubbish)
