@@ -19,8 +19,9 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 demo: $(BIN)/.installed  ## a real PBX, callers, agents and the recorder; ONCE=1 ends after the calls
 	$(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
 
+# One process a core, each with its own PBX and PostgreSQL; a file of tests stays in one.
 test: check  ## everything: unit, real PostgreSQL, real Asterisk
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
 
 nightly: check  ## every test, and the long loops in full: every step to be killed at, every byte to be changed
 	ARI_RECORDER_NIGHTLY=1 $(BIN)/pytest --timeout 3600

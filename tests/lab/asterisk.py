@@ -112,9 +112,19 @@ class Asterisk:
                     raise LabError(f"{self.name} did not start: see {self.log}") from error
                 await asyncio.sleep(0.05)
         await self.ami.wait_event(lambda event: event.name == "FullyBooted", wait=STARTED_WITHIN, what="FullyBooted")
+        while not await self._takes_commands():  # on a busy host it has booted, and still refuses the first
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name} takes no commands: see {self.log}")
+            await asyncio.sleep(0.05)
         if f"127.0.0.1:{self.sip_port}" not in await self.cli("pjsip show transports"):
             await self.stop()
             raise LabError(f"{self.name} could not have the port {self.sip_port}")
+
+    async def _takes_commands(self) -> bool:
+        try:
+            return "Asterisk" in await self.cli("core show version")
+        except LabError:
+            return False
 
     async def stop(self) -> None:
         """Stop as an operator would: SIGTERM, all calls hung up, files closed."""
