@@ -305,7 +305,9 @@ async def test_a_full_disk_is_told_once_costs_no_call_and_ends(rig: Rig, monkeyp
             for recording in recordings:
                 rig.grow(recording)
             await rig.look()
-    assert alarms(logs) == [("live-seal-failed", str(recordings[0].id))]
+    ((alarm, subject),) = alarms(logs)  # of which one, is chance: two are sealed at once
+    assert alarm == "live-seal-failed"
+    assert subject in {str(recording.id) for recording in recordings}
     assert "No space left" in logs[0]["because"]
     with capture_logs() as logs:
         await rig.look()
