@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _WHOLE = frozenset({"started", "entered", "length", "talk", "heard", "id", "uniqueid"})
 # Commands take the beginning of an id. Among ten thousand recordings, two share so much of it with a chance of 1 %.
 SHORT_ID = 8
+# Columns of text where nobody looks at a terminal.
+_NO_EDGE = 250
 
 
 class Progress(Protocol):
@@ -78,7 +80,8 @@ def write_table(columns: Sequence[str], rows: Iterable[Sequence[str]], styles: M
         table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         table.add_row(*(Text(cell, style=(styles or {}).get(cell, "")) for cell in row))
-    Console().print(table)
+    # Into a file or a pipe nothing is folded: there is no edge.
+    Console(width=None if sys.stdout.isatty() else _NO_EDGE).print(table)
 
 
 @contextmanager
@@ -166,7 +169,7 @@ def write_details(details: "Details") -> None:
 
 def write_ledger(ledger: "DayLedger") -> None:
     write_table(
-        ("entered", "queue", "PBX says", "talk", "heard", "ledger", "because", "", "uniqueid"),
+        ("entered", "queue", "PBX says", "talk", "heard", "ledger", "", "uniqueid"),
         [
             (
                 local(row.entered_at).split()[1],  # the day is told below
@@ -174,8 +177,7 @@ def write_ledger(ledger: "DayLedger") -> None:
                 row.outcome or "nothing",
                 clock(row.talk_time or None),
                 clock(row.heard or None),
-                row.verdict.state.replace("_", " "),
-                row.verdict.reason,
+                f"{row.verdict.state.replace('_', ' ')} {row.verdict.reason}".strip(),
                 "threat" if row.flagged else "",
                 row.uniqueid,
             )
@@ -184,7 +186,7 @@ def write_ledger(ledger: "DayLedger") -> None:
         styles={"recorded": "green", "unexplained": "bold red", "pending": "yellow", "threat": "bold red"},
     )
     states = {row.verdict.state: 0 for row in ledger.rows}
-    totals = ", ".join(f"{ledger.count(state)} {state}" for state in sorted(states))
+    totals = ", ".join(f"{ledger.count(state)} {state.replace('_', ' ')}" for state in sorted(states))
     sys.stdout.write(f"{ledger.day}: {len(ledger.rows)} calls" + (f": {totals}" if totals else "") + "\n")
     if not ledger.reaches_back:
         write_trouble(f"queue_log does not reach back to the beginning of {ledger.day}: calls may be missing here")
