@@ -97,7 +97,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
             usable = asyncio.Event()
             await _try_to_migrate(database, usable)
             recorder = _recorder(config, spool, files, keyring, journal, database)
-            sweep = connect.sweep(config, database)
+            sweep = connect.sweep(config, database, keyring, recorder.days)
             index = CallerIndex(database=database, keyring=keyring)
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
             rescue = FallbackRescue(database, keyring)
@@ -106,8 +106,6 @@ async def _service(config: Config) -> AsyncIterator[None]:
             await stack.enter_async_context(jobs)
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
             jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
-            jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
-            jobs.start("sweep-watch", sweep.watch)
             jobs.start("keys", supply.run)
             jobs.start("caller-index", lambda stop: _once(usable, stop, index.run))
             jobs.start("scrub", lambda stop: _once(usable, stop, scrub.run))
@@ -117,6 +115,9 @@ async def _service(config: Config) -> AsyncIterator[None]:
             await recorder.load()
             jobs.start("live-seal", recorder.seal_live)
             jobs.start("control", control.run)  # from here on it knows what calls need
+            # Not before the journal is known: its calls keep the keys of their days.
+            jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
+            jobs.start("sweep-watch", sweep.watch)
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
             jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session

@@ -1,14 +1,18 @@
 """How answers about retention look: what is due, the rules. Everything else is in output.py."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ari_recorder.output import SHORT_ID, local, write_table, write_trouble
 
 if TYPE_CHECKING:
+    from ari_recorder.services.certify import Listed
+    from ari_recorder.services.fates import Fate
+    from ari_recorder.services.holds import FreezeView, HoldView, ToDecide
     from ari_recorder.services.policy import Night, Standing
     from ari_recorder.services.sweep import Doomed, Progress, Swept
+    from ari_recorder.storage.certificates import Certificate
 
 
 def write_doomed(doomed: "Sequence[Doomed]", progress: "Progress") -> None:
@@ -57,3 +61,102 @@ def write_standing(standing: "Standing") -> None:
             [(one.queue, one.because, f"{one.recordings:,}") for one in standing.at_once],
         )
         sys.stdout.write(f"to destroy these: ari-recorder policy confirm {standing.proposed}\n")
+
+
+def write_holds(views: "Sequence[HoldView]") -> None:
+    write_table(
+        ("review on", "reference", "owner", "reason", "placed", "by", "released", "recordings", "id"),
+        [
+            (
+                view.hold.review_on.isoformat(),
+                view.hold.reference,
+                view.hold.owner,
+                view.reason or "",
+                local(view.hold.placed_at),
+                view.hold.placed_by,
+                local(view.hold.released_at),
+                " ".join(str(one)[:SHORT_ID] for one in view.recordings),
+                str(view.hold.id),
+            )
+            for view in views
+        ],
+    )
+
+
+def write_freezes(views: "Sequence[FreezeView]") -> None:
+    write_table(
+        ("opened", "by", "reference", "closed", "recordings", "id"),
+        [
+            (
+                local(view.freeze.opened_at),
+                view.freeze.opened_by,
+                view.freeze.reference,
+                local(view.freeze.closed_at),
+                " ".join(str(one)[:SHORT_ID] for one in view.recordings),
+                str(view.freeze.id),
+            )
+            for view in views
+        ],
+    )
+
+
+def write_fates(told: "Sequence[Fate]", *, done: bool) -> None:
+    write_table(
+        ("started", "queue", "destroyed on", "because of", "id"),
+        [
+            (
+                local(fate.started_at),
+                fate.queue,
+                "at once" if fate.at_once else fate.destroyed_on.isoformat() if fate.destroyed_on else "kept",
+                fate.because,
+                str(fate.recording_id)[:SHORT_ID],
+            )
+            for fate in told
+        ],
+        {"at once": "bold red"},
+    )
+    count = sum(fate.at_once for fate in told)
+    sys.stdout.write(f"the next sweep destroys {count} of {len(told)}\n" + ("" if done else "nothing was changed\n"))
+
+
+def write_to_decide(listed: "Sequence[ToDecide]") -> None:
+    write_table(
+        ("started", "queue", "ordinary end", "destroyed on", "id"),
+        [
+            (
+                local(one.started_at),
+                one.queue,
+                one.ordinary_end.isoformat(),
+                one.destroyed_on.isoformat(),
+                str(one.recording_id)[:SHORT_ID],
+            )
+            for one in listed
+        ],
+    )
+    sys.stdout.write(f"{len(listed)} flagged call(s) nobody decided on\n")
+
+
+def write_certificates(listed: "Listed") -> None:
+    write_table(
+        ("issued", "kind", "subject"),
+        [(local(one.issued_at), one.kind, one.subject) for one in listed.certificates],
+    )
+    if listed.waiting:
+        sys.stdout.write(f"{listed.waiting:,} wait for one: signing wants the keyring unlocked\n")
+
+
+def write_certificate(fields: Mapping[str, object], certificate: "Certificate") -> None:
+    rows = [(name.replace("_", " "), _in_words(value)) for name, value in fields.items()]
+    write_table(("", ""), [*rows, ("signed by", certificate.signed_by)])
+
+
+def _in_words(value: object) -> str:
+    match value:
+        case Mapping():
+            return "\n".join(f"{name}: {_in_words(one)}" for name, one in value.items())
+        case list():
+            return ", ".join(str(one) for one in value)
+        case None:
+            return "none"
+        case _:
+            return str(value)

@@ -11,7 +11,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from ari_recorder import config
 from ari_recorder.asterisk import spool
 from ari_recorder.cli import app
-from ari_recorder.domain import errors
+from ari_recorder.domain import certificates, errors
 from ari_recorder.storage import journal
 from ari_recorder.vault import files, key_files, key_pairs, opened, parts, root_key, stream, wrapping
 
@@ -32,6 +32,7 @@ DRAWN = {
     "Root key and keyring.json": root_key,
     "Journal": journal,
     "Files in the spool": spool,
+    "Certificates of destruction": certificates,
 }
 
 

@@ -1,12 +1,20 @@
 """`sweep` and `policy`: what is destroyed now and in the next nights, and by which rules. Holds are in holds.py."""
 
 import dataclasses
-import getpass
 from typing import Annotated
 
 import typer
 
-from ari_recorder.cli.tools import DEFAULT_CONFIG, ConfigOption, Exit, JsonOption, load, troubles_told, wait_for
+from ari_recorder.cli.tools import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    Exit,
+    JsonOption,
+    load,
+    operator,
+    troubles_told,
+    wait_for,
+)
 
 policy = typer.Typer(help="The retention rules in force, and those to be confirmed.", no_args_is_help=True)
 
@@ -39,15 +47,15 @@ def sweep(
 
         async def preview() -> tuple[tuple[Doomed, ...], tuple[Night, ...], Progress]:
             async with connect.ready_database(settings) as database:
-                sweeper = connect.sweep(settings, database)
+                sweeper = connect.sweep(settings, database, None)
                 ahead = await sweeper.nights(nights) if nights is not None else ()
                 return await sweeper.preview() if nights is None else (), ahead, await sweeper.progress()
 
         async def destroy() -> tuple[Swept, Progress]:
             async with connect.ready_database(settings) as database:
-                sweeper = connect.sweep(settings, database)
+                sweeper = connect.sweep(settings, database, connect.keys_if_had(settings))
                 if confirm_time:
-                    await sweeper.confirm_time(getpass.getuser())
+                    await sweeper.confirm_time(operator())
                 return await sweeper.run_once(), await sweeper.progress()
 
         with working("sweeping", hidden=json):
@@ -109,7 +117,7 @@ def confirm_policy(
 
         async def ask() -> None:
             async with connect.ready_database(settings) as database:
-                await connect.policies(settings, database).confirm(version, getpass.getuser(), datetime.now(UTC))
+                await connect.policies(settings, database).confirm(version, operator(), datetime.now(UTC))
 
         wait_for(ask())
         write_json({"version": version, "state": "in-force"}) if json else print(f"version {version} is in force")

@@ -4,6 +4,8 @@ Imports are where they are needed, so that `--help` answers at once.
 """
 
 import asyncio
+import os
+import pwd
 import re
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
@@ -134,6 +136,14 @@ def typed(file: Path | None, option: str, *, new: bool = False) -> str:
 
 def wait_for(work: Coroutine[object, object, T]) -> T:
     return asyncio.run(work)
+
+
+def operator() -> str:
+    """Who types: the user of the process, not what the environment says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
 
 
 def date_of(at: datetime | None) -> date | None:

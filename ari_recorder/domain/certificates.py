@@ -1,12 +1,28 @@
 """Certificates of destruction: what was destroyed, when, why, in which copies. Who signs them: services/certify.py.
 
 The signed bytes are UTF-8 text, one JSON object in canonical form: names sorted, no blanks, no escapes that are not
-needed, no numbers with a fraction (for such values that is the form of RFC 8785). docs/formats.md has an example.
+needed, no numbers with a fraction (for such values that is the form of RFC 8785).
 
     signature = Ed25519(signer of the installation, "ari-recorder/certificate/1" | 00 | text)
     file      = {"certificate": <the text, as a string>, "signature": <base64>, "signer": <hex of the public key>}
 
-A certificate of a recording says nothing about people: a queue, a day, an id.
+Of a recording (times are UTC, days those of Helsinki; nothing about people)::
+
+    format                              "ari-recorder/certificate/1"
+    installation                        UUID, as in keyring.json
+    kind                                "recording"
+    what                                recording: its id; queue; day; sealed_sha256 and sealed_bytes of its file
+    when                                decided: from here on there was no way back; destroyed: all of it was gone
+    why                                 the rule: "P3M of queue advice"
+    copies_destroyed                    "wrapped data key", "sealed file", "live-sealed parts", "export in clear"
+    caller                              what became of the caller's number and name
+    key                                 the key its data key was wrapped to: day-2026-11-24, hold-1, fallback
+    was_held                            true: it was wrapped to a hold key for a time, so a backup from then and a hold
+                                        key open it; what follows counts
+    backups_may_hold_ciphertext_until   the last day on which a backup of the site may hold the file or the wrapped key
+
+Of a day: kind "day"; what: day, key, recordings (how many lay under it), recordings_sha256 (over their ids, sorted,
+each with a line feed); copies_destroyed "private half", "public half"; backups_may_hold_key_until.
 """
 
 import json

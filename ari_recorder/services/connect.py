@@ -1,18 +1,22 @@
 """The PBX, the database and the vault as the configuration describes them: for the service and for commands alike."""
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
-from ari_recorder.domain.errors import DatabaseNotReady, TlsUnusable
+from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable
 from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
+from ari_recorder.services.day_keys import DayKeys
+from ari_recorder.services.holds import Holds
 from ari_recorder.services.policy import Policies
-from ari_recorder.services.sweep import Sweep
+from ari_recorder.services.remind import Reminders
+from ari_recorder.services.sweep import Chore, Sweep
 from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
@@ -76,15 +80,35 @@ def policies(config: Config, opened: Database) -> Policies:
     return Policies(opened, rules(config))
 
 
-def sweep(config: Config, opened: Database) -> Sweep:
+def sweep(
+    config: Config, opened: Database, keys: Keyring | None, in_journal: Callable[[], frozenset[date]] | None = None
+) -> Sweep:
+    """Without keys there are no certificates, and without knowing the journal no day key is destroyed: what was left
+    out is done by the service's next sweep."""
+    clocks = Clocks()
+    chores: list[Chore] = []
+    if keys is not None and in_journal is not None:
+        vault = config.storage.vault
+        by_day = DayKeys(database=opened, keyring=keys, vault=vault, clocks=clocks, in_journal=in_journal)
+        chores.append(by_day.destroy_due)
+    if keys is not None:
+        kept = Period.parse(config.retention.backups_kept)
+        chores.append(Certifier(database=opened, keyring=keys, clocks=clocks, backups_kept=kept).certify)
+    chores.append(Reminders(opened).remind)
     return Sweep(
         database=opened,
         copies=Copies(config.storage.vault),
         policies=policies(config, opened),
-        clocks=Clocks(),
+        clocks=clocks,
         every=timedelta(seconds=config.retention.sweep_every_seconds),
         at_most=config.retention.sweep_at_most_per_second,
+        chores=chores,
     )
+
+
+def holds(config: Config, opened: Database) -> Holds:
+    """With the keys unlocked."""
+    return Holds(database=opened, keyring=keyring(config), policies=policies(config, opened), clocks=Clocks())
 
 
 def keyring(config: Config, passphrase: str | None = None, root_key: Path | None = None) -> Keyring:
@@ -92,6 +116,14 @@ def keyring(config: Config, passphrase: str | None = None, root_key: Path | None
     opened = Keyring.open(config.storage.keys)
     unlock(opened, config, passphrase, root_key)
     return opened
+
+
+def keys_if_had(config: Config) -> Keyring | None:
+    """For who can do something without them. They may be locked."""
+    try:
+        return keyring(config)
+    except (RecorderError, ConfigError):
+        return None
 
 
 def unlock(locked: Keyring, config: Config, passphrase: str | None = None, root_key: Path | None = None) -> None:

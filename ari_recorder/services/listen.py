@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -23,9 +24,10 @@ from ari_recorder.domain.recordings import EndReason, StartedBy
 from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
 from ari_recorder.services.record import open_caller
 from ari_recorder.services.verify import verify
-from ari_recorder.storage import calls, holds, recordings
+from ari_recorder.storage import calls, exports, holds, recordings
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Database
+from ari_recorder.storage.exports import Export
 from ari_recorder.storage.recordings import Sides, StoredRecording
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import SAMPLE_RATE
@@ -185,7 +187,17 @@ async def export_wav(
 ) -> Exported:
     """Write a recording as WAV, in clear, for this user alone. `target` appears when it is complete, or not at all."""
     recording, path, wrapped_key = await _sealed(database, recording_id)
-    return await asyncio.to_thread(_export, vault, recording, path, wrapped_key, target, progress)
+    written = await asyncio.to_thread(_write, vault, recording, path, wrapped_key, target, progress)
+    try:
+        async with database.transaction() as conn:
+            # Known before it has its name, so that it goes when the recording goes.
+            known = await exports.insert(conn, written.copy, datetime.now(UTC))
+        if not known:
+            raise RecordingErased(recording_id=recording_id, because="while it was exported")
+        await asyncio.to_thread(_name, written.fresh, target)
+    finally:
+        await asyncio.to_thread(written.fresh.unlink)
+    return Exported(recording_id=recording_id, target=target, duration=written.duration, size_bytes=written.size_bytes)
 
 
 async def verify_sealed(database: Database, vault: Vault, recording_id: UUID) -> tuple[str, ...]:
@@ -202,14 +214,33 @@ async def _sealed(database: Database, recording_id: UUID) -> tuple[StoredRecordi
     return recording, recording.path, recording.wrapped_key
 
 
-def _export(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """An export that has no name yet but `fresh`."""
+
+    fresh: Path
+    copy: Export
+    duration: timedelta
+    size_bytes: int
+
+
+def _write(
     vault: Vault, recording: StoredRecording, path: str, wrapped_key: bytes, target: Path, progress: Progress
-) -> Exported:
+) -> _Written:
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     expected = (recording.duration or timedelta()).total_seconds() * SAMPLE_RATE * _FRAME_BYTES
-    with _new_file(target) as file:
+    with _new_file(target, fresh) as file:
         sink = _Counting(file, expected, progress)
         duration = vault.export_wav(path, wrapped_key, recording.id, sink)
-    return Exported(recording_id=recording.id, target=target, duration=duration, size_bytes=sink.written)
+        there = os.fstat(file.fileno())
+    copy = Export(
+        recording_id=recording.id,
+        path=str(target.absolute()),
+        host=socket.gethostname(),
+        device=there.st_dev,
+        inode=there.st_ino,
+    )
+    return _Written(fresh=fresh, copy=copy, duration=duration, size_bytes=sink.written)
 
 
 class _Counting:
@@ -229,10 +260,9 @@ class _Counting:
 
 
 @contextlib.contextmanager
-def _new_file(target: Path) -> Iterator[FileIO]:
-    """A file that gets its name when it is complete, and never takes the place of another."""
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
+def _new_file(target: Path, fresh: Path) -> Iterator[FileIO]:
+    """A file that is complete and on disk, or not there."""
+    with _refused(target):
         if target.exists():
             raise FileExistsError(17, "it is there already")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -240,9 +270,21 @@ def _new_file(target: Path) -> Iterator[FileIO]:
             try:
                 yield file
                 os.fsync(file.fileno())
-                os.link(fresh, target)
-            finally:
+            except BaseException:
                 os.unlink(fresh)
+                raise
+
+
+def _name(fresh: Path, target: Path) -> None:
+    """It never takes the place of another."""
+    with _refused(target):
+        os.link(fresh, target)
+
+
+@contextlib.contextmanager
+def _refused(target: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ExportTargetRefused(path=target, reason=error.strerror) from None
 

@@ -83,7 +83,10 @@ class Policies:
     async def in_force(self) -> Policy:
         """The policy to go by, for those who only show it."""
         async with self._database.transaction() as conn:
-            known = await policy.current(conn)
+            return await self.within(conn)
+
+    async def within(self, conn: Connection) -> Policy:
+        known = await policy.current(conn)
         return known if known is not None else Policy(rules=self._configured)
 
     async def show(self, now: datetime) -> Standing:

@@ -19,11 +19,16 @@ class Export:
     inode: int
 
 
-async def insert(conn: Connection, export: Export, now: datetime) -> None:
-    await conn.execute(
+async def insert(conn: Connection, export: Export, now: datetime) -> bool:
+    """False when the recording is not there any more. Nobody begins to erase it before the transaction has ended."""
+    row = await conn.fetchrow(
         """
-        INSERT INTO export (recording_id, path, host, device, inode, exported_at) VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO export (recording_id, path, host, device, inode, exported_at)
+        SELECT id, $2, $3, $4, $5, $6 FROM (
+            SELECT id FROM recording WHERE id = $1 AND state = 'sealed' FOR SHARE
+        ) AS there
         ON CONFLICT (recording_id, path, host) DO UPDATE SET device = excluded.device, inode = excluded.inode
+        RETURNING recording_id
         """,
         export.recording_id,
         export.path,
@@ -32,6 +37,7 @@ async def insert(conn: Connection, export: Export, now: datetime) -> None:
         export.inode,
         now,
     )
+    return row is not None
 
 
 async def of_recordings(conn: Connection, ids: Collection[UUID], host: str) -> tuple[Export, ...]:

@@ -66,7 +66,7 @@ async def forget(conn: Connection, erased: Sequence[UUID]) -> None:
         ), emptied AS (
             UPDATE request_freeze SET reference = '' WHERE id IN (SELECT keeper FROM over) AND closed_at IS NOT NULL
         )
-        UPDATE hold SET reference = '', owner = '', reason = NULL
+        UPDATE hold SET reference = '', owner = '', reason = NULL, reason_key_name = NULL
         WHERE id IN (SELECT keeper FROM over) AND released_at IS NOT NULL
         """,
         list(erased),
@@ -76,11 +76,11 @@ async def forget(conn: Connection, erased: Sequence[UUID]) -> None:
 # --- holds
 
 
-async def insert_hold(conn: Connection, hold: Hold, reason: bytes) -> None:
+async def insert_hold(conn: Connection, hold: Hold, reason: bytes, key_name: str) -> None:
     await conn.execute(
         """
-        INSERT INTO hold (id, reference, owner, reason, placed_at, placed_by, review_on)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO hold (id, reference, owner, reason, placed_at, placed_by, review_on, reason_key_name)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         """,
         hold.id,
         hold.reference,
@@ -89,6 +89,7 @@ async def insert_hold(conn: Connection, hold: Hold, reason: bytes) -> None:
         hold.placed_at,
         hold.placed_by,
         hold.review_on,
+        key_name,
     )
 
 

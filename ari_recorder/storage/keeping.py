@@ -60,6 +60,11 @@ async def of_same_calls(conn: Connection, ids: Collection[UUID]) -> tuple[UUID, 
 async def lock(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
     """Their rows, locked until the transaction ends. Always in the order of their ids: nobody waits in a circle."""
     await conn.fetch("SELECT FROM recording WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(ids))
+    return await read(conn, ids)
+
+
+async def read(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
+    """The same rows for who only looks."""
     rows = await conn.fetch(
         """
         SELECT recording.id, call_id, recording.state, recording.queue, started_at, keeps, wrapped_key, key_name,
@@ -158,6 +163,18 @@ async def let_go(conn: Connection, keeper: UUID, now: datetime) -> None:
         "UPDATE keeping SET ended_at = $2 WHERE keeper = $1 AND ended_at IS NULL RETURNING recording_id", keeper, now
     )
     await _count(conn, [row["recording_id"] for row in rows])
+
+
+async def of_keepers(conn: Connection, keepers: Collection[UUID]) -> dict[UUID, tuple[UUID, ...]]:
+    """The recordings each of these keeps, or kept."""
+    rows = await conn.fetch(
+        "SELECT keeper, recording_id FROM keeping WHERE keeper = ANY($1::uuid[]) ORDER BY since, recording_id",
+        list(keepers),
+    )
+    found: dict[UUID, tuple[UUID, ...]] = {}
+    for row in rows:
+        found[row["keeper"]] = (*found.get(row["keeper"], ()), row["recording_id"])
+    return found
 
 
 async def kept_by(conn: Connection, keeper: UUID) -> tuple[UUID, ...]:

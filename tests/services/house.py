@@ -1,25 +1,34 @@
 """A database, a vault and a clock of its own, and what the tests of retention do to them."""
 
+import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.clock import Reading
+from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.recordings import Recording
-from ari_recorder.domain.retention import Period, Rules, StoredState
+from ari_recorder.domain.retention import Period, Rules, StoredState, local_day
 from ari_recorder.services.clock import Clocks
+from ari_recorder.services.holds import Holds
 from ari_recorder.services.policy import Policies
+from ari_recorder.services.record import CALLER_PURPOSE
 from ari_recorder.services.sweep import Sweep
 from ari_recorder.storage import calls, recordings
+from ari_recorder.storage.calls import Personal
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.recordings import StoredRecording
 from ari_recorder.vault.copies import Copies
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.wrapping import key_name_of
 from tests.storage.calls_for_tests import BEGAN, CALLER, finished_call, sealed_recording
 
 BOOT = UUID(int=7)
+PERSON = "+358401234567 Päivi Ääkkönen"
 
 
 def rules(grace: str = "P14D", **queues: str) -> Rules:
@@ -67,6 +76,7 @@ class House:
     vault: Path
     clocks: Time = field(default_factory=Time)
     sealed: list[Recording] = field(default_factory=list)
+    keyring: Keyring | None = None
 
     def sweep(self, **parts: object) -> Sweep:
         database = parts.get("database", self.database)
@@ -82,14 +92,67 @@ class House:
         }
         return Sweep(**given)  # type: ignore[arg-type]
 
+    @property
+    def policies(self) -> Policies:
+        return Policies(self.database, RULES)
+
+    def holds(self) -> Holds:
+        assert self.keyring is not None
+        return Holds(database=self.database, keyring=self.keyring, policies=self.policies, clocks=self.clocks)
+
     async def store(self, *several: Call) -> None:
+        """Without a keyring, with keys that open nothing. The file of a recording is the hash of its data key."""
         for call in several:
+            caller = CALLER
+            files: dict[UUID, bytes] = {}
+            if self.keyring is not None:
+                call, caller, files = self._wrapped(self.keyring, call)
             async with self.database.transaction() as conn:
-                await calls.upsert(conn, call, CALLER, LedgerState.RECORDED, "", timedelta(seconds=60), BEGAN)
+                await calls.upsert(conn, call, caller, LedgerState.RECORDED, "", timedelta(seconds=60), BEGAN)
             for recording in call.recordings:
                 self.sealed.append(recording)
                 self.file(recording).parent.mkdir(parents=True, exist_ok=True)
-                self.file(recording).write_bytes(b"sealed audio")
+                self.file(recording).write_bytes(files.get(recording.id, b"sealed audio"))
+
+    def _wrapped(self, keyring: Keyring, call: Call) -> tuple[Call, Personal, dict[UUID, bytes]]:
+        recordings, files = [], {}
+        for recording in call.recordings:
+            assert recording.sealed is not None
+            name = self._day_key(keyring, recording.started_at)
+            data_key = secrets.token_bytes(32)
+            files[recording.id] = sha256(data_key).digest()
+            wrapped = keyring.public.wrap(name, data_key, recording.id)
+            facts = replace(recording.sealed, key_name=name, wrapped_key=wrapped.hex())
+            recordings.append(replace(recording, sealed=facts))
+        name = self._day_key(keyring, call.first_seen_at)
+        sealed = keyring.public.seal_text(name, PERSON, CALLER_PURPOSE, call.id)
+        return replace(call, recordings=tuple(recordings)), Personal(sealed=sealed, key_name=name), files
+
+    def _day_key(self, keyring: Keyring, at: datetime) -> str:
+        keyring.publish([local_day(at)])
+        return keyring.public.name_for(local_day(at))
+
+    async def plays(self, recording: Recording) -> bool:
+        """Can it be heard? What a listener needs: the row, the key, the file."""
+        assert self.keyring is not None
+        row = await self.row(recording.id)
+        if row.state is not StoredState.SEALED or row.wrapped_key is None or not self.file(recording).exists():
+            return False
+        try:
+            data_key = self.keyring.unwrap(row.wrapped_key, recording.id)
+        except RecorderError:
+            return False
+        return self.file(recording).read_bytes() == sha256(data_key).digest()
+
+    async def caller(self, call_id: UUID) -> str | None:
+        """The caller opened; None when it is gone."""
+        assert self.keyring is not None
+        async with self.database.transaction() as conn:
+            personal = (await calls.get(conn, [call_id]))[call_id].personal
+        if personal is None:
+            return None
+        assert key_name_of(personal.sealed) == personal.key_name
+        return self.keyring.open_text(personal.sealed, CALLER_PURPOSE, call_id)
 
     def file(self, recording: Recording) -> Path:
         assert recording.sealed is not None

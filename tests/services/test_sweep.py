@@ -2,8 +2,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +16,12 @@ from ari_recorder.domain.retention import Rules, StoredState
 from ari_recorder.services.policy import AtOnce, Policies
 from ari_recorder.services.sweep import Doomed, Progress, Sweep, Swept
 from ari_recorder.storage import calls, exports, policy
-from ari_recorder.storage.db import Connection, Database
+from ari_recorder.storage.db import Database
 from ari_recorder.storage.exports import Export
 from ari_recorder.vault.copies import Copies, Outcome
 from ari_recorder.vault.files import VaultFiles
 from tests.services.house import RULES, House, at, rules
+from tests.services.steps import Killed, Steps
 from tests.storage.calls_for_tests import BEGAN, CALLER, discarding, finished_call, sealed_recording
 
 DUE = datetime(2027, 2, 23, 22, tzinfo=UTC)  # midnight in Helsinki, three months after BEGAN
@@ -173,52 +173,6 @@ async def test_two_sweepers_cannot_both_win(house: House, monkeypatch: pytest.Mo
     assert sum(result.erased for result in results) == 40
     assert sum(result.erased > 0 for result in results) > 1, "only one of them did anything"
     await house.nothing_false()
-
-
-class Killed(BaseException):
-    """The service is gone, here and now."""
-
-
-class Steps:
-    """Counts what a sweep does, and ends it at one of the steps."""
-
-    def __init__(self, last: int) -> None:
-        self.left = last
-
-    def step(self) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Killed
-
-    def database(self, real: Database) -> Database:
-        steps = self
-
-        class Counted(Database):
-            @asynccontextmanager
-            async def transaction(self, *, within: float | None = None) -> AsyncIterator[Connection]:
-                steps.step()
-                async with real.transaction(within=within) as conn:
-                    yield conn
-                    steps.step()  # before COMMIT
-                steps.step()
-
-        return Counted(real._dsn)
-
-    def copies(self, vault: Path) -> Copies:
-        step = self.step
-
-        class Counted(Copies):
-            def unlink(self, name: str, folder: int) -> None:
-                step()
-                super().unlink(name, folder)
-                step()
-
-            def sync(self, folder: int) -> None:
-                step()
-                super().sync(folder)
-                step()
-
-        return Counted(vault)
 
 
 async def test_killed_at_any_step_it_is_finished_by_the_next_sweep(

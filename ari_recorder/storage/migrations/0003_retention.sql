@@ -33,7 +33,8 @@ CREATE TABLE hold (
     -- Reference, owner and reason go when the last of its recordings has gone.
     reference text NOT NULL,
     owner text NOT NULL,
-    reason bytea,  -- sealed to the hold key
+    reason bytea,  -- sealed
+    reason_key_name text,  -- to this hold key
     placed_at timestamptz NOT NULL,
     placed_by text NOT NULL,
     review_on date NOT NULL,

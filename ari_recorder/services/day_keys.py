@@ -1,0 +1,79 @@
+"""Day keys destroyed when nothing of their day is left: then backups, WAL and copies of that day are noise, too.
+
+    every queue's period is over, nothing of the day in database, journal and parts
+      ─(row)─► destroying ─(both halves gone)─► destroyed ─(certify.py)─► certified
+
+The row comes first, under a lock on the key's name: whoever ends a hold wraps back to the key before it, or not at all.
+Whatever ends the service in between, the next sweep goes on. A locked keyring is no reason to wait.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+
+import structlog
+
+from ari_recorder.domain.retention import Policy, whole_day_due
+from ari_recorder.services.clock import Clocks
+from ari_recorder.storage import day_keys
+from ari_recorder.storage.db import Database
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.parts import Parts
+from ari_recorder.vault.wrapping import day_name, day_of_name, key_name_of
+
+log = structlog.get_logger(__name__)
+
+_BECAUSE = "the retention of every queue is over, and nothing of that day is left but what is held"
+
+
+class DayKeys:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        keyring: Keyring,
+        vault: Path,
+        clocks: Clocks,
+        in_journal: Callable[[], frozenset[date]],
+    ) -> None:
+        """`in_journal`: the days of which the journal has calls: they are not in the database yet."""
+        self._database = database
+        self._keyring = keyring
+        self._parts = Parts(vault, keyring)
+        self._clocks = clocks
+        self._in_journal = in_journal
+
+    async def destroy_due(self, policy: Policy, now: datetime) -> None:
+        """A chore of the sweep."""
+        async with self._database.transaction() as conn:
+            unfinished = await day_keys.unfinished(conn)
+        for name in unfinished:
+            await self._destroy(name)
+        names = await asyncio.to_thread(self._keyring.names)
+        due = sorted(day for name in names if (day := day_of_name(name)) and whole_day_due(day, policy, now))
+        if due:
+            in_use = await asyncio.to_thread(self._of_parts)
+            for day in due:
+                if day not in self._in_journal() and day_name(day) not in in_use and await self._begin(day):
+                    await self._destroy(day_name(day))
+
+    def _of_parts(self) -> frozenset[str]:
+        return frozenset(
+            key_name_of(part.wrapped_key) for one in self._parts.recordings() for part in self._parts.of(one)
+        )
+
+    async def _begin(self, day: date) -> bool:
+        name = day_name(day)
+        async with self._database.transaction() as conn:
+            await day_keys.alone(conn, name)
+            if await day_keys.anything_left(conn, name):
+                return False
+            await day_keys.begin(conn, name, day, _BECAUSE, self._clocks.now())
+        return True
+
+    async def _destroy(self, name: str) -> None:
+        await asyncio.to_thread(self._keyring.destroy, name)
+        async with self._database.transaction() as conn:
+            await day_keys.finish(conn, name, self._clocks.now())
+        log.info("day_key_destroy", key=name)

@@ -1,0 +1,87 @@
+"""The keys of what is kept: data keys and callers wrapped to the hold key, and back to the key of their day.
+
+Within the transaction that places or ends what keeps them, with the rows locked: both stand or fall together. Ciphers
+run in a thread meanwhile.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from ari_recorder.domain.errors import KeyringLocked
+from ari_recorder.domain.retention import local_day
+from ari_recorder.services.record import CALLER_PURPOSE
+from ari_recorder.storage import day_keys, keeping
+from ari_recorder.storage.db import Connection
+from ari_recorder.storage.keeping import Locked, LockedCall
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.wrapping import day_name
+
+
+class KeptKeys:
+    def __init__(self, keyring: Keyring) -> None:
+        self._keyring = keyring
+
+    async def to_hold(self, conn: Connection, rows: Sequence[Locked]) -> None:
+        """Everything of these recordings outlives the keys of their days. What lies under a hold key already stays."""
+        calls = await keeping.lock_calls(conn, {row.call_id for row in rows})
+        hold_name = self._keyring.public.hold_name
+        names = {row.id: hold_name for row in rows if not _is_hold_key(row.key_name)}
+        callers = {call.id: hold_name for call in calls if not _is_hold_key(call.personal_key_name)}
+        await self._under(conn, rows, names, calls, callers)
+
+    async def to_days(self, conn: Connection, rows: Sequence[Locked]) -> None:
+        """Back, where the day still has its key; else they stay where they are until they are erased."""
+        calls = await keeping.lock_calls(conn, {row.call_id for row in rows})
+        still_kept = await keeping.kept_calls(conn, [call.id for call in calls])
+        names = {row.id: day_name(local_day(row.started_at)) for row in rows}
+        callers = {call.id: day_name(local_day(call.first_seen_at)) for call in calls if call.id not in still_kept}
+        wanted = {*names.values(), *callers.values()}
+        there = wanted - await day_keys.kept_alive(conn, wanted)
+        there &= await asyncio.to_thread(self._keyring.public.names)
+        await self._under(
+            conn,
+            rows,
+            {one: name for one, name in names.items() if name in there},
+            calls,
+            {one: name for one, name in callers.items() if name in there},
+        )
+
+    async def _under(
+        self,
+        conn: Connection,
+        rows: Sequence[Locked],
+        names: Mapping[UUID, str],
+        calls: Sequence[LockedCall],
+        callers: Mapping[UUID, str],
+    ) -> None:
+        """Wrapped to the keys named."""
+        if self._keyring.locked and (names or callers):
+            raise KeyringLocked
+        keys, texts = await asyncio.to_thread(self._wrapped_anew, rows, names, calls, callers)
+        await keeping.rewrap(conn, keys, names)
+        for call_id, sealed in texts.items():
+            await keeping.reseal(conn, call_id, sealed, callers[call_id])
+
+    def _wrapped_anew(
+        self,
+        rows: Sequence[Locked],
+        names: Mapping[UUID, str],
+        calls: Sequence[LockedCall],
+        callers: Mapping[UUID, str],
+    ) -> tuple[dict[UUID, bytes], dict[UUID, bytes]]:
+        keys = {
+            row.id: self._keyring.rewrap(row.wrapped_key, row.id, names[row.id])
+            for row in rows
+            if row.id in names and row.wrapped_key is not None
+        }
+        texts = {
+            call.id: self._keyring.reseal_text(call.personal, CALLER_PURPOSE, call.id, callers[call.id])
+            for call in calls
+            if call.id in callers and call.personal is not None
+        }
+        return keys, texts
+
+
+def _is_hold_key(name: str | None) -> bool:
+    return name is not None and name.startswith("hold-")

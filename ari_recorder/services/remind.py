@@ -1,0 +1,59 @@
+"""Reminders: of flagged calls nobody decided on, and of holds whose review is near or over. When: domain/reminders.py.
+
+They are alarms in the log, one a day for each subject; of several services one tells.
+"""
+
+from datetime import date, datetime
+from uuid import UUID
+
+import structlog
+
+from ari_recorder.domain import reminders
+from ari_recorder.domain.reminders import Reminder
+from ari_recorder.domain.retention import Policy, local_day
+from ari_recorder.storage import holds, sweeps
+from ari_recorder.storage.db import Connection, Database
+
+log = structlog.get_logger(__name__)
+
+
+class Reminders:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def remind(self, policy: Policy, now: datetime) -> None:
+        """A chore of the sweep."""
+        today = local_day(now)
+        async with self._database.transaction() as conn:
+            await self._of_flags(conn, policy, today)
+            await self._of_holds(conn, today)
+
+    async def _of_flags(self, conn: Connection, policy: Policy, today: date) -> None:
+        found = await holds.undecided(conn)
+        last = await sweeps.reminded(conn, [one.call_id for one in found])
+        for one in found:
+            began = local_day(one.started_at)
+            ordinary, hard = (
+                max(rules.last_day(one.queue, began, undecided=undecided) for rules in policy.all_rules)
+                for undecided in (False, True)
+            )
+            due = reminders.for_flag(ordinary=ordinary, hard=hard, today=today, last=last.get(one.call_id))
+            if due is not None and await sweeps.remind(conn, one.call_id, today):
+                because = f"an agent flagged it, nobody decided, and it is destroyed in {due.days_left + 1} day(s)"
+                _tell_flag(one.recording_id, due, because)
+
+    async def _of_holds(self, conn: Connection, today: date) -> None:
+        found = await holds.holds(conn, active=True)
+        last = await sweeps.reminded(conn, [hold.id for hold in found])
+        for hold in found:
+            due = reminders.for_hold(review_on=hold.review_on, today=today, last=last.get(hold.id))
+            if due is not None and await sweeps.remind(conn, hold.id, today):
+                _tell_hold(hold.id, due, f"this hold is to be reviewed on {hold.review_on}")
+
+
+def _tell_flag(recording_id: UUID, due: Reminder, because: str) -> None:
+    log.error("alarm", alarm="flag-undecided", subject=str(recording_id), urgency=due.urgency.value, because=because)
+
+
+def _tell_hold(hold_id: UUID, due: Reminder, because: str) -> None:
+    log.error("alarm", alarm="hold-review", subject=str(hold_id), urgency=due.urgency.value, because=because)

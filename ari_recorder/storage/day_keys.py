@@ -1,0 +1,120 @@
+"""The table `destroyed_key`, and what is left of a day: what has to be gone before the day's key goes.
+
+    (nothing left, in one transaction with the row) destroying ──key gone──► destroyed ──► certified
+
+Whoever wraps something back to a day's key shares a lock on its name with others who do; whoever is about to destroy
+the key has it alone. So nothing is wrapped to a key that is on its way out.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from ari_recorder.storage.db import Connection, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestroyedKey:
+    """`destroyed_at` is None while it is being destroyed."""
+
+    name: str
+    day: date
+    because: str
+    destroying_at: datetime
+    destroyed_at: datetime | None
+
+
+_LOCK = "pg_advisory_xact_lock{shared}(hashtextextended('ari-recorder ' || name, 0))"
+
+
+async def kept_alive(conn: Connection, names: Collection[str]) -> frozenset[str]:
+    """Nobody destroys these keys until the transaction ends, but for those given back: they are on their way out."""
+    shared = _LOCK.format(shared="_shared")
+    await conn.fetch(
+        f"SELECT {shared} FROM unnest($1::text[]) AS given (name)",  # noqa: S608 -- the text is the one above
+        sorted(names),
+    )
+    rows = await conn.fetch("SELECT name FROM destroyed_key WHERE name = ANY($1::text[])", list(names))
+    return frozenset(row["name"] for row in rows)
+
+
+async def alone(conn: Connection, name: str) -> None:
+    """Nobody wraps anything back to this key until the transaction ends."""
+    lock = _LOCK.format(shared="")
+    await conn.fetch(f"SELECT {lock} FROM (SELECT $1::text AS name) AS given", name)  # noqa: S608 -- as above
+
+
+async def anything_left(conn: Connection, name: str) -> bool:
+    """Is there a recording or a caller that this key opens?"""
+    left: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (SELECT FROM recording WHERE key_name = $1 AND wrapped_key IS NOT NULL)
+            OR EXISTS (SELECT FROM recording WHERE key_name = $1 AND state = 'erasing')
+            OR EXISTS (SELECT FROM call WHERE personal_key_name = $1 AND personal IS NOT NULL)
+        """,
+        name,
+    )
+    return left
+
+
+async def begin(conn: Connection, name: str, day: date, because: str, now: datetime) -> None:
+    await conn.execute(
+        """
+        INSERT INTO destroyed_key (name, day, because, destroying_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (name) DO NOTHING
+        """,
+        name,
+        day,
+        because,
+        now,
+    )
+
+
+async def finish(conn: Connection, name: str, now: datetime) -> None:
+    await conn.execute("UPDATE destroyed_key SET destroyed_at = $2 WHERE name = $1 AND destroyed_at IS NULL", name, now)
+
+
+async def unfinished(conn: Connection) -> tuple[str, ...]:
+    """A crash came between the row and the key."""
+    rows = await conn.fetch("SELECT name FROM destroyed_key WHERE destroyed_at IS NULL ORDER BY name")
+    return tuple(row["name"] for row in rows)
+
+
+async def uncertified(conn: Connection, *, limit: int) -> tuple[DestroyedKey, ...]:
+    rows = await conn.fetch(
+        """
+        SELECT * FROM destroyed_key WHERE destroyed_at IS NOT NULL AND NOT certified
+        ORDER BY name LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,
+        limit,
+    )
+    return tuple(_from_row(row) for row in rows)
+
+
+async def recordings_of(conn: Connection, name: str, begin: datetime, end: datetime) -> tuple[UUID, ...]:
+    """The recordings of a day that lay under this key to their end."""
+    rows = await conn.fetch(
+        """
+        SELECT id FROM recording
+        WHERE started_at >= $2 AND started_at < $3 AND key_name = $1 AND state = 'erased' ORDER BY id
+        """,
+        name,
+        begin,
+        end,
+    )
+    return tuple(row["id"] for row in rows)
+
+
+async def set_certified(conn: Connection, names: Collection[str]) -> None:
+    await conn.execute("UPDATE destroyed_key SET certified = true WHERE name = ANY($1::text[])", list(names))
+
+
+def _from_row(row: Row) -> DestroyedKey:
+    return DestroyedKey(
+        name=row["name"],
+        day=row["day"],
+        because=row["because"],
+        destroying_at=row["destroying_at"],
+        destroyed_at=row["destroyed_at"],
+    )
