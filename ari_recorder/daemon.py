@@ -97,7 +97,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
             usable = asyncio.Event()
             await _try_to_migrate(database, usable)
             recorder = _recorder(config, spool, files, keyring, journal, database)
-            sweep = connect.sweep(config, database, keyring, recorder.days)
+            sweep = connect.sweep(config, database, keyring, recorder.key_names)
             index = CallerIndex(database=database, keyring=keyring)
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
             rescue = FallbackRescue(database, keyring)

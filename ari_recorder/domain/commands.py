@@ -30,6 +30,11 @@ class AlarmCode(StrEnum):
     KEYRING_LOCKED = "keyring-locked"
     RECORDING_DAMAGED = "recording-damaged"
     VAULT_DIFFERS = "vault-differs"
+    ERASE_FAILED = "erase-failed"
+    FLAG_UNDECIDED = "flag-undecided"
+    HOLD_REVIEW = "hold-review"
+    SWEEP_OVERDUE = "sweep-overdue"
+    CLOCK_JUMPED = "clock-jumped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

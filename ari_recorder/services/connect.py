@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
@@ -23,6 +23,7 @@ from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.vault.copies import Copies
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.recordings import Vault
 from ari_recorder.vault.root_key import RootKind
 
@@ -81,15 +82,15 @@ def policies(config: Config, opened: Database) -> Policies:
 
 
 def sweep(
-    config: Config, opened: Database, keys: Keyring | None, in_journal: Callable[[], frozenset[date]] | None = None
+    config: Config, opened: Database, keys: Keyring | None, in_journal: Callable[[], frozenset[str]] | None = None
 ) -> Sweep:
     """Without keys there are no certificates, and without knowing the journal no day key is destroyed: what was left
     out is done by the service's next sweep."""
     clocks = Clocks()
     chores: list[Chore] = []
     if keys is not None and in_journal is not None:
-        vault = config.storage.vault
-        by_day = DayKeys(database=opened, keyring=keys, vault=vault, clocks=clocks, in_journal=in_journal)
+        parts = Parts(config.storage.vault, keys)
+        by_day = DayKeys(database=opened, keyring=keys, parts=parts, clocks=clocks, in_journal=in_journal)
         chores.append(by_day.destroy_due)
     if keys is not None:
         kept = Period.parse(config.retention.backups_kept)

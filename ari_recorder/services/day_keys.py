@@ -10,10 +10,10 @@ Whatever ends the service in between, the next sweep goes on. A locked keyring i
 import asyncio
 from collections.abc import Callable
 from datetime import date, datetime
-from pathlib import Path
 
 import structlog
 
+from ari_recorder.domain.errors import NotWrapped, PartUnusable
 from ari_recorder.domain.retention import Policy, whole_day_due
 from ari_recorder.services.clock import Clocks
 from ari_recorder.storage import day_keys
@@ -33,14 +33,14 @@ class DayKeys:
         *,
         database: Database,
         keyring: Keyring,
-        vault: Path,
+        parts: Parts,
         clocks: Clocks,
-        in_journal: Callable[[], frozenset[date]],
+        in_journal: Callable[[], frozenset[str]],
     ) -> None:
-        """`in_journal`: the days of which the journal has calls: they are not in the database yet."""
+        """`in_journal`: the names of the keys that calls in the journal need: they are not in the database yet."""
         self._database = database
         self._keyring = keyring
-        self._parts = Parts(vault, keyring)
+        self._parts = parts
         self._clocks = clocks
         self._in_journal = in_journal
 
@@ -52,24 +52,21 @@ class DayKeys:
             await self._destroy(name)
         names = await asyncio.to_thread(self._keyring.names)
         due = sorted(day for name in names if (day := day_of_name(name)) and whole_day_due(day, policy, now))
-        if due:
-            in_use = await asyncio.to_thread(self._of_parts)
-            for day in due:
-                if day not in self._in_journal() and day_name(day) not in in_use and await self._begin(day):
-                    await self._destroy(day_name(day))
+        for day in due:
+            await self.destroy(day, _BECAUSE)
 
-    def _of_parts(self) -> frozenset[str]:
-        return frozenset(
-            key_name_of(part.wrapped_key) for one in self._parts.recordings() for part in self._parts.of(one)
-        )
-
-    async def _begin(self, day: date) -> bool:
+    async def destroy(self, day: date, because: str) -> bool:
+        """Unless anything is left of the day: False. That the day and its retention are over, the caller has seen."""
         name = day_name(day)
+        needing = await asyncio.to_thread(parts_of, self._parts, name)
+        if needing or name in self._in_journal():
+            return False
         async with self._database.transaction() as conn:
             await day_keys.alone(conn, name)
             if await day_keys.anything_left(conn, name):
                 return False
-            await day_keys.begin(conn, name, day, _BECAUSE, self._clocks.now())
+            await day_keys.begin(conn, name, day, because, self._clocks.now())
+        await self._destroy(name)
         return True
 
     async def _destroy(self, name: str) -> None:
@@ -77,3 +74,15 @@ class DayKeys:
         async with self._database.transaction() as conn:
             await day_keys.finish(conn, name, self._clocks.now())
         log.info("day_key_destroy", key=name)
+
+
+def parts_of(parts: Parts, name: str) -> int:
+    """How many live-sealed parts need this key. One that does not say which it needs counts for every key."""
+    count = 0
+    for recording_id in parts.recordings():
+        try:
+            count += sum(key_name_of(part.wrapped_key) == name for part in parts.of(recording_id))
+        except (NotWrapped, PartUnusable) as error:
+            log.error("part_key_unknown", recording_id=str(recording_id), code=error.code)
+            count += 1
+    return count

@@ -19,6 +19,7 @@ from uuid import UUID
 
 import structlog
 
+from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.retention import Erase, Kept, Policy, decide
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
@@ -125,7 +126,7 @@ class Eraser:
             self.failed.add(recording_id)
             log.error(
                 "alarm",
-                alarm="erase-failed",
+                alarm=AlarmCode.ERASE_FAILED.value,
                 subject=str(recording_id),
                 because=getattr(failure, "strerror", None) or type(failure).__name__,
             )

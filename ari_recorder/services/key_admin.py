@@ -16,8 +16,10 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.config import Config
-from ari_recorder.domain.errors import KeyInUse, NotWrapped, RecordingsNeedKeys, RewrapFailed, ServiceAway
+from ari_recorder.domain.errors import KeyInUse, RecordingsNeedKeys, RewrapFailed, ServiceAway
 from ari_recorder.services import control
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.day_keys import DayKeys, parts_of
 from ari_recorder.services.keys import DAYS_AHEAD, days_left
 from ari_recorder.services.record import key_names
 from ari_recorder.services.rewrap import Rewrapped, rewrap
@@ -29,7 +31,7 @@ from ari_recorder.vault.key_rotation import NewRoot
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.root_key import RootKind
-from ari_recorder.vault.wrapping import day_name, key_name_of
+from ari_recorder.vault.wrapping import day_name
 
 log = structlog.get_logger(__name__)
 
@@ -209,8 +211,9 @@ async def destroy_day(config: Config, database: Database, day: date, *, dry_run:
     """KeyInUse while anything needs the key. The keyring may be locked: destroying needs no root key."""
     keyring = await asyncio.to_thread(Keyring.open, config.storage.keys)
     name = day_name(day)
-    unfinished = name in await _unfinished(config)
-    parts = await asyncio.to_thread(_parts_of, config, keyring, name)
+    in_journal = await _unfinished(config)
+    parts = Parts(config.storage.vault, keyring)
+    needing = await asyncio.to_thread(parts_of, parts, name)
     async with database.transaction() as conn:
         left = await keys.left(conn, name)
     found = DayKey(
@@ -219,16 +222,15 @@ async def destroy_day(config: Config, database: Database, day: date, *, dry_run:
         there=name in keyring.names() | keyring.public.names(),
         recordings=left.recordings,
         callers=left.callers,
-        parts=parts,
-        unfinished=unfinished,
+        parts=needing,
+        unfinished=name in in_journal,
         over=day < day_of(datetime.now(UTC)),
         destroyed=not dry_run,
     )
     if not dry_run:
-        if found.needed:
-            raise KeyInUse(name=name, what=found.needed)
-        await asyncio.to_thread(keyring.destroy, name)
-        log.info("day_key_destroy", key=name)
+        days = DayKeys(database=database, keyring=keyring, parts=parts, clocks=Clocks(), in_journal=lambda: in_journal)
+        if found.needed or not await days.destroy(day, "a person had it destroyed"):
+            raise KeyInUse(name=name, what=found.needed or "something that came meanwhile")
     return found
 
 
@@ -246,19 +248,6 @@ def _in_journal(config: Config) -> frozenset[str]:
     with Journal(config.storage.journal) as journal:
         found = journal.load()
     return key_names((call for call, _ in found), [personal for _, personal in found if personal is not None])
-
-
-def _parts_of(config: Config, keyring: Keyring, name: str) -> int:
-    """A part whose key does not say whose it is counts for every day."""
-    parts = Parts(config.storage.vault, keyring)
-    count = 0
-    for recording_id in parts.recordings():
-        for part in parts.of(recording_id):
-            try:
-                count += key_name_of(part.wrapped_key) == name
-            except NotWrapped:
-                count += 1
-    return count
 
 
 def _numbered(names: frozenset[str], kind: str) -> tuple[str, ...]:

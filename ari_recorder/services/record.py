@@ -15,7 +15,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -121,14 +121,6 @@ class Recorder:
             tell=self._inbox.put,
             store=self._store.put,
             growth_deadline=timedelta(seconds=growth_deadline_seconds),
-        )
-
-    def days(self) -> frozenset[date]:
-        """The days whose keys the calls here are sealed to, and their recordings: they may not be in the database."""
-        calls = self._calls.values()
-        return frozenset(
-            {day_of(call.first_seen_at) for call in calls}
-            | {day_of(recording.started_at) for call in calls for recording in call.recordings}
         )
 
     # --- life

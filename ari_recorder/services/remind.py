@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.domain import reminders
+from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.reminders import Reminder
 from ari_recorder.domain.retention import Policy, local_day
 from ari_recorder.storage import holds, sweeps
@@ -52,8 +53,16 @@ class Reminders:
 
 
 def _tell_flag(recording_id: UUID, due: Reminder, because: str) -> None:
-    log.error("alarm", alarm="flag-undecided", subject=str(recording_id), urgency=due.urgency.value, because=because)
+    log.error(
+        "alarm",
+        alarm=AlarmCode.FLAG_UNDECIDED.value,
+        subject=str(recording_id),
+        urgency=due.urgency.value,
+        because=because,
+    )
 
 
 def _tell_hold(hold_id: UUID, due: Reminder, because: str) -> None:
-    log.error("alarm", alarm="hold-review", subject=str(hold_id), urgency=due.urgency.value, because=because)
+    log.error(
+        "alarm", alarm=AlarmCode.HOLD_REVIEW.value, subject=str(hold_id), urgency=due.urgency.value, because=because
+    )

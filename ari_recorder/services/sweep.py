@@ -21,6 +21,7 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.domain.clock import apart, booted_at, implausible
+from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import ClockJumped, ClocksDiffer
 from ari_recorder.domain.retention import Erase, Kept, Policy, decide
 from ari_recorder.services.clock import Clocks
@@ -109,7 +110,7 @@ class Sweep:
             since = loop.time() - (self._succeeded if self._succeeded is not None else began)
             if since > OVERDUE.total_seconds():
                 because = f"no sweep succeeded for {since / 3600:.0f} hours"
-                log.error("alarm", alarm="sweep-overdue", subject="sweep", because=because)
+                log.error("alarm", alarm=AlarmCode.SWEEP_OVERDUE.value, subject="sweep", because=because)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _WATCH_EVERY.total_seconds())
 
@@ -195,7 +196,7 @@ class Sweep:
                 booted = reading.wall - reading.since_boot
                 await sweeps.begin(conn, reading, booted, SweepState.REFUSED, because)
         if because is not None:
-            log.error("alarm", alarm="clock-jumped", subject="sweep", because=because)
+            log.error("alarm", alarm=AlarmCode.CLOCK_JUMPED.value, subject="sweep", because=because)
             raise ClockJumped(because=because)
         return run_id, reading.wall
 

@@ -18,6 +18,7 @@ from ari_recorder.services.sweep import Chore
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.parts import Parts
 from tests.keyring_for_tests import keyring_in
 from tests.services.house import PERSON, RULES, House, at
 from tests.services.steps import Killed, Steps
@@ -46,15 +47,16 @@ def chores(
     house: House,
     database: Database | None = None,
     keyring: Keyring | None = None,
-    journal: frozenset[date] = frozenset(),
+    journal: frozenset[str] = frozenset(),
 ) -> list[Chore]:
     opened, keys = database or house.database, keyring or keys_of(house)
-    days = DayKeys(database=opened, keyring=keys, vault=house.vault, clocks=house.clocks, in_journal=lambda: journal)
+    parts = Parts(house.vault, keys)
+    days = DayKeys(database=opened, keyring=keys, parts=parts, clocks=house.clocks, in_journal=lambda: journal)
     certifier = Certifier(database=opened, keyring=keys, clocks=house.clocks, backups_kept=Period.parse("P1M"))
     return [days.destroy_due, certifier.certify]
 
 
-async def sweep_at(house: House, now: datetime, journal: frozenset[date] = frozenset()) -> None:
+async def sweep_at(house: House, now: datetime, journal: frozenset[str] = frozenset()) -> None:
     house.clocks.time = now
     await house.sweep(chores=chores(house, journal=journal)).run_once()
 
@@ -96,7 +98,7 @@ async def test_a_day_without_recordings_keeps_its_key_until_its_time(house: Hous
 
 
 async def test_calls_in_the_journal_and_parts_keep_the_key_of_their_day(house: House) -> None:
-    await sweep_at(house, DUE, journal=frozenset({date(2026, 11, 23)}))
+    await sweep_at(house, DUE, journal=frozenset({DAY}))
     assert DAY in keys_of(house).names()
     call = at(BEGAN)
     recording_id = call.recordings[0].id
