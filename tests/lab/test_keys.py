@@ -8,6 +8,7 @@ import pytest
 
 from ari_recorder import config
 from ari_recorder.services import key_admin
+from ari_recorder.vault.stream import HEADER_BYTES
 from tests.lab.lab import start_lab
 from tests.lab.service import Service
 from tests.site import write_secret
@@ -39,7 +40,7 @@ async def test_locked_it_records_and_seals_and_what_a_kill_cut_in_two_waits_for_
 
             caller = await lab.call("0195202000", tone=440)
             await caller.wait_connected(40)
-            await asyncio.sleep(3)
+            await sealed_in_part(service)
             await service.kill()
             await service.start()
             await asyncio.sleep(3)
@@ -60,6 +61,15 @@ async def test_locked_it_records_and_seals_and_what_a_kill_cut_in_two_waits_for_
         finally:
             if service.process is not None:
                 await service.kill()
+
+
+async def sealed_in_part(service: Service) -> None:
+    """Until a chunk of the call is in a part, and no more in the spool: MixMonitor writes every 2 s."""
+    async with asyncio.timeout(10):
+        while not any(  # noqa: ASYNC110 - the folder is all there is to see
+            part.stat().st_size > HEADER_BYTES for part in (service.state / "vault" / ".parts").glob("*.part")
+        ):
+            await asyncio.sleep(0.1)
 
 
 async def verdict(service: Service, uniqueid: str) -> object:
