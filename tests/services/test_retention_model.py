@@ -47,6 +47,7 @@ from tests.storage.calls_for_tests import BEGAN
 HELSINKI = ZoneInfo("Europe/Helsinki")
 T = TypeVar("T")
 # Just before and after the ends of the periods: 14 days, 28 with the grace, three months.
+REASON = "Threatened to come by with a knife."
 LONGEST = timedelta(days=92 + 14 + 2)
 DAYS = st.sampled_from([0, 14, 15, 29, 93])
 
@@ -128,7 +129,7 @@ class RetentionMachine(RuleBasedStateMachine):
     @rule(target=holds, known=calls)
     def hold(self, known: Known) -> object:
         review = local_day(self.house.clocks.time) + timedelta(days=100)
-        terms = HoldTerms(reason="A threat.", reference="1/26", owner="Sari", review_on=review)
+        terms = HoldTerms(reason=REASON, reference="1/26", owner="Sari", review_on=review)
         try:
             view = self.run(self.house.holds().place([known.call.recordings[0].id], terms, "sari"))
         except RecordingErased:
@@ -204,6 +205,7 @@ class RetentionMachine(RuleBasedStateMachine):
         done = self.run(rewrap(self.database, self.keyring, old, lambda _: new))
         assert done.failed == 0
         self.keyring.destroy(old)
+        assert {view.reason for view in self.run(self.house.holds().list_holds())} <= {REASON}, "why is it held?"
 
     @invariant()
     def what_is_promised_holds(self) -> None:
