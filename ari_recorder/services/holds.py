@@ -33,7 +33,7 @@ from ari_recorder.domain.retention import StoredState, local_day
 from ari_recorder.services import fates
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.fates import Fate
-from ari_recorder.services.kept_keys import KeptKeys
+from ari_recorder.services.kept_keys import REASON_PURPOSE, KeptKeys
 from ari_recorder.services.policy import Policies
 from ari_recorder.storage import holds, keeping
 from ari_recorder.storage.db import Connection, Database
@@ -42,7 +42,6 @@ from ari_recorder.vault.keyring import Keyring
 
 log = structlog.get_logger(__name__)
 
-REASON_PURPOSE = "hold-reason"
 # A thousand recordings take half a second of ciphers.
 _SECONDS = 60.0
 
@@ -260,7 +259,7 @@ class Holds:
             placed_by=by,
             review_on=terms.review_on,
         )
-        name = self._keyring.public.hold_name
+        name = await self._keys.hold_name(conn)
         reason = await asyncio.to_thread(self._keyring.public.seal_text, name, terms.reason, REASON_PURPOSE, hold.id)
         await holds.insert_hold(conn, hold, reason, name)
         await self._keep(conn, hold.id, rows)

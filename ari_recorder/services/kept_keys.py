@@ -17,15 +17,25 @@ from ari_recorder.storage.keeping import Locked, LockedCall
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.wrapping import day_name
 
+REASON_PURPOSE = "hold-reason"
+
 
 class KeptKeys:
     def __init__(self, keyring: Keyring) -> None:
         self._keyring = keyring
 
+    async def hold_name(self, conn: Connection) -> str:
+        """The newest hold key. Nobody destroys it before the transaction ends: a rotation waits, and looks again."""
+        while True:
+            name = self._keyring.public.hold_name
+            await day_keys.kept_alive(conn, [name])
+            if self._keyring.public.hold_name == name:
+                return name
+
     async def to_hold(self, conn: Connection, rows: Sequence[Locked]) -> None:
         """Everything of these recordings outlives the keys of their days. What lies under a hold key already stays."""
         calls = await keeping.lock_calls(conn, {row.call_id for row in rows})
-        hold_name = self._keyring.public.hold_name
+        hold_name = await self.hold_name(conn)
         names = {row.id: hold_name for row in rows if not _is_hold_key(row.key_name)}
         callers = {call.id: hold_name for call in calls if not _is_hold_key(call.personal_key_name)}
         await self._under(conn, rows, names, calls, callers)

@@ -1,8 +1,8 @@
 """What people do with the keys: how they are, replacing the root key or the hold key, destroying a day's key by hand.
 
 A hold key is replaced in this order, and each step can be repeated: a new one is made and used from then on; everything
-of the old ones is wrapped anew; after a while once more, for a hold that was being placed just then; the old ones, of
-which nothing is left, are destroyed. Called again after a kill, it goes on where it was.
+of an old one is wrapped anew, and once more if a hold was being placed with it just then; the old one, of which nothing
+is left, is destroyed under a lock on its name. Called again after a kill, it goes on where it was.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from ari_recorder.services.day_keys import DayKeys, parts_of
 from ari_recorder.services.keys import DAYS_AHEAD, days_left
 from ari_recorder.services.record import key_names
 from ari_recorder.services.rewrap import Rewrapped, rewrap
-from ari_recorder.storage import keys
+from ari_recorder.storage import day_keys, keys
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.vault.files import VaultFiles, day_of
@@ -35,8 +35,8 @@ from ari_recorder.vault.wrapping import day_name
 
 log = structlog.get_logger(__name__)
 
-# A transaction ends within 4 s (storage/db.py): after that, no hold is still being placed with the old key.
-SETTLE_SECONDS = 5.0
+# Longer than it takes to place a hold, however many recordings it is about.
+_HOLD_SECONDS = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,37 +174,37 @@ async def rotate_hold(database: Database, keyring: Keyring, progress: Callable[[
     total = 0
     for name in old:
         async with database.transaction() as conn:
-            left = await keys.left(conn, name)
-        total += left.recordings + left.callers
+            total += (await keys.left(conn, name)).count
 
     def told(count: int) -> None:
         progress(min(count / max(total, 1), 1.0))
 
-    first = await _rewrap_all(database, keyring, old, newest, told)
-    await asyncio.sleep(SETTLE_SECONDS)
-    second = await _rewrap_all(database, keyring, old, newest, told)
+    done: list[Rewrapped] = []
     for name in old:
-        async with database.transaction() as conn:
-            left = await keys.left(conn, name)
-        if left.any:
-            raise RewrapFailed(failed=left.recordings + left.callers, name=name)
-        await asyncio.to_thread(keyring.destroy, name)
-        log.info("hold_key_destroy", key=name)
-    done = Rewrapped(
-        recordings=first.recordings + second.recordings, callers=first.callers + second.callers, failed=second.failed
-    )
-    return HoldRotated(key_name=newest, rewrapped=done, destroyed=tuple(old))
-
-
-async def _rewrap_all(
-    database: Database, keyring: Keyring, old: list[str], newest: str, progress: Callable[[int], None]
-) -> Rewrapped:
-    done = [await rewrap(database, keyring, name, lambda _: newest, progress) for name in old]
-    return Rewrapped(
+        done.append(await rewrap(database, keyring, name, lambda _: newest, told))
+        if await _destroy_unused(database, keyring, name):  # a hold was being placed with it just then
+            done.append(await rewrap(database, keyring, name, lambda _: newest, told))
+            if count := await _destroy_unused(database, keyring, name):
+                raise RewrapFailed(failed=count, name=name)
+    rewrapped = Rewrapped(
         recordings=sum(one.recordings for one in done),
         callers=sum(one.callers for one in done),
-        failed=sum(one.failed for one in done),
+        reasons=sum(one.reasons for one in done),
+        failed=0,
     )
+    return HoldRotated(key_name=newest, rewrapped=rewrapped, destroyed=tuple(old))
+
+
+async def _destroy_unused(database: Database, keyring: Keyring, name: str) -> int:
+    """Unless something needs it: how much. Whoever wraps to it right now is waited for, whoever comes later finds it
+    gone."""
+    async with database.transaction(within=_HOLD_SECONDS) as conn:
+        await day_keys.alone(conn, name, seconds=_HOLD_SECONDS)
+        if count := (await keys.left(conn, name)).count:
+            return count
+        await asyncio.to_thread(keyring.destroy, name)
+    log.info("hold_key_destroy", key=name)
+    return 0
 
 
 async def destroy_day(config: Config, database: Database, day: date, *, dry_run: bool) -> DayKey:

@@ -1,7 +1,8 @@
 """Everything of one key wrapped to another: when the hold key is replaced, and when the fallback key had to step in.
 
 In batches, each in a transaction of its own, so that nobody waits behind it. Killed, it is simply called again: what is
-done is no longer found. What does not open is left as it is and counted; the old key then stays, too.
+done is no longer found. What does not open is left as it is and counted; the old key then stays, too. What would go
+to a key that is about to be destroyed is left where it is.
 """
 
 import asyncio
@@ -13,9 +14,10 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
+from ari_recorder.services.kept_keys import REASON_PURPOSE
 from ari_recorder.services.keys import LOOK_EVERY
 from ari_recorder.services.record import CALLER_PURPOSE
-from ari_recorder.storage import keys
+from ari_recorder.storage import day_keys, keys
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.keys import Anew, Wrapped
 from ari_recorder.supervise import either
@@ -40,6 +42,7 @@ class Rewrapped:
     recordings: int
     callers: int
     failed: int
+    reasons: int = 0
 
 
 async def rewrap(
@@ -56,7 +59,8 @@ async def rewrap(
     seen = 0
     for kind, ask, change, anew in (
         ("recordings", keys.recordings_of, keys.rewrap_recordings, keyring.rewrap),
-        ("callers", keys.callers_of, keys.reseal_callers, _reseal(keyring)),
+        ("callers", keys.callers_of, keys.reseal_callers, _reseal(keyring, CALLER_PURPOSE)),
+        ("reasons", keys.reasons_of, keys.reseal_reasons, _reseal(keyring, REASON_PURPOSE)),
     ):
         done[kind] = 0
         after = UUID(int=0)
@@ -70,10 +74,11 @@ async def rewrap(
             failed += refused
             if changes:
                 async with database.transaction() as conn:
-                    done[kind] += await change(conn, changes)
+                    going = await day_keys.kept_alive(conn, {one.key_name for one in changes})
+                    done[kind] += await change(conn, [one for one in changes if one.key_name not in going])
             seen += len(rows)
             progress(seen)
-    return Rewrapped(recordings=done["recordings"], callers=done["callers"], failed=failed)
+    return Rewrapped(recordings=done["recordings"], callers=done["callers"], reasons=done["reasons"], failed=failed)
 
 
 def _anew(rows: Sequence[Wrapped], target: Target, anew: Callable[[bytes, UUID, str], bytes]) -> tuple[list[Anew], int]:
@@ -92,8 +97,8 @@ def _anew(rows: Sequence[Wrapped], target: Target, anew: Callable[[bytes, UUID, 
     return changes, failed
 
 
-def _reseal(keyring: Keyring) -> Callable[[bytes, UUID, str], bytes]:
-    return lambda sealed, call_id, name: keyring.reseal_text(sealed, CALLER_PURPOSE, call_id, name)
+def _reseal(keyring: Keyring, purpose: str) -> Callable[[bytes, UUID, str], bytes]:
+    return lambda sealed, owner, name: keyring.reseal_text(sealed, purpose, owner, name)
 
 
 class FallbackRescue:

@@ -2,8 +2,8 @@
 
     (nothing left, in one transaction with the row) destroying ──key gone──► destroyed ──► certified
 
-Whoever wraps something back to a day's key shares a lock on its name with others who do; whoever is about to destroy
-the key has it alone. So nothing is wrapped to a key that is on its way out.
+Whoever wraps something to a key, a day's or a hold's, shares a lock on its name with others who do; whoever is about to
+destroy the key has it alone. So nothing is wrapped to a key that is on its way out.
 """
 
 from collections.abc import Collection
@@ -39,8 +39,10 @@ async def kept_alive(conn: Connection, names: Collection[str]) -> frozenset[str]
     return frozenset(row["name"] for row in rows)
 
 
-async def alone(conn: Connection, name: str) -> None:
-    """Nobody wraps anything back to this key until the transaction ends."""
+async def alone(conn: Connection, name: str, *, seconds: float | None = None) -> None:
+    """Nobody wraps anything to this key until the transaction ends. `seconds`: how long to wait for those who do."""
+    if seconds is not None:
+        await conn.execute(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
     lock = _LOCK.format(shared="")
     await conn.fetch(f"SELECT {lock} FROM (SELECT $1::text AS name) AS given", name)  # noqa: S608 -- as above
 

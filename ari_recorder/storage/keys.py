@@ -13,7 +13,8 @@ from ari_recorder.storage.db import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapped:
-    """A recording's wrapped data key, or a call's sealed caller. `at`: when the recording, or the call, began."""
+    """A recording's wrapped data key, a call's sealed caller, a hold's sealed reason. `at`: when the recording or the
+    call began, or the hold was placed."""
 
     id: UUID
     at: datetime
@@ -26,10 +27,11 @@ class Left:
 
     recordings: int
     callers: int
+    reasons: int = 0
 
     @property
-    def any(self) -> bool:
-        return bool(self.recordings or self.callers)
+    def count(self) -> int:
+        return self.recordings + self.callers + self.reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +49,13 @@ async def left(conn: Connection, key_name: str) -> Left:
     row = await conn.fetchrow(
         """
         SELECT (SELECT count(*) FROM recording WHERE key_name = $1 AND wrapped_key IS NOT NULL) AS recordings,
-               (SELECT count(*) FROM call WHERE personal_key_name = $1 AND personal IS NOT NULL) AS callers
+               (SELECT count(*) FROM call WHERE personal_key_name = $1 AND personal IS NOT NULL) AS callers,
+               (SELECT count(*) FROM hold WHERE reason_key_name = $1) AS reasons
         """,
         key_name,
     )
     assert row is not None  # noqa: S101 -- a SELECT without FROM has one row
-    return Left(recordings=row["recordings"], callers=row["callers"])
+    return Left(recordings=row["recordings"], callers=row["callers"], reasons=row["reasons"])
 
 
 async def recordings_of(conn: Connection, key_name: str, *, after: UUID, limit: int) -> tuple[Wrapped, ...]:
@@ -83,6 +86,20 @@ async def callers_of(conn: Connection, key_name: str, *, after: UUID, limit: int
     return tuple(Wrapped(id=row["id"], at=row["at"], sealed=row["sealed"]) for row in rows)
 
 
+async def reasons_of(conn: Connection, key_name: str, *, after: UUID, limit: int) -> tuple[Wrapped, ...]:
+    rows = await conn.fetch(
+        """
+        SELECT id, placed_at AS at, reason AS sealed FROM hold
+        WHERE reason_key_name = $1 AND reason IS NOT NULL AND id > $2
+        ORDER BY id LIMIT $3
+        """,
+        key_name,
+        after,
+        limit,
+    )
+    return tuple(Wrapped(id=row["id"], at=row["at"], sealed=row["sealed"]) for row in rows)
+
+
 async def rewrap_recordings(conn: Connection, changes: Collection[Anew]) -> int:
     """How many were still as they were, and are changed now."""
     rows = await conn.fetch(
@@ -104,6 +121,19 @@ async def reseal_callers(conn: Connection, changes: Collection[Anew]) -> int:
         FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS given (id, sealed, anew, name)
         WHERE call.id = given.id AND call.personal = given.sealed
         RETURNING call.id
+        """,
+        *_columns(changes),
+    )
+    return len(rows)
+
+
+async def reseal_reasons(conn: Connection, changes: Collection[Anew]) -> int:
+    rows = await conn.fetch(
+        """
+        UPDATE hold SET reason = given.anew, reason_key_name = given.name
+        FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS given (id, sealed, anew, name)
+        WHERE hold.id = given.id AND hold.reason = given.sealed
+        RETURNING hold.id
         """,
         *_columns(changes),
     )

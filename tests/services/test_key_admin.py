@@ -10,8 +10,9 @@ import structlog
 from ari_recorder.config import Config
 from ari_recorder.domain.errors import KeyDestroyed, KeyInUse, KeyringExists, RecordingsNeedKeys, RewrapFailed
 from ari_recorder.services import connect, key_admin, listen, rewrap
+from ari_recorder.services.holds import HoldTerms
 from ari_recorder.services.rewrap import FallbackRescue
-from ari_recorder.storage import calls, erasing, keys, recordings
+from ari_recorder.storage import calls, erasing, keeping, keys, recordings
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.storage.keys import Left
@@ -31,7 +32,6 @@ def site(tmp_path: Path, dsn: str) -> Config:
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_admin, "SETTLE_SECONDS", 0.01)
     monkeypatch.setattr(rewrap, "_BATCH", 2)
 
 
@@ -138,20 +138,34 @@ async def test_a_hold_rotation_that_was_killed_goes_on_where_it_was(
 async def test_a_hold_placed_during_the_rotation_with_the_old_key_is_not_lost(
     site: Config, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (one,) = await several(site, database, 1)
-    real = asyncio.sleep
+    one, other = await several(site, database, 2)
+    service = connect.holds(site, database)
+    review = day_of(datetime.now(UTC)) + timedelta(days=100)
+    terms = HoldTerms(reason="Said he would come.", reference="1/26", owner="Sari", review_on=review)
+    await service.place([other.recording_id], terms, "sari")
+    has_the_old_name, go_on = asyncio.Event(), asyncio.Event()
+    really = keeping.rewrap
 
-    async def late(seconds: float) -> None:
-        """Somebody had read the old name, and commits now."""
-        if seconds == key_admin.SETTLE_SECONDS:
-            await move(site, database, day_name(day_of(LONG_AGO)), "hold-1")
-        await real(0)
+    async def slowly(*arguments: object) -> None:
+        has_the_old_name.set()
+        await go_on.wait()
+        await really(*arguments)  # type: ignore[arg-type]
 
-    with monkeypatch.context() as patch:
-        patch.setattr(asyncio, "sleep", late)
-        done = await key_admin.rotate_hold(database, open_keyring(site), lambda _: None)
-    assert done.rewrapped.recordings == 1
-    await plays(site, database, one)
+    monkeypatch.setattr(keeping, "rewrap", slowly)
+    placing = asyncio.create_task(service.place([one.recording_id], terms, "sari"))
+    await has_the_old_name.wait()
+    rotating = asyncio.create_task(key_admin.rotate_hold(database, open_keyring(site), lambda _: None))
+    done, _ = await asyncio.wait({rotating}, timeout=0.5)
+    assert not done, "the old key is destroyed only when nobody can be using it"
+    go_on.set()
+    await placing
+    rotated = await rotating
+    assert (rotated.destroyed, rotated.rewrapped.recordings, rotated.rewrapped.reasons) == (("hold-1",), 2, 2)
+    for recorded in (one, other):
+        await plays(site, database, recorded)
+    listed = await connect.holds(site, database).list_holds()
+    assert [view.reason for view in listed] == [terms.reason] * 2
+    assert await left(database, "hold-1") == Left(recordings=0, callers=0)
 
 
 async def test_what_does_not_open_keeps_the_old_key_and_is_told(site: Config, database: Database) -> None:
