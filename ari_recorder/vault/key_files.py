@@ -53,9 +53,8 @@ class KeyFolder:
     def make(self) -> None:
         """Make the folder and those in it, if they are not there. Refused when others can use them."""
         try:
-            if not self.path.exists():
-                self.path.mkdir(mode=_FOLDER_MODE, parents=True)
-                _fsync_path(self.path.parent)
+            self.path.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)  # somebody else may make it just now
+            _fsync_path(self.path.parent)
             with self._at("") as folder:
                 for name in (PUBLIC, PRIVATE):
                     with contextlib.suppress(FileExistsError):

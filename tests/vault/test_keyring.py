@@ -7,6 +7,7 @@ import sys
 import threading
 from datetime import date
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -276,22 +277,32 @@ print(len(ring.publish(date(2026, 11, 1) + timedelta(days=ahead) for ahead in ra
 
 
 def test_processes_that_start_at_once_have_the_same_keys(tmp_path: Path) -> None:
+    held, release = os.pipe()
     makers = [
-        subprocess.Popen([sys.executable, "-c", MAKER, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for _ in range(4)
+        subprocess.Popen([sys.executable, "-c", MAKER, tmp_path], stdin=held, stdout=subprocess.PIPE) for _ in range(4)
     ]
-    for maker in makers:
-        assert maker.stdin is not None
-        maker.stdin.close()
-    made = [int(maker.stdout.read()) for maker in makers if maker.stdout is not None]
-    assert [maker.wait() for maker in makers] == [0] * 4
-    for maker in makers:
-        assert maker.stdout is not None
-        maker.stdout.close()
-    assert sum(made) == 20
+    os.close(held)
+    os.close(release)
+    said = [maker.communicate()[0] for maker in makers]
+    assert [maker.returncode for maker in makers] == [0] * 4
+    assert sum(map(int, said)) == 20
     ring = opened(tmp_path)
     for name in ring.public.names():
         assert ring.unwrap(ring.public.wrap(name, DATA_KEY, RECORDING), RECORDING) == DATA_KEY
+
+
+def test_a_folder_another_process_makes_at_the_same_moment_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.mkdir
+
+    def mkdir_too_late(*args: Any, **options: Any) -> None:
+        real(*args, **options)
+        real(*args, **options)  # what is seen by who comes second
+
+    monkeypatch.setattr(os, "mkdir", mkdir_too_late)
+    Keyring.make(tmp_path / "keys", root_key=tmp_path / "root.key")
+    assert not opened(tmp_path).locked
 
 
 def test_threads_that_make_the_same_key_make_one(ring: Keyring, tmp_path: Path) -> None:
