@@ -9,9 +9,11 @@ import pytest
 from ari_recorder.config import Config
 from ari_recorder.domain.retention import local_day
 from ari_recorder.storage.db import Database
+from ari_recorder.vault.keyring import Keyring
 from tests.command import FAILED, FINE, FOUND, USAGE, ari
+from tests.keyring_for_tests import cheap_passphrases
 from tests.services.test_certify import run_tool
-from tests.site import Recorded, open_keyring, prepare, record
+from tests.site import Recorded, open_keyring, prepare, record, write_secret
 
 REVIEW = (local_day(datetime.now(UTC)) + timedelta(days=200)).isoformat()
 
@@ -150,3 +152,15 @@ async def test_an_export_goes_with_its_recording(site: Config, old: Recorded, tm
     assert not target.exists()
     shown = json.loads((await ari("certificates", "show", old.recording_id, "--json", *at)).out)
     assert shown["copies_destroyed"] == ["wrapped data key", "sealed file", "export in clear"]
+
+
+async def test_a_keyring_with_a_passphrase_is_asked_for_it(
+    site: Config, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cheap_passphrases(monkeypatch)
+    Keyring.make(site.storage.keys, passphrase="correct horse battery staple").publish([local_day(datetime.now(UTC))])
+    open_freezes = ("freezes", "list", "--json", "--config", site.source)
+    answer = await ari(*open_freezes)
+    assert (answer.code, answer.json["error"]["code"]) == (FAILED, "passphrase_needed")
+    typed = write_secret(tmp_path / "passphrase", "correct horse battery staple\n")
+    assert (await ari(*open_freezes, "--passphrase-file", typed)).json == []

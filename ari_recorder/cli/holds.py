@@ -14,8 +14,10 @@ from ari_recorder.cli.tools import (
     ConfigOption,
     IdArgument,
     JsonOption,
+    PassphraseOption,
     load,
     operator,
+    passphrase_of,
     troubles_told,
     wait_for,
 )
@@ -64,11 +66,16 @@ AllOption = Annotated[bool, typer.Option("--all", help="Those that have ended, t
 
 
 @holds.command("list")
-def list_holds(config: ConfigOption = DEFAULT_CONFIG, everything: AllOption = False, json: JsonOption = False) -> None:
+def list_holds(
+    config: ConfigOption = DEFAULT_CONFIG,
+    passphrase_file: PassphraseOption = None,
+    everything: AllOption = False,
+    json: JsonOption = False,
+) -> None:
     """Holds with reason, owner and review day; the next to be reviewed first."""
     from ari_recorder.output_retention import write_holds
 
-    _answer(config, json, lambda service, _: service.list_holds(ended=everything), write_holds)
+    _answer(config, passphrase_file, json, lambda service, _: service.list_holds(ended=everything), write_holds)
 
 
 @holds.command("place")
@@ -79,6 +86,7 @@ def place_hold(
     owner: OwnerOption,
     review_on: ReviewOption,
     config: ConfigOption = DEFAULT_CONFIG,
+    passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
     """Keep recordings until the hold is released, whatever their retention says."""
@@ -90,16 +98,21 @@ def place_hold(
         terms = HoldTerms(reason=_read(reason), reference=reference, owner=owner, review_on=review_on.date())
         return await service.place(await _identified(database, recordings), terms, operator())
 
-    _answer(config, json, place, lambda view: write_holds([view]))
+    _answer(config, passphrase_file, json, place, lambda view: write_holds([view]))
 
 
 @holds.command("extend")
 def extend_hold(
-    hold: HoldArgument, review_on: ReviewOption, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+    hold: HoldArgument,
+    review_on: ReviewOption,
+    config: ConfigOption = DEFAULT_CONFIG,
+    passphrase_file: PassphraseOption = None,
+    json: JsonOption = False,
 ) -> None:
     """It was reviewed, and is still needed: set the next review day."""
     _answer(
         config,
+        passphrase_file,
         json,
         lambda service, _: service.extend(hold, review_on.date()),
         lambda extended: print(f"hold {extended.id} is to be reviewed on {extended.review_on}"),
@@ -110,6 +123,7 @@ def extend_hold(
 def release_hold(
     hold: HoldArgument,
     config: ConfigOption = DEFAULT_CONFIG,
+    passphrase_file: PassphraseOption = None,
     dry_run: DryOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -122,15 +136,17 @@ def release_hold(
             return await service.preview_release(hold)
         return await service.release(hold, operator(), yes=yes)
 
-    _answer(config, json, release, lambda told: write_fates(told, done=not dry_run))
+    _answer(config, passphrase_file, json, release, lambda told: write_fates(told, done=not dry_run))
 
 
 @holds.command("review")
-def review(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+def review(
+    config: ConfigOption = DEFAULT_CONFIG, passphrase_file: PassphraseOption = None, json: JsonOption = False
+) -> None:
     """The flagged calls nobody decided on, those that are destroyed first first."""
     from ari_recorder.output_retention import write_to_decide
 
-    _answer(config, json, lambda service, _: service.review(), write_to_decide)
+    _answer(config, passphrase_file, json, lambda service, _: service.review(), write_to_decide)
 
 
 @holds.command("decide")
@@ -146,6 +162,7 @@ def decide(
         typer.Option("--review-on", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="As in `holds place`."),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
+    passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
     """Decide on a flagged call: hold it, or say that it is no threat."""
@@ -159,7 +176,7 @@ def decide(
             (recording_id,) = await _identified(database, [recording])
             return await service.decide_no_threat(recording_id, operator())
 
-        _answer(config, json, not_a_threat, lambda told: write_fates(told, done=True))
+        _answer(config, passphrase_file, json, not_a_threat, lambda told: write_fates(told, done=True))
         return
     if reason is None or reference is None or owner is None or review_on is None:
         raise typer.BadParameter("--hold wants --reason-file, --reference, --owner and --review-on")
@@ -172,17 +189,20 @@ def decide(
         (recording_id,) = await _identified(database, [recording])
         return await service.decide_hold(recording_id, terms, operator())
 
-    _answer(config, json, keep, lambda view: write_holds([view]))
+    _answer(config, passphrase_file, json, keep, lambda view: write_holds([view]))
 
 
 @freezes.command("list")
 def list_freezes(
-    config: ConfigOption = DEFAULT_CONFIG, everything: AllOption = False, json: JsonOption = False
+    config: ConfigOption = DEFAULT_CONFIG,
+    passphrase_file: PassphraseOption = None,
+    everything: AllOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Freezes with their reference, the oldest first."""
     from ari_recorder.output_retention import write_freezes
 
-    _answer(config, json, lambda service, _: service.list_freezes(ended=everything), write_freezes)
+    _answer(config, passphrase_file, json, lambda service, _: service.list_freezes(ended=everything), write_freezes)
 
 
 @freezes.command("open")
@@ -190,6 +210,7 @@ def open_freeze(
     recordings: IdArguments,
     reference: ReferenceOption,
     config: ConfigOption = DEFAULT_CONFIG,
+    passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
     """Keep recordings while a subject request about them is open."""
@@ -198,13 +219,14 @@ def open_freeze(
     async def freeze(service: "Holds", database: "Database") -> "FreezeView":
         return await service.open_freeze(await _identified(database, recordings), reference, operator())
 
-    _answer(config, json, freeze, lambda view: write_freezes([view]))
+    _answer(config, passphrase_file, json, freeze, lambda view: write_freezes([view]))
 
 
 @freezes.command("close")
 def close_freeze(
     freeze: FreezeArgument,
     config: ConfigOption = DEFAULT_CONFIG,
+    passphrase_file: PassphraseOption = None,
     dry_run: DryOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -217,11 +239,15 @@ def close_freeze(
             return await service.preview_close(freeze)
         return await service.close_freeze(freeze, operator(), yes=yes)
 
-    _answer(config, json, close, lambda told: write_fates(told, done=not dry_run))
+    _answer(config, passphrase_file, json, close, lambda told: write_fates(told, done=not dry_run))
 
 
 def _answer(
-    config: Path, json: bool, ask: "Callable[[Holds, Database], Awaitable[T]]", write: Callable[[T], None]
+    config: Path,
+    passphrase_file: Path | None,
+    json: bool,
+    ask: "Callable[[Holds, Database], Awaitable[T]]",
+    write: Callable[[T], None],
 ) -> None:
     from ari_recorder.output import write_json
 
@@ -229,9 +255,11 @@ def _answer(
         settings = load(config)
         from ari_recorder.services import connect
 
+        keyring = connect.keyring(settings, passphrase_of(settings, passphrase_file))
+
         async def asked() -> T:
             async with connect.ready_database(settings) as database:
-                return await ask(connect.holds(settings, database), database)
+                return await ask(connect.holds(settings, database, keyring), database)
 
         answer = wait_for(asked())
         write_json(answer) if json else write(answer)

@@ -107,9 +107,8 @@ def sweep(
     )
 
 
-def holds(config: Config, opened: Database) -> Holds:
-    """With the keys unlocked."""
-    return Holds(database=opened, keyring=keyring(config), policies=policies(config, opened), clocks=Clocks())
+def holds(config: Config, opened: Database, keys: Keyring) -> Holds:
+    return Holds(database=opened, keyring=keys, policies=policies(config, opened), clocks=Clocks())
 
 
 def keyring(config: Config, passphrase: str | None = None, root_key: Path | None = None) -> Keyring:

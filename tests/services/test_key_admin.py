@@ -139,7 +139,7 @@ async def test_a_hold_placed_during_the_rotation_with_the_old_key_is_not_lost(
     site: Config, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = await several(site, database, 2)
-    service = connect.holds(site, database)
+    service = connect.holds(site, database, open_keyring(site))
     review = day_of(datetime.now(UTC)) + timedelta(days=100)
     terms = HoldTerms(reason="Said he would come.", reference="1/26", owner="Sari", review_on=review)
     await service.place([other.recording_id], terms, "sari")
@@ -163,7 +163,7 @@ async def test_a_hold_placed_during_the_rotation_with_the_old_key_is_not_lost(
     assert (rotated.destroyed, rotated.rewrapped.recordings, rotated.rewrapped.reasons) == (("hold-1",), 2, 2)
     for recorded in (one, other):
         await plays(site, database, recorded)
-    listed = await connect.holds(site, database).list_holds()
+    listed = await connect.holds(site, database, open_keyring(site)).list_holds()
     assert [view.reason for view in listed] == [terms.reason] * 2
     assert await left(database, "hold-1") == Left(recordings=0, callers=0)
 
