@@ -88,6 +88,8 @@ start = "{values["capture.start"]}"
 state = "{folder / "state"}"
 [database]
 {values["database"]}
+[web]
+port = 0
 [[queues]]
 name = "{values["queue"]}"
 {values["retention"]}

@@ -14,6 +14,7 @@ from ari_recorder.config.documented import Setting, example, settings
 from ari_recorder.config.messages import problem
 from ari_recorder.config.models import Capture, Config, Database, Log, Pbx, Queue, Retention, Storage
 from ari_recorder.config.problems import ConfigError, Problem
+from ari_recorder.config.web import Web
 
 __all__ = [
     "Capture",
@@ -27,6 +28,7 @@ __all__ = [
     "Retention",
     "Setting",
     "Storage",
+    "Web",
     "example",
     "load",
     "settings",

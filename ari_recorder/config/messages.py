@@ -8,8 +8,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ari_recorder.config.documented import sample, toml
-from ari_recorder.config.models import Config, Section, fields_of, section_of, sections
+from ari_recorder.config.models import Config, fields_of, section_of, sections
 from ari_recorder.config.problems import Problem
+from ari_recorder.config.values import Section
 
 
 def problem(error: ErrorDetails, data: dict[str, Any]) -> Problem:

@@ -10,78 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import parse_qs, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
 
 from ari_recorder.config import secrets
 from ari_recorder.config.problems import ConfigError, Problem
-
-
-def _refuse(what: str, mend: str, key: str = "") -> PydanticCustomError:
-    return PydanticCustomError("refused", "{what}", {"what": what, "mend": mend, "key": key})
-
-
-def _path(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not value.startswith("/"):
-        raise _refuse(f"{value!r} is not an absolute path", "Write the whole path, beginning with /")
-    return Path(os.path.normpath(value))
-
-
-def _secret_reference(value: str) -> str:
-    # The value is not repeated: it may be the secret itself, written here by mistake.
-    if not re.fullmatch(r"/.+|[A-Za-z0-9_.-]{1,255}", value):
-        raise _refuse(
-            "this is neither an absolute path nor the name of a systemd credential",
-            "Put the secret alone into a file, mode 0600, and write the file's path here",
-        )
-    return value
-
-
-def _spool_path(path: Path) -> Path:
-    # The dialplan and MixMonitor's argument list give a meaning to blanks, commas, brackets and quotes.
-    if not re.fullmatch(r"[A-Za-z0-9_./-]+", str(path)):
-        raise _refuse(
-            f"{str(path)!r} has a character that Asterisk's dialplan would read as something else",
-            "Use letters, digits, and _ . / - only",
-        )
-    return path
-
-
-def _retention(value: str) -> str:
-    match = re.fullmatch(r"P(?=[0-9])(?:([0-9]{1,3})Y)?(?:([0-9]{1,4})M)?(?:([0-9]{1,4})W)?(?:([0-9]{1,5})D)?", value)
-    if match is None:
-        raise _refuse(f"{value!r} is not a period", 'Write it like "P3M" (3 months), "P14D" (14 days), "P1Y" (1 year)')
-    if not any(int(part) for part in match.groups() if part):
-        raise _refuse(f"{value!r} keeps nothing: a recording would be destroyed at once", 'Write for example "P3M"')
-    return value
-
-
-def _dsn(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("postgresql", "postgres"):
-        raise _refuse(
-            "this is not an address of a PostgreSQL database", "Write it like postgresql://user@host:5432/database"
-        )
-    if parts.password or "password" in parse_qs(parts.query):
-        raise _refuse(
-            "there is a password in it", "Put the whole address into a file, mode 0600, and set database.dsn_file"
-        )
-    return value
-
-
-AbsolutePath = Annotated[Path, BeforeValidator(_path)]
-SecretFile = Annotated[str, AfterValidator(_secret_reference)]
-Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
-Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=False)
+from ari_recorder.config.values import (
+    AbsolutePath,
+    Number,
+    SecretFile,
+    Section,
+    Texts,
+    dsn_without_password,
+    period,
+    spool_path,
+)
+from ari_recorder.config.web import Web
 
 
 class Pbx(Section):
@@ -115,11 +60,11 @@ class Pbx(Section):
         description="`systemname` in asterisk.conf. When set, another PBX at this address is refused.",
         examples=["pbx1"],
     )
-    spool: Annotated[AbsolutePath, AfterValidator(_spool_path)] = Field(
+    spool: Annotated[AbsolutePath, AfterValidator(spool_path)] = Field(
         description="The folder both Asterisk and this service write to, best on tmpfs: ARI_RECORDER_SPOOL.",
         examples=["/run/ari-recorder/spool"],
     )
-    sounds: Annotated[AbsolutePath, AfterValidator(_spool_path)] = Field(
+    sounds: Annotated[AbsolutePath, AfterValidator(spool_path)] = Field(
         description="The folder of the announcements (fi/ sv/ en/); ARI_RECORDER_SOUNDS in the dialplan.",
         examples=["/usr/local/share/ari-recorder/sounds"],
     )
@@ -206,7 +151,7 @@ class Storage(Section):
 class Database(Section):
     """PostgreSQL. Without either, the service starts a private one in `storage.state`."""
 
-    dsn: Annotated[str, AfterValidator(_dsn)] | None = Field(
+    dsn: Annotated[str, AfterValidator(dsn_without_password)] | None = Field(
         default=None,
         description="The address of the database, without a password.",
         examples=["postgresql:///ari_recorder"],
@@ -224,7 +169,7 @@ class Queue(Section):
     name: str = Field(
         pattern=r"^[^\x00-\x1f|]{1,128}$", description="Its name in Asterisk's queues.conf.", examples=["advice"]
     )
-    retention: Annotated[str, AfterValidator(_retention)] = Field(
+    retention: Annotated[str, AfterValidator(period)] = Field(
         description="How long its recordings are kept: an ISO 8601 period, counted on the calendar of Europe/Helsinki.",
         examples=["P3M"],
     )
@@ -251,12 +196,12 @@ class Retention(Section):
         le=100_000,
         description="How many recordings a second it destroys at most, so that live calls do not notice.",
     )
-    undecided_grace: Annotated[str, AfterValidator(_retention)] = Field(
+    undecided_grace: Annotated[str, AfterValidator(period)] = Field(
         default="P14D",
         description="How much longer a call is kept that an agent flagged and no supervisor decided on. "
         "Then it is destroyed.",
     )
-    backups_kept: Annotated[str, AfterValidator(_retention)] = Field(
+    backups_kept: Annotated[str, AfterValidator(period)] = Field(
         default="P30D",
         description="How long your backups of vault and database are kept. Certificates of destruction say so.",
     )
@@ -286,6 +231,7 @@ class Config(Section):
     database: Database = Database()
     queues: Annotated[tuple[Queue, ...], Field(strict=False, min_length=1)]
     retention: Retention = Retention()
+    web: Web = Web()
     log: Log = Log.model_validate({})
     _source: Path = PrivateAttr(default=Path())
 
@@ -351,6 +297,7 @@ class Config(Section):
                 what="it lies in storage.keys: whoever has a backup of the keys could open them",
                 mend="Give it a place of its own",
             )
+        yield from self.web.contradictions()
         names = [queue.name for queue in self.queues]
         numbers = [number for queue in self.queues for number in queue.numbers]
         for key, what in (("name", names), ("numbers", numbers)):

@@ -63,6 +63,8 @@ class Service:
             *(f"{key[8:]} = {value}" for key, value in self.settings.items() if key.startswith("capture.")),
             "[storage]",
             f'state = "{self.state}"',
+            "[web]",
+            "port = 0",
             "[log]",
             f'file = "{self.log}"',
             *(f'[[queues]]\nname = "{queue}"\nretention = "P3M"' for queue in queues),

@@ -1,0 +1,77 @@
+"""The kinds of values a setting can have, and how each is checked: paths, periods, secrets, addresses.
+
+Which settings there are is not here: config/models.py.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+
+def refuse(what: str, mend: str, key: str = "") -> PydanticCustomError:
+    return PydanticCustomError("refused", "{what}", {"what": what, "mend": mend, "key": key})
+
+
+def _path(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not value.startswith("/"):
+        raise refuse(f"{value!r} is not an absolute path", "Write the whole path, beginning with /")
+    return Path(os.path.normpath(value))
+
+
+def _secret_reference(value: str) -> str:
+    # The value is not repeated: it may be the secret itself, written here by mistake.
+    if not re.fullmatch(r"/.+|[A-Za-z0-9_.-]{1,255}", value):
+        raise refuse(
+            "this is neither an absolute path nor the name of a systemd credential",
+            "Put the secret alone into a file, mode 0600, and write the file's path here",
+        )
+    return value
+
+
+def spool_path(path: Path) -> Path:
+    # The dialplan and MixMonitor's argument list give a meaning to blanks, commas, brackets and quotes.
+    if not re.fullmatch(r"[A-Za-z0-9_./-]+", str(path)):
+        raise refuse(
+            f"{str(path)!r} has a character that Asterisk's dialplan would read as something else",
+            "Use letters, digits, and _ . / - only",
+        )
+    return path
+
+
+def period(value: str) -> str:
+    match = re.fullmatch(r"P(?=[0-9])(?:([0-9]{1,3})Y)?(?:([0-9]{1,4})M)?(?:([0-9]{1,4})W)?(?:([0-9]{1,5})D)?", value)
+    if match is None:
+        raise refuse(f"{value!r} is not a period", 'Write it like "P3M" (3 months), "P14D" (14 days), "P1Y" (1 year)')
+    if not any(int(part) for part in match.groups() if part):
+        raise refuse(f"{value!r} keeps nothing: a recording would be destroyed at once", 'Write for example "P3M"')
+    return value
+
+
+def dsn_without_password(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("postgresql", "postgres"):
+        raise refuse(
+            "this is not an address of a PostgreSQL database", "Write it like postgresql://user@host:5432/database"
+        )
+    if parts.password or "password" in parse_qs(parts.query):
+        raise refuse(
+            "there is a password in it", "Put the whole address into a file, mode 0600, and set database.dsn_file"
+        )
+    return value
+
+
+AbsolutePath = Annotated[Path, BeforeValidator(_path)]
+SecretFile = Annotated[str, AfterValidator(_secret_reference)]
+Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]
+Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=False)
