@@ -1,0 +1,139 @@
+"""The audit log's entries: written in the transaction of what they tell of, read by page. Their tree: audit_tree.py.
+
+append ─► audit_pending ──sequenced within a second──► audit_entry          personal fields ─► audit_personal
+"""
+
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import repeat
+from typing import Any
+from uuid import UUID, uuid4
+
+from ari_recorder.domain.audit import SALT_BYTES, Action, Commitment, Entry, Outcome
+from ari_recorder.storage.db import Connection, Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """An entry as it is in the tree. `leaf`: the text that was hashed. `personal`: what of it was not erased."""
+
+    seq: int
+    id: UUID
+    at: datetime
+    leaf: str
+    personal: tuple[Commitment, ...]
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What the leaf says."""
+        fields: Mapping[str, Any] = json.loads(self.leaf)
+        return fields
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which entries. `actor`: an id or a name. None: any. `until` itself does not belong."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    actions: tuple[Action, ...] | None = None
+    outcome: Outcome | None = None
+    actor: str | None = None
+    object: str | None = None
+
+
+ALL = Wanted()
+
+
+async def append(conn: Connection, entry: Entry, at: datetime) -> None:
+    """Written down with the change it tells of: both are there, or neither."""
+    await append_many(conn, [entry], at)
+
+
+async def append_many(conn: Connection, entries: Iterable[Entry], at: datetime) -> None:
+    salts = (secrets.token_bytes(size) for size in repeat(SALT_BYTES))
+    leaves = [entry.leaf(uuid4(), at, salts) for entry in entries]
+    if not leaves:
+        return
+    personal = [(leaf.id, one) for leaf in leaves for one in leaf.personal]
+    await conn.execute(
+        """
+        WITH personal AS (
+            INSERT INTO audit_personal (entry_id, field, salt, value)
+            SELECT * FROM unnest($4::uuid[], $5::text[], $6::bytea[], $7::text[])
+        )
+        INSERT INTO audit_pending (id, at, leaf)
+        SELECT id, $3, leaf FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS given (id, leaf, place)
+        ORDER BY place
+        """,
+        [leaf.id for leaf in leaves],
+        [leaf.text for leaf in leaves],
+        at,
+        [entry_id for entry_id, _ in personal],
+        [one.field for _, one in personal],
+        [one.salt for _, one in personal],
+        [one.value for _, one in personal],
+    )
+
+
+async def page(
+    conn: Connection, wanted: Wanted = ALL, *, before: int | None = None, after: int | None = None, limit: int = 100
+) -> tuple[Written, ...]:
+    """The newest first. `before`: older than that entry; `after`: the next newer ones."""
+    rows = await conn.fetch(
+        f"""
+        SELECT seq, id, at, leaf FROM audit_entry
+        WHERE ($1::timestamptz IS NULL OR at >= $1) AND ($2::timestamptz IS NULL OR at < $2)
+          AND ($3::text[] IS NULL OR action = ANY($3)) AND ($4::text IS NULL OR outcome = $4)
+          AND ($5::text IS NULL OR actor = $5 OR id IN (
+                SELECT entry_id FROM audit_personal WHERE field = 'actor.name' AND value = $5))
+          AND ($6::text IS NULL OR object = $6)
+          AND ($7::bigint IS NULL OR seq < $7) AND ($8::bigint IS NULL OR seq > $8)
+        ORDER BY seq {"ASC" if after is not None else "DESC"} LIMIT $9
+        """,  # noqa: S608
+        wanted.since,
+        wanted.until,
+        [one.value for one in wanted.actions] if wanted.actions is not None else None,
+        wanted.outcome.value if wanted.outcome is not None else None,
+        wanted.actor,
+        wanted.object,
+        before,
+        after,
+        limit,
+    )
+    return await _with_personal(conn, list(reversed(rows)) if after is not None else rows)
+
+
+async def get(conn: Connection, seq: int) -> Written | None:
+    found = await leaves(conn, seq, seq + 1)
+    return found[0] if found else None
+
+
+async def leaves(conn: Connection, begin: int, end: int) -> tuple[Written, ...]:
+    """Entries of the tree in its order, from `begin` up to but not including `end`."""
+    rows = await conn.fetch(
+        "SELECT seq, id, at, leaf FROM audit_entry WHERE seq >= $1 AND seq < $2 ORDER BY seq", begin, end
+    )
+    return await _with_personal(conn, rows)
+
+
+async def forget_personal(conn: Connection, entries: Sequence[UUID]) -> int:
+    """Erase names, addresses and texts of these entries. Every proof stays valid."""
+    done = await conn.execute("DELETE FROM audit_personal WHERE entry_id = ANY($1::uuid[])", list(entries))
+    return int(done.rpartition(" ")[2])
+
+
+async def _with_personal(conn: Connection, rows: Sequence[Row]) -> tuple[Written, ...]:
+    found: dict[UUID, list[Commitment]] = {row["id"]: [] for row in rows}
+    for row in await conn.fetch(
+        "SELECT * FROM audit_personal WHERE entry_id = ANY($1::uuid[]) ORDER BY field", list(found)
+    ):
+        one = Commitment(field=row["field"], salt=row["salt"], value=row["value"])
+        found[row["entry_id"]].append(one)
+    return tuple(
+        Written(seq=row["seq"], id=row["id"], at=row["at"], leaf=row["leaf"], personal=tuple(found[row["id"]]))
+        for row in rows
+    )
