@@ -1,4 +1,4 @@
-"""Where the lab's Asterisk comes from: the machine's own apt sources, of whatever form."""
+"""Where the programs of the tests come from: the machine's own apt sources, of whatever form."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.ami_client import LabError
-from tests.lab.tree import KEYRING, debian_mirror
+from tests.debian import KEYRING, DebianError, debian_mirror
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +49,7 @@ def test_sources_of_others_and_disabled_ones_are_not_taken(tmp_path: Path) -> No
         "sources.list.d/off.sources",
         "Types: deb\nURIs: http://off.example/debian\nSuites: bookworm\nComponents: main\nEnabled: no\n",
     )
-    with pytest.raises(LabError, match="ARI_RECORDER_LAB_MIRROR"):
+    with pytest.raises(DebianError, match="ARI_RECORDER_LAB_MIRROR"):
         debian_mirror(tmp_path)
 
 
