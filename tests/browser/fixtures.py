@@ -73,7 +73,7 @@ async def _keep(context: BrowserContext, folder: Path, number: int) -> None:
     for at, page in enumerate(context.pages, 1):
         with contextlib.suppress(BrowserError):  # a page that hangs has no picture; the trace tells
             await page.screenshot(path=folder / f"page-{number}-{at}.png", full_page=True, timeout=5_000)
-            (folder / f"page-{number}-{at}.html").write_text(await page.content())  # noqa: ASYNC240 - a failed test has time
+            (folder / f"page-{number}-{at}.html").write_text(await page.content())
     await context.tracing.stop(path=folder / f"trace-{number}.zip")
 
 
