@@ -1,6 +1,6 @@
 """Every error this program shows to a person. The docstring of a class is its message template.
 
-Four kinds, which the web maps to HTTP and the command line to exit codes; the domain knows neither.
+Six kinds, which the web maps to HTTP and the command line to exit codes; the domain knows neither.
 `code` is stable: scripts and logs rely on it. A code is never given to another error.
 """
 
@@ -36,6 +36,10 @@ class Conflict(RecorderError):
 
 class Unavailable(RecorderError):
     """Something outside is away; try again later."""
+
+
+class Unauthenticated(RecorderError):
+    """Nobody has logged in."""
 
 
 # --- the vault ---
@@ -735,3 +739,210 @@ class FolderUnusable(Unavailable):
     """The folder {path} cannot be made: {reason}. Make it, mode 0700, owned by the user of this service."""
 
     code = "folder_unusable"
+
+
+# --- accounts, rights and log-in ---
+
+
+class PermissionMissing(Forbidden):
+    """Your rights do not include this ({permission}). An administrator can grant them."""
+
+    code = "permission_missing"
+
+
+class StepUpNeeded(Forbidden):
+    """This wants a code that is at most {minutes} minutes old. Give the code your authenticator shows now."""
+
+    code = "step_up_needed"
+
+
+class LogInRefused(Unauthenticated):
+    """Name, password or code is not right. Check all three, wait for the next code, and try again."""
+
+    code = "log_in_refused"
+
+
+class LogInPaused(Unauthenticated):
+    """There were too many tries. Wait {seconds} seconds, then try again."""
+
+    code = "log_in_paused"
+
+
+class LogInOver(Unauthenticated):
+    """This log-in took too long or was used already. Begin again with your name and password."""
+
+    code = "log_in_over"
+
+
+class SessionOver(Unauthenticated):
+    """You are not logged in, or no longer. Log in again."""
+
+    code = "session_over"
+
+
+class TokenRefused(Unauthenticated):
+    """This token is not valid, or no longer. An administrator can make a new one."""
+
+    code = "token_refused"
+
+
+class CodeRefused(Forbidden):
+    """This code is not right, or was used already. Wait for the next one, and try again."""
+
+    code = "code_refused"
+
+
+class PasswordRefused(Invalid):
+    """The password is not taken: {reason}."""
+
+    code = "password_refused"
+
+
+class LoginNameRefused(Invalid):
+    """{name!r} is not a log-in name: up to 64 letters a to z, digits, and . _ @ - between them."""
+
+    code = "login_name_refused"
+
+
+class PersonTextRefused(Invalid):
+    """The {field} is not taken: it wants to be one line of 1 to {most} characters."""
+
+    code = "person_text_refused"
+
+
+class LanguageRefused(Invalid):
+    """{language!r} is not a language of the pages. Take one of {known}."""
+
+    code = "language_refused"
+
+
+class UnitNameRefused(Invalid):
+    """{unit!r} is not the name of a unit: up to 64 letters, digits, blanks and . / & ( ) + - between them."""
+
+    code = "unit_name_refused"
+
+
+class UnitRefused(Invalid):
+    """The role {role} is for the whole house: its unit is *."""
+
+    code = "unit_refused"
+
+
+class UnitUnknown(NotFound):
+    """There is no unit {unit}. `ari-recorder user units` shows those there are."""
+
+    code = "unit_unknown"
+
+
+class UnitHeld(Conflict):
+    """There are rights in the unit {unit}. End them first."""
+
+    code = "unit_held"
+
+
+class OwnCallsRefused(Invalid):
+    """An adviser's right names the phones of the own calls (PJSIP/1001); rights of other roles name none."""
+
+    code = "own_calls_refused"
+
+
+class GrantPeriodRefused(Invalid):
+    """A right cannot end on {valid_until}: the last day lies between {earliest} and {latest}, twelve months on."""
+
+    code = "grant_period_refused"
+
+
+class RolesApart(Conflict):
+    """The role {role} does not go together with {others}. End those rights first, or give this one to somebody else."""
+
+    code = "roles_apart"
+
+
+class RightHeld(Conflict):
+    """There is such a right already ({right_id}). Attest it, or end it first."""
+
+    code = "right_held"
+
+
+class RightUnknown(NotFound):
+    """There is no right {right_id}. `ari-recorder user rights` shows those there are."""
+
+    code = "right_unknown"
+
+
+class RightOver(Conflict):
+    """The right {right_id} has ended. Grant a new one."""
+
+    code = "right_over"
+
+
+class RightApproved(Conflict):
+    """The right {right_id} was approved already."""
+
+    code = "right_approved"
+
+
+class RightNotApproved(Conflict):
+    """The right {right_id} was not approved yet. Somebody other than who granted it approves it first."""
+
+    code = "right_not_approved"
+
+
+class TwoPersonsNeeded(Forbidden):
+    """This takes two persons: who grants a right does not approve it, and neither is it their own right."""
+
+    code = "two_persons_needed"
+
+
+class AccountUnknown(NotFound):
+    """There is no account {name}. `ari-recorder user list` shows those there are."""
+
+    code = "account_unknown"
+
+
+class AccountExists(Conflict):
+    """There is an account {name} already. Names are given once, so that the log stays clear."""
+
+    code = "account_exists"
+
+
+class AccountStateWrong(Conflict):
+    """The account {name} is {state}: this cannot be done to it."""
+
+    code = "account_state_wrong"
+
+
+class AdministratorExists(Conflict):
+    """There is an administrator already. Administrators invite others; `ari-recorder user reset` helps one who is
+    locked out.
+    """
+
+    code = "administrator_exists"
+
+
+class InvitationOver(NotFound):
+    """This link is not valid: it was used, replaced, or is older than {hours} hours. Ask for a new one."""
+
+    code = "invitation_over"
+
+
+class LoginKeyUnusable(Unavailable):
+    """The log-in key {path} cannot be used: {reason}. Bring it back from its backup, mode 0600; without it nobody
+    can log in, and everybody's authenticator has to be reset.
+    """
+
+    code = "login_key_unusable"
+
+
+class TotpSecretRefused(Conflict):
+    """The authenticator's secret of this account does not open: it was changed, or the log-in key is another one. Bring
+    back the key and the database that belong together, or reset the account.
+    """
+
+    code = "totp_secret_refused"
+
+
+class BlocklistUnusable(Unavailable):
+    """The list of refused passwords {path} cannot be read: {reason}. Correct accounts.refused_passwords_file."""
+
+    code = "blocklist_unusable"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ari_recorder.domain.accounts import AccountKind, AccountState, Role
 from ari_recorder.domain.calls import CallState
 from ari_recorder.domain.certificates import CertificateKind
 from ari_recorder.domain.errors import DatabaseNewer, MigrationBlocked, MigrationChanged
@@ -12,6 +13,7 @@ from ari_recorder.domain.holds import ThreatDecision
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.recordings import EndReason, StartedBy
 from ari_recorder.domain.retention import StoredState
+from ari_recorder.domain.rights import Change
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.migrate import Migration, migrate, shipped
 from ari_recorder.storage.policy import PolicyState
@@ -97,6 +99,10 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("policy_state", PolicyState),
         ("sweep_state", SweepState),
         ("certificate_kind", CertificateKind),
+        ("account_kind", AccountKind),
+        ("account_state", AccountState),
+        ("account_role", Role),
+        ("right_change", Change),
     ],
 )
 async def test_sql_enums_are_the_python_enums(database: Database, name: str, python: type[StrEnum]) -> None:
@@ -118,4 +124,8 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "policy_state",
         "sweep_state",
         "certificate_kind",
+        "account_kind",
+        "account_state",
+        "account_role",
+        "right_change",
     }
