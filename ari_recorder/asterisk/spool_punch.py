@@ -61,9 +61,11 @@ class SpoolPunch:
             os.link(path, own, follow_symlinks=False)
         try:
             fd = os.open(own, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        finally:
+        except OSError:
             os.unlink(own)
+            raise
         try:
+            os.unlink(own)
             if stat.S_ISREG(os.fstat(fd).st_mode):
                 punch_hole(fd, since, until - since)
         finally:

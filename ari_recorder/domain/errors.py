@@ -4,13 +4,11 @@ Six kinds, which the web maps to HTTP and the command line to exit codes; the do
 `code` is stable: scripts and logs rely on it. A code is never given to another error.
 """
 
-from typing import ClassVar
-
 
 class RecorderError(Exception):
     """Something went wrong."""
 
-    code: ClassVar[str] = "error"
+    code: str = "error"
 
     def __init__(self, **fields: object) -> None:
         self.fields = fields
@@ -730,9 +728,14 @@ class ServiceAway(Unavailable):
 
 
 class ServiceRefused(Conflict):
-    """The service says no ({told}): {message}"""
+    """The service says no: {message}"""
 
     code = "service_refused"
+
+    def __init__(self, **fields: object) -> None:
+        """The code `told` is the one of the error itself: a script need not know who found it."""
+        super().__init__(**fields)
+        self.code = str(fields.get("told", self.code))
 
 
 class FolderUnusable(Unavailable):

@@ -60,8 +60,10 @@ class Captured:
         files = [self._spool_file(path) for path in self._paths]
         # Up to here it was sealed while it was made. What the spool lacks of that is no loss.
         self.sealed_samples = max((span.end for span in opened), default=0)
-        self.caller = SideAudio(opened, self.sealed_samples, files[0], side=0)
-        self.agent = SideAudio(opened, self.sealed_samples, files[1], side=1)
+        self.caller, self.agent = (
+            SideAudio(opened, self.sealed_samples, file, side=side, name=path.name)
+            for side, (file, path) in enumerate(zip(files, self._paths, strict=True))
+        )
 
     @property
     def length(self) -> timedelta:
@@ -124,7 +126,10 @@ class _Span:
 class SideAudio:
     """The bytes of one side, from front to back. `lost` counts those that are nowhere any more."""
 
-    def __init__(self, spans: Sequence[_Span], sealed_samples: int, file: FileIO | None, *, side: int) -> None:
+    def __init__(
+        self, spans: Sequence[_Span], sealed_samples: int, file: FileIO | None, *, side: int, name: str
+    ) -> None:
+        self._name = name
         self._spans = spans
         self._sealed_bytes = sealed_samples * _SAMPLE_BYTES
         self._file = file
@@ -167,8 +172,11 @@ class SideAudio:
     def _from_spool(self, at: int, length: int) -> bytes:
         if self._file is None:
             return b""
-        data = os.pread(self._file.fileno(), length, at)
-        self.lost += self._holes(at, at + len(data))
+        try:
+            data = os.pread(self._file.fileno(), length, at)
+            self.lost += self._holes(at, at + len(data))
+        except OSError as error:
+            raise SpoolFileRefused(name=self._name, reason=error.strerror) from error
         return data
 
     def _holes(self, since: int, until: int) -> int:

@@ -147,10 +147,10 @@ class NewFile:
         return self._hash.digest()
 
     def __enter__(self) -> Self:
-        if (self._vault / self.path).exists():  # said before the work is done; `link` has the last word
-            raise SealedAlready(path=self.path)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
         with self._failing():
+            if (self._vault / self.path).exists():  # said before the work is done; `link` has the last word
+                raise SealedAlready(path=self.path)
             self._fd = os.open(self._fresh, flags, _FILE_MODE)
         return self
 

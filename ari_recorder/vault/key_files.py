@@ -107,6 +107,17 @@ class KeyFolder:
             name.removesuffix(suffix) for name in found if name.endswith(suffix) and not name.startswith(".")
         )
 
+    def has(self, name: str) -> bool:
+        """Is it in this folder? An error is no answer: who takes it for a no destroys what is there."""
+        try:
+            with self._at("") as at:
+                os.stat(name, dir_fd=at, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise KeyringUnreadable(path=self.path / name, reason=_reason(error)) from None
+        return True
+
     def read(self, folder: str, name: str) -> bytes:
         """All of a file. FileNotFoundError when there is none."""
         try:
@@ -140,6 +151,20 @@ class KeyFolder:
                 os.link(fresh, name, src_dir_fd=at, dst_dir_fd=at, follow_symlinks=False)
             finally:
                 os.unlink(fresh, dir_fd=at)
+            try:
+                os.fsync(at)
+            except OSError:
+                os.unlink(name, dir_fd=at)  # nobody may find it and take it for durable
+                raise
+
+    def settle(self, folder: str, name: str) -> None:
+        """Bring to disk what a kill may have left in memory only, before anything relies on it."""
+        with self._failing(folder, name), self._at(folder) as at:
+            fd = os.open(name, os.O_RDONLY | _OPEN, dir_fd=at)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
             os.fsync(at)
 
     def replace(self, folder: str, name: str, data: bytes) -> None:

@@ -40,6 +40,7 @@ def make_key(files: KeyFolder, facts: Facts, root: Root, name: str) -> bool:
         if symmetric or name in files.names(PUBLIC, PUBLIC_SUFFIX):
             return False
         key = read_private(data, name, facts.installation, root.cipher, where)
+        files.settle(PRIVATE, where.name)
     if isinstance(key, Pair):
         files.write_new(PUBLIC, f"{name}{PUBLIC_SUFFIX}", public_file(key, name, facts.installation, root.signer))
     return True

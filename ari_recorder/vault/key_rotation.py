@@ -83,7 +83,7 @@ def commit(files: KeyFolder, new: NewRoot) -> Facts:
 def finish(files: KeyFolder, facts: Facts) -> None:
     """End what was committed; what was not stays as it is."""
     names = files.names(NEW_PRIVATE, PRIVATE_SUFFIX)
-    if (files.path / NEW_FACTS).exists():
+    if files.has(NEW_FACTS):
         return
     for name in names:
         where = files.path / NEW_PRIVATE / f"{name}{PRIVATE_SUFFIX}"
@@ -91,14 +91,14 @@ def finish(files: KeyFolder, facts: Facts) -> None:
             raise KeyringDamaged(path=where, reason="it is of a rotation that keyring.json knows nothing of")
     for name in names:
         files.move(NEW_PRIVATE, f"{name}{PRIVATE_SUFFIX}", PRIVATE, f"{name}{PRIVATE_SUFFIX}")
-    if (files.path / NEW_PRIVATE).exists():
+    if files.has(NEW_PRIVATE):
         files.remove_folder(NEW_PRIVATE)
 
 
 def abandon(files: KeyFolder, facts: Facts) -> bool:
     """Back to before the rotation, unless it was committed; False when there was none."""
     finish(files, facts)
-    begun = (files.path / NEW_FACTS).exists()
+    begun = files.has(NEW_FACTS)
     if begun:
         files.remove_folder(NEW_PRIVATE)
         files.remove("", NEW_FACTS)  # last: as long as it is there, the folder is known to be of no use

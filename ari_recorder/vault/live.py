@@ -47,7 +47,7 @@ class LiveSeal:
             self._sealed = earlier[-1].end_sample if earlier else 0
         try:
             with _open(self._paths[0]) as caller, _open(self._paths[1]) as agent:
-                while plain := _interleaved(caller, agent, self._sealed):
+                while plain := _interleaved(caller, agent, self._paths, self._sealed):
                     self._append(memoryview(plain))
         except FileNotFoundError:
             pass  # nothing was written yet, or it is gone; a side that is missing is no reason to seal the other alone
@@ -77,15 +77,18 @@ def _open(path: Path) -> FileIO:
         raise SpoolFileRefused(name=path.name, reason=error.strerror) from None
 
 
-def _interleaved(caller: FileIO, agent: FileIO, since: int) -> bytes:
+def _interleaved(caller: FileIO, agent: FileIO, paths: tuple[Path, Path], since: int) -> bytes:
     """The full chunks both hold from sample `since` on, a batch at most."""
     held = min(os.fstat(file.fileno()).st_size for file in (caller, agent)) // _SAMPLE_BYTES - since
     wanted = min(held, _BATCH_SAMPLES) // CHUNK_SAMPLES * CHUNK_SAMPLES
     if wanted <= 0:
         return b""
     stereo = np.empty((wanted, 2), "<i2")
-    for side, file in enumerate((caller, agent)):
-        data = _read_at(file, since * _SAMPLE_BYTES, wanted * _SAMPLE_BYTES)
+    for side, (file, path) in enumerate(zip((caller, agent), paths, strict=True)):
+        try:
+            data = _read_at(file, since * _SAMPLE_BYTES, wanted * _SAMPLE_BYTES)
+        except OSError as error:
+            raise SpoolFileRefused(name=path.name, reason=error.strerror) from error
         if len(data) < wanted * _SAMPLE_BYTES:  # it was cut meanwhile
             return b""
         stereo[:, side] = np.frombuffer(data, "<i2")

@@ -63,7 +63,7 @@ async def test_a_question_is_answered_and_a_no_has_its_code(path: Path) -> None:
         assert await ask(path, "echo", text="ä") == {"said": "ä"}
         with pytest.raises(ServiceRefused, match="The keyring is locked") as caught:
             await ask(path, "refuse")
-        assert caught.value.fields["told"] == "keyring_locked"
+        assert caught.value.code == "keyring_locked", "the code of its own error, as without a service"
         with pytest.raises(ServiceRefused, match="does not know"):
             await ask(path, "dance")
         with pytest.raises(ServiceRefused, match="RuntimeError") as caught:
