@@ -78,6 +78,12 @@ async def test_a_flagged_call_is_decided_on(site: Config, database: Database, tm
     (waiting,) = (await ari("holds", "review", "--json", *at)).json
     assert waiting["recording_id"] == str(recorded.recording_id)
     assert (await ari("holds", "decide", recorded.recording_id, "--hold", *at)).code == USAGE
+    assert (
+        await ari("holds", "decide", recorded.recording_id, "--hold", "--yes", *placing(tmp_path), *at)
+    ).code == USAGE
+    preview = await ari("holds", "decide", recorded.recording_id, "--not-a-threat", "--dry-run", "--json", *at)
+    assert [fate["at_once"] for fate in preview.json] == [False]
+    assert len((await ari("holds", "review", "--json", *at)).json) == 1
     decided = await ari("holds", "decide", recorded.recording_id, "--not-a-threat", "--json", *at)
     assert [fate["because"] for fate in decided.json] == ["P3M of queue advice"]
     assert "0 flagged call(s) nobody decided on" in (await ari("holds", "review", *at)).out

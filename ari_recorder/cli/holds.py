@@ -163,9 +163,11 @@ def decide(
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     passphrase_file: PassphraseOption = None,
+    dry_run: DryOption = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Decide on a flagged call: hold it, or say that it is no threat."""
+    """Decide on a flagged call: hold it, or say that it is no threat. --dry-run and --yes go with --not-a-threat."""
     from ari_recorder.output_retention import write_fates, write_holds
 
     if hold == no_threat:
@@ -174,10 +176,14 @@ def decide(
 
         async def not_a_threat(service: "Holds", database: "Database") -> "tuple[Fate, ...]":
             (recording_id,) = await _identified(database, [recording])
-            return await service.decide_no_threat(recording_id, operator())
+            if dry_run:
+                return await service.preview_no_threat(recording_id)
+            return await service.decide_no_threat(recording_id, operator(), yes=yes)
 
-        _answer(config, passphrase_file, json, not_a_threat, lambda told: write_fates(told, done=True))
+        _answer(config, passphrase_file, json, not_a_threat, lambda told: write_fates(told, done=not dry_run))
         return
+    if dry_run or yes:
+        raise typer.BadParameter("--dry-run and --yes go with --not-a-threat")
     if reason is None or reference is None or owner is None or review_on is None:
         raise typer.BadParameter("--hold wants --reason-file, --reference, --owner and --review-on")
     told_reason, told_reference, told_owner, told_day = reason, reference, owner, review_on.date()

@@ -629,8 +629,8 @@ class HoldReleased(Conflict):
 
 
 class ReleaseDestroys(Conflict):
-    """Without it {count} recordings would be destroyed by the next sweep. Look at them with --dry-run; if that is
-    meant, repeat it with --yes.
+    """Then {count} recordings would be destroyed by the next sweep. Look at them with --dry-run; if that is meant,
+    repeat it with --yes.
     """
 
     code = "release_destroys"

@@ -20,6 +20,10 @@ MOST_MONTHS = 12
 # A case number. What is said about a person belongs into the reason, which is sealed.
 _REFERENCE = re.compile(r"[^\W_](?:[\w ./:()+-]{0,62}[\w.)])?")
 _MOST_TEXT = 2000
+# A Finnish personal identity code: day, month, year, a sign for the century, three digits and a check.
+_IDENTITY_CODE = re.compile(
+    r"(?<!\d)(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])\d\d[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y](?!\w)", re.ASCII | re.IGNORECASE
+)
 
 
 class ThreatDecision(StrEnum):
@@ -58,6 +62,8 @@ class Freeze:
 def check_reference(text: str) -> str:
     if _REFERENCE.fullmatch(text) is None:
         raise HoldTextRefused(field="reference", reason="it wants to be a case number of at most 64 characters")
+    if _IDENTITY_CODE.search(text) is not None:
+        raise HoldTextRefused(field="reference", reason="it names a person: an identity code belongs nowhere in here")
     return text
 
 

@@ -6,9 +6,12 @@ sealed           not there        missing
 erasing          either           the sweep is at work
 erased           there            outlived: its key is gone, but it should be gone too
 none             there            unknown, unless it is so young that its row may still be on its way
+
+A part of a stored recording may go, for all of it is in the sealed file; but not where that file is missing, cut or
+damaged: then the part is the last there is of the call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,11 +30,14 @@ class DifferenceKind(StrEnum):
     UNKNOWN = "unknown"
     LEFTOVER = "leftover"
     PART_LEFT = "part-left"
+    PART_NEEDED = "part-needed"
     STRANGER = "stranger"
 
 
 # What may go: its recording was erased or is stored elsewhere. All else is a person's to decide.
 MENDABLE = frozenset({DifferenceKind.OUTLIVED, DifferenceKind.PART_LEFT})
+# The sealed file is not what it was.
+BROKEN = frozenset({DifferenceKind.MISSING, DifferenceKind.SIZE_DIFFERS})
 
 BECAUSE = {
     DifferenceKind.MISSING: "the row is there, its sealed file is not: restore it from a backup",
@@ -40,6 +46,7 @@ BECAUSE = {
     DifferenceKind.UNKNOWN: "a sealed file without a row: nobody has its key. Is the database an older one?",
     DifferenceKind.LEFTOVER: "a file that was being written, and is not any more",
     DifferenceKind.PART_LEFT: "its recording is stored or destroyed: what was sealed during the call should be gone",
+    DifferenceKind.PART_NEEDED: "its sealed file is not whole: what was sealed during the call is all there is of it",
     DifferenceKind.STRANGER: "a file in the vault whose name is none of ours",
 }
 
@@ -90,13 +97,19 @@ def compare(rows: Mapping[UUID, RowFacts], files: Mapping[UUID, FileFacts], now:
 
 
 def compare_parts(
-    rows: Mapping[UUID, RowFacts], parts: Mapping[UUID, FileFacts], now: datetime
+    rows: Mapping[UUID, RowFacts], parts: Mapping[UUID, FileFacts], broken: Collection[UUID], now: datetime
 ) -> tuple[Difference, ...]:
-    """Parts of calls that go on have no row yet; one that has a row should be gone."""
+    """Parts of calls that go on have no row yet; one that has a row should be gone. `broken`: recordings whose sealed
+    file is not whole."""
     found = []
     for recording_id, part in parts.items():
         if now - part.written_at <= ON_ITS_WAY:
             continue
-        kind = DifferenceKind.PART_LEFT if recording_id in rows else DifferenceKind.UNKNOWN
+        if recording_id not in rows:
+            kind = DifferenceKind.UNKNOWN
+        elif recording_id in broken and rows[recording_id].state is StoredState.SEALED:
+            kind = DifferenceKind.PART_NEEDED
+        else:
+            kind = DifferenceKind.PART_LEFT
         found.append(difference(kind, recording_id))
     return tuple(found)

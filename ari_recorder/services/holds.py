@@ -174,14 +174,23 @@ class Holds:
             view = await self._place(conn, rows, terms, by)
         return _told("hold_place", view)
 
-    async def decide_no_threat(self, recording_id: UUID, by: str) -> tuple[Fate, ...]:
-        """A supervisor's decision: it goes by the ordinary rule. What becomes of the recordings is given back."""
+    async def decide_no_threat(self, recording_id: UUID, by: str, *, yes: bool = False) -> tuple[Fate, ...]:
+        """A supervisor's decision: it goes by the ordinary rule. ReleaseDestroys when that is at once, and nobody said
+        `yes`."""
         async with self._database.transaction() as conn:
             rows = await self._lock_sealed(conn, [recording_id])
             await self._decide(conn, rows, recording_id, ThreatDecision.NOT_A_THREAT, by)
-            told = await self._fates(conn, await keeping.lock(conn, [row.id for row in rows]))
+            told = await self._fates_of_no_threat(conn, rows)
+            if (count := sum(fate.at_once for fate in told)) and not yes:
+                raise ReleaseDestroys(count=count)
         log.info("threat_decide", recording_id=str(recording_id), decision=ThreatDecision.NOT_A_THREAT.value)
         return told
+
+    async def preview_no_threat(self, recording_id: UUID) -> tuple[Fate, ...]:
+        """What would become of the call's recordings. Changes nothing."""
+        async with self._database.transaction() as conn:
+            rows = await keeping.read(conn, await keeping.of_same_calls(conn, [recording_id]))
+            return await self._fates_of_no_threat(conn, [row for row in rows if row.state is StoredState.SEALED])
 
     # --- freezes
 
@@ -285,6 +294,9 @@ class Holds:
 
     def _open_reasons(self, sealed: Mapping[UUID, bytes]) -> dict[UUID, str]:
         return {one: self._keyring.open_text(text, REASON_PURPOSE, one) for one, text in sealed.items()}
+
+    async def _fates_of_no_threat(self, conn: Connection, rows: Sequence[Locked]) -> tuple[Fate, ...]:
+        return await self._fates(conn, [replace(row, undecided=False) for row in rows])
 
     async def _ending(self, conn: Connection, keeper: UUID) -> tuple[Fate, ...]:
         return await self._fates(conn, await keeping.read(conn, await keeping.kept_by(conn, keeper)), keeper)

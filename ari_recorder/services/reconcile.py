@@ -1,7 +1,7 @@
 """The vault's folders held against the database: what should not be is told, and mended where that can harm nothing.
 
 Decided in domain/reconcile.py. Nothing is removed that could be somebody's recording: only files of recordings that
-were destroyed, and what was sealed during a call whose recording is stored.
+were destroyed, and what was sealed during a call whose recording is stored and whole.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import structlog
 
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.reconcile import (
+    BROKEN,
     MENDABLE,
     ON_ITS_WAY,
     Difference,
@@ -60,7 +61,9 @@ async def reconcile(database: Database, vault: Path, *, mend: bool) -> tuple[Dif
     found += strangers
     async with database.transaction() as conn:
         rows = await health.of_ids(conn, parts.keys())
-    for one in compare_parts(rows, parts, now):
+        broken = {str(one) for one in await health.damaged(conn)}
+    broken |= {one.subject for one in found if one.kind in BROKEN}
+    for one in compare_parts(rows, parts, {one for one in parts if str(one) in broken}, now):
         found.append(await _mended(one, vault, None) if mend else one)
     return tuple(found)
 

@@ -102,6 +102,8 @@ class Scrub:
                     self._read_one_chunk(one)
         except RecorderError as error:
             return str(error)
+        except OSError as error:  # a disk that cannot read one file must not keep the others from being read
+            return f"it cannot be read: {error.strerror or type(error).__name__}"
         return None
 
     def _read_one_chunk(self, one: ToScrub) -> None:

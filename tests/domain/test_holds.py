@@ -6,12 +6,16 @@ from ari_recorder.domain.errors import HoldTextRefused, ReviewDateRefused
 from ari_recorder.domain.holds import check_reference, check_review, check_text
 
 
-@pytest.mark.parametrize("text", ["5530/R/1234/26", "A", "2026-77", "DPO 12 (appeal)", "åäö_1"])
+@pytest.mark.parametrize(
+    "text", ["5530/R/1234/26", "A", "2026-77", "DPO 12 (appeal)", "åäö_1", "202612-123A", "1311521-308T"]
+)
 def test_case_numbers_are_references(text: str) -> None:
     assert check_reference(text) == text
 
 
-@pytest.mark.parametrize("text", ["", " ", "-1", "a\nb", "x" * 65, "<b>", "ends with "])
+@pytest.mark.parametrize(
+    "text", ["", " ", "-1", "a\nb", "x" * 65, "<b>", "ends with ", "131152-308T", "case 010199+8148", "131152A308t."]
+)
 def test_what_is_no_case_number_is_refused(text: str) -> None:
     with pytest.raises(HoldTextRefused, match="reference"):
         check_reference(text)

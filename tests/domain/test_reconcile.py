@@ -48,14 +48,17 @@ def test_a_row_and_its_file(row: RowFacts | None, there: FileFacts | None, kinds
 
 
 @pytest.mark.parametrize(
-    ("row", "at", "kinds"),
+    ("row", "at", "broken", "kinds"),
     [
-        (None, YOUNG, []),  # the call goes on
-        (SEALED, YOUNG, []),  # is just being removed
-        (SEALED, OLD, [DifferenceKind.PART_LEFT]),
-        (ERASED, OLD, [DifferenceKind.PART_LEFT]),
-        (None, OLD, [DifferenceKind.UNKNOWN]),
+        (None, YOUNG, False, []),  # the call goes on
+        (SEALED, YOUNG, False, []),  # is just being removed
+        (SEALED, OLD, False, [DifferenceKind.PART_LEFT]),
+        (SEALED, OLD, True, [DifferenceKind.PART_NEEDED]),
+        (ERASED, OLD, False, [DifferenceKind.PART_LEFT]),
+        (ERASED, OLD, True, [DifferenceKind.PART_LEFT]),
+        (None, OLD, False, [DifferenceKind.UNKNOWN]),
     ],
 )
-def test_a_part_and_its_row(row: RowFacts | None, at: datetime, kinds: list[DifferenceKind]) -> None:
-    assert [one.kind for one in compare_parts({ID: row} if row else {}, {ID: file(at=at)}, NOW)] == kinds
+def test_a_part_and_its_row(row: RowFacts | None, at: datetime, broken: bool, kinds: list[DifferenceKind]) -> None:
+    found = compare_parts({ID: row} if row else {}, {ID: file(at=at)}, {ID} if broken else (), NOW)
+    assert [one.kind for one in found] == kinds

@@ -263,6 +263,11 @@ async def test_the_stand_alone_verifier_believes_genuine_ones_only(house: House,
         "list": b"[]",
         "no text": json.dumps({**envelope, "certificate": 1}).encode(),
         "not base64": json.dumps({**envelope, "signature": "?"}).encode(),
+        "not ascii": json.dumps({**envelope, "signature": "ä"}).encode(),
+        "half a sign": json.dumps({**envelope, "certificate": "\ud800"}).encode(),
+        "signer wipes the screen": json.dumps({**envelope, "signer": "\x1b[2J genuine"}).encode(),
+        "endless number": b'{"certificate": ' + b"9" * 5000 + b"}",
+        "endless depth": b"[" * 100_000,
     }
     for name, forged in forgeries.items():
         assert forged != data, name
@@ -270,6 +275,7 @@ async def test_the_stand_alone_verifier_believes_genuine_ones_only(house: House,
     code, out, err = await run_tool("--signer", signer, *(tmp_path / f"{name}.json" for name in forgeries))
     assert (code, out) == (1, "")
     assert err.count("NOT GENUINE") == len(forgeries)
+    assert "\x1b" not in err
     assert (await run_tool("--signer", "11" * 32, good))[0] == 1
     assert (await run_tool("--signer", "short", good))[0] == 2
 

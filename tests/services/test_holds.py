@@ -233,6 +233,20 @@ async def test_a_supervisor_decides_on_a_flagged_call(house: House) -> None:
     assert not await house.plays(joke.recordings[0])
 
 
+async def test_no_threat_in_the_days_of_grace_shows_first_and_wants_a_yes(house: House) -> None:
+    call = at(BEGAN, parts=2, flagged=True)
+    await house.store(call)
+    one = call.recordings[0].id
+    assert await sweep_at(house, DUE + timedelta(days=3)) == 0
+    assert [fate.at_once for fate in await house.holds().preview_no_threat(one)] == [True, True]
+    with pytest.raises(ReleaseDestroys, match="2 recordings"):
+        await house.holds().decide_no_threat(one, "sari")
+    assert len(await house.holds().review()) == 1, "nothing was decided"
+    assert await sweep_at(house, DUE + timedelta(days=3)) == 0
+    await house.holds().decide_no_threat(one, "sari", yes=True)
+    assert await sweep_at(house, DUE + timedelta(days=3)) == 2
+
+
 async def test_reminders_come_once_a_day_from_whoever_is_first(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from ari_recorder.config import Config
 from ari_recorder.services.reconcile import reconcile, tell
-from ari_recorder.storage import erasing
+from ari_recorder.storage import erasing, health
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from tests.site import prepare, record
@@ -106,6 +106,26 @@ async def test_leftovers_strangers_and_parts(site: Config, database: Database, f
     ]
     assert sorted(await found(database, files, mend=True)) == expected
     assert sorted(path.name for path in (vault / ".parts").iterdir()) == [f"{unknown}.1.key", f"{unknown}.1.part"]
+
+
+@pytest.mark.parametrize("harm", ["missing", "cut", "rotten"])
+async def test_a_part_stays_while_the_sealed_file_is_not_whole(
+    site: Config, database: Database, files: VaultFiles, harm: str
+) -> None:
+    recorded = await record(site, database)
+    path = file_of(site, recorded.recording_id)
+    match harm:
+        case "missing":
+            path.unlink()
+        case "cut":
+            os.truncate(path, 1000)
+        case _:
+            async with database.transaction() as conn:
+                await health.scrubbed(conn, recorded.recording_id, datetime.now(UTC), whole=True, damage="rotten")
+    for ending in ("part", "key"):
+        put(site.storage.vault / ".parts" / f"{recorded.recording_id}.1.{ending}")
+    assert ("part-needed", str(recorded.recording_id), False) in await found(database, files, mend=True)
+    assert len(list((site.storage.vault / ".parts").iterdir())) == 2
 
 
 async def test_what_is_found_is_one_alarm_each(site: Config, database: Database, files: VaultFiles) -> None:

@@ -167,7 +167,7 @@ class RetentionMachine(RuleBasedStateMachine):
     @rule(known=calls)
     def no_threat(self, known: Known) -> None:
         if known.flagged and not known.gone:
-            self.run(self.house.holds().decide_no_threat(known.call.recordings[0].id, "sari"))
+            self.run(self.house.holds().decide_no_threat(known.call.recordings[0].id, "sari", yes=True))
             known.flagged = False
 
     @rule(days=DAYS)

@@ -1,6 +1,7 @@
 """Sealed files are read again in time, and what has rotted is told."""
 
 import asyncio
+import errno
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -9,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ari_recorder.config import Config
-from ari_recorder.services import connect
+from ari_recorder.services import connect, verify
 from ari_recorder.services.scrub import SCRUB_EVERY, VERIFY_EVERY, Scrub
 from ari_recorder.storage import health
 from ari_recorder.storage.db import Database
@@ -96,3 +97,23 @@ async def test_what_was_restored_is_whole_again(site: Config, database: Database
     assert (await scrub.run_once(datetime.now(UTC), stop, **every)).damaged == {}
     async with database.transaction() as conn:
         assert await health.damaged(conn) == {}
+
+
+async def test_a_file_the_disk_cannot_read_is_told_and_holds_up_no_other(
+    site: Config, database: Database, recorded: UUID, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = (await record(site, database, uniqueid="1600000000.9")).recording_id
+    read = verify.compare_hash
+
+    def failing(vault: Vault, path: str, sha256: bytes) -> int:
+        if str(recorded) in path:
+            raise OSError(errno.EIO, "Input/output error")
+        return read(vault, path, sha256)
+
+    monkeypatch.setattr(verify, "compare_hash", failing)
+    later = datetime.now(UTC) + VERIFY_EVERY + MINUTE
+    found = await Scrub(database=database, vault=vault).run_once(later, asyncio.Event())
+    assert found.damaged == {recorded: "it cannot be read: Input/output error"}
+    assert found.looked_at == 2
+    async with database.transaction() as conn:
+        assert other not in await health.damaged(conn)
