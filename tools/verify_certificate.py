@@ -37,7 +37,7 @@ def verify(data: bytes, signer: bytes) -> dict[str, object]:
     if not isinstance(text, str) or not isinstance(signature, str) or not isinstance(named, str):
         raise NotGenuine("it is not a certificate file: certificate, signature and signer are texts")
     if named.lower() != signer.hex():
-        raise NotGenuine(f"it was signed by another key: {ascii(named)}")
+        raise NotGenuine(f"it was signed by another key: {named!a}")
     try:
         raw = base64.b64decode(signature, validate=True)
         Ed25519PublicKey.from_public_bytes(signer).verify(raw, PURPOSE + b"\0" + text.encode())
