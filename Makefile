@@ -2,11 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test nightly check bench sounds lock clean
+.PHONY: help demo test nightly check bench audit-dependencies sounds lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Hashes are checked: what is installed is what was reviewed.
 $(BIN)/.installed: requirements.lock pyproject.toml
@@ -34,6 +34,9 @@ check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
 
 bench: $(BIN)/.installed  ## every figure as a ratio against its peers, in one run
 	$(BIN)/python -m benchmarks
+
+audit-dependencies: $(BIN)/.installed  ## known holes in what is pinned, from the package registry's list of them
+	$(BIN)/python -m tests.audit_dependencies
 
 sounds: $(BIN)/.installed  ## make the announcements anew (needs espeak-ng)
 	$(BIN)/python asterisk_conf/sounds/make_sounds.py
