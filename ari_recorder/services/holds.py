@@ -284,11 +284,17 @@ class Holds:
 
     async def _keep(self, conn: Connection, keeper: UUID, rows: Sequence[Locked]) -> None:
         """Kept from here on, and under the hold key."""
-        await keeping.keep(conn, keeper, [row.id for row in rows], self._clocks.now())
+        now = self._clocks.now()
+        await keeping.keep(conn, keeper, [row.id for row in rows], now)
         await self._keys.to_hold(conn, rows)
+        # That has locked the calls: what was stored of them since the recordings were locked is kept, too.
+        late = await keeping.join(conn, {row.call_id for row in rows}, now)
+        await self._keys.to_hold(conn, await keeping.lock(conn, late))
 
     async def _let_go(self, conn: Connection, keeper: UUID, rows: Sequence[Locked]) -> None:
         """What nothing else keeps goes back under the key of its day."""
+        # What is being stored of these calls just now is kept by it until it is committed.
+        await keeping.lock_calls(conn, {row.call_id for row in rows})
         await keeping.let_go(conn, keeper, self._clocks.now())
         await self._keys.to_days(conn, [row for row in rows if row.keeps == 1])
 

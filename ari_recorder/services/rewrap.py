@@ -1,4 +1,5 @@
-"""Everything of one key wrapped to another: when the hold key is replaced, and when the fallback key had to step in.
+"""Everything of one key wrapped to another: when the hold key is replaced, when the fallback key had to step in, and
+when a recording was stored after the rest of its call was held.
 
 In batches, each in a transaction of its own, so that nobody waits behind it. Killed, it is simply called again: what is
 done is no longer found. What does not open is left as it is and counted; the old key then stays, too. What would go
@@ -14,10 +15,10 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
-from ari_recorder.services.kept_keys import REASON_PURPOSE
+from ari_recorder.services.kept_keys import REASON_PURPOSE, KeptKeys
 from ari_recorder.services.keys import LOOK_EVERY
 from ari_recorder.services.record import CALLER_PURPOSE
-from ari_recorder.storage import day_keys, keys
+from ari_recorder.storage import day_keys, keeping, keys
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.keys import Anew, Wrapped
 from ari_recorder.supervise import either
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 MADE_LATE = timedelta(days=14)
 # A batch takes some 200 ms of ciphers and one short transaction.
 _BATCH = 250
+# That transaction makes its ciphers with the rows locked.
+_KEPT_SECONDS = 60.0
 
 Target = Callable[[datetime], str | None]
 
@@ -102,8 +105,9 @@ def _reseal(keyring: Keyring, purpose: str) -> Callable[[bytes, UUID, str], byte
 
 
 class FallbackRescue:
-    """A job: what had to be wrapped to the fallback key gets its day's key as soon as the keyring is unlocked. Else it
-    would not die with its day."""
+    """A job, as soon as the keyring is unlocked: what had to be wrapped to the fallback key gets its day's key, else it
+    would not die with its day; what is held and lies under its day's key gets the hold key, else the day could not
+    die."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
@@ -118,6 +122,7 @@ class FallbackRescue:
         while not stop.is_set():
             self._wake.clear()
             await self.run_once()
+            await self.run_kept_once()
             await either(stop, self._wake, within=LOOK_EVERY)
 
     async def run_once(self) -> Rewrapped | None:
@@ -143,3 +148,19 @@ class FallbackRescue:
         if done.recordings or done.callers:
             log.info("fallback_rewrap", recordings=done.recordings, callers=done.callers)
         return done
+
+    async def run_kept_once(self) -> int:
+        """How many were held, and are under the hold key now."""
+        if self._keyring.locked:
+            return 0
+        try:
+            async with self._database.transaction(within=_KEPT_SECONDS) as conn:
+                rows = await keeping.lock(conn, await keeping.without_hold_key(conn, limit=_BATCH))
+                kept = [row for row in rows if row.keeps]
+                await KeptKeys(self._keyring).to_hold(conn, kept)
+        except RecorderError as error:
+            log.warning("kept_rewrap_retry", code=error.code)
+            return 0
+        if kept:
+            log.info("kept_rewrap", recordings=len(kept))
+        return len(kept)

@@ -170,8 +170,7 @@ class Sweep:
             for queue in queues:
                 await eraser.queue(queue, policy, now, count.add)
             forgotten = await self._forget_unrecorded(policy, now)
-            for chore in self._chores:
-                await chore(policy, now)
+            await self._do_chores(policy, now)
         except Exception as error:
             # The reason may be that the database is away: then nobody can write it down, and the job's error tells.
             with contextlib.suppress(Exception):
@@ -182,6 +181,17 @@ class Sweep:
         if count.erased or eraser.failed or forgotten:
             log.info("sweep_finish", erased=count.erased, failed=len(eraser.failed), forgotten_calls=forgotten)
         return Swept(erased=count.erased, failed=tuple(sorted(eraser.failed)), forgotten_calls=forgotten)
+
+    async def _do_chores(self, policy: Policy, now: datetime) -> None:
+        """One that fails keeps none of the others from being done: nobody would be reminded. The first error counts."""
+        failed: list[Exception] = []
+        for chore in self._chores:
+            try:
+                await chore(policy, now)
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     async def _begin(self) -> tuple[int, datetime]:
         """A row for this run, and the time it is; refused, with an alarm, when that cannot be."""

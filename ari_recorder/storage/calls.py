@@ -17,7 +17,7 @@ from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import KnownCall, LedgerState, Reason, Verdict
 from ari_recorder.domain.recordings import EndReason, RecordingState
-from ari_recorder.storage import recordings
+from ari_recorder.storage import keeping, recordings
 from ari_recorder.storage.db import Connection, Row
 
 _MEMBERS = TypeAdapter(tuple[Member, ...])
@@ -171,6 +171,7 @@ async def upsert(
         "SELECT id FROM call WHERE system_name = $1 AND uniqueid = $2", call.system_name, call.uniqueid
     )
     await recordings.upsert(conn, row_id, call.queue, call.recordings, now)
+    await keeping.join(conn, [row_id], now)
     return row_id
 
 

@@ -57,6 +57,15 @@ async def forget(conn: Connection, erased: Sequence[UUID]) -> None:
         "SELECT EXISTS (SELECT FROM keeping WHERE recording_id = ANY($1::uuid[]))", list(erased)
     ):
         return
+    # Two who bury the last recordings of one hold at the same moment come one after the other: the second sees all.
+    for table in ("hold", "request_freeze"):
+        await conn.fetch(
+            f"""
+            SELECT FROM {table} WHERE id IN (SELECT keeper FROM keeping WHERE recording_id = ANY($1::uuid[]))
+            ORDER BY id FOR UPDATE
+            """,  # noqa: S608 -- the names are the two above
+            list(erased),
+        )
     await conn.execute(
         """
         WITH over AS (

@@ -157,6 +157,40 @@ async def keep(conn: Connection, keeper: UUID, ids: Collection[UUID], now: datet
     await _count(conn, ids)
 
 
+async def join(conn: Connection, call_ids: Collection[UUID], now: datetime) -> tuple[UUID, ...]:
+    """A call is kept as a whole: what was stored of it later is kept by what keeps the rest. The ids of those that are
+    kept from here on. The rows of the calls are locked, so that nobody keeps or stores something of them meanwhile."""
+    rows = await conn.fetch(
+        """
+        INSERT INTO keeping (keeper, recording_id, since)
+        SELECT DISTINCT keeper, late.id, $2::timestamptz
+        FROM keeping JOIN recording AS kept ON kept.id = keeping.recording_id
+            JOIN recording AS late ON late.call_id = kept.call_id
+        WHERE kept.call_id = ANY($1::uuid[]) AND keeping.ended_at IS NULL AND late.state = 'sealed'
+        ON CONFLICT (keeper, recording_id) DO NOTHING
+        RETURNING recording_id
+        """,
+        list(call_ids),
+        now,
+    )
+    joined = {row["recording_id"] for row in rows}
+    if joined:
+        await _count(conn, joined)
+    return tuple(joined)
+
+
+async def without_hold_key(conn: Connection, *, limit: int) -> tuple[UUID, ...]:
+    """What is kept and lies under the key of its day still: it was stored after the rest of its call was kept."""
+    rows = await conn.fetch(
+        """
+        SELECT DISTINCT recording_id FROM keeping JOIN recording ON recording.id = recording_id
+        WHERE keeping.ended_at IS NULL AND state = 'sealed' AND key_name NOT LIKE 'hold-%' LIMIT $1
+        """,
+        limit,
+    )
+    return tuple(row["recording_id"] for row in rows)
+
+
 async def let_go(conn: Connection, keeper: UUID, now: datetime) -> None:
     """What it kept is kept by it no more. The rows are locked."""
     rows = await conn.fetch(

@@ -12,12 +12,13 @@ import pytest
 
 from ari_recorder.domain.errors import ClockJumped, ClocksDiffer, DatabaseUnreachable, PolicyNotProposed
 from ari_recorder.domain.ledger import LedgerState
-from ari_recorder.domain.retention import Rules, StoredState
+from ari_recorder.domain.retention import Policy, Rules, StoredState
 from ari_recorder.services.policy import AtOnce, Policies
 from ari_recorder.services.sweep import Doomed, Progress, Sweep, Swept
 from ari_recorder.storage import calls, exports, policy
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.exports import Export
+from ari_recorder.storage.sweeps import SweepState
 from ari_recorder.vault.copies import Copies, Outcome
 from ari_recorder.vault.files import VaultFiles
 from tests.services.house import RULES, House, at, rules
@@ -507,3 +508,21 @@ async def test_the_nights_to_come_say_what_becomes_due(house: House) -> None:
         ("2027-03-10", "advice", "P3M of queue advice, and P14D for a flag nobody decided on", 1),
     ]
     assert await house.sweep().nights(1) == ahead[:1]
+
+
+async def test_a_chore_that_fails_keeps_no_other_from_being_done(house: House) -> None:
+    done = []
+
+    async def fails(_: Policy, __: datetime) -> None:
+        raise OSError("the folder of the keys is read-only")
+
+    async def works(_: Policy, __: datetime) -> None:
+        done.append("reminded")
+
+    sweep = house.sweep(chores=[fails, works])
+    with pytest.raises(OSError, match="read-only"):
+        await sweep.run_once()
+    assert done == ["reminded"]
+    newest = (await sweep.progress()).newest
+    assert newest is not None
+    assert newest.state is SweepState.FAILED
