@@ -718,6 +718,57 @@ class ExportTargetRefused(Conflict):
     code = "export_target_refused"
 
 
+# --- finding and listening, on the page ---
+
+
+class PurposeRefused(Invalid):
+    """The purpose of listening is not taken: {reason}."""
+
+    code = "purpose_refused"
+
+
+class ListeningUnknown(NotFound):
+    """There is no listening {listening_id} of yours. Open the recording, and say what you listen for."""
+
+    code = "listening_unknown"
+
+
+class ListeningOver(Conflict):
+    """This listening is over ({because}). Open the recording again, and say what you listen for."""
+
+    code = "listening_over"
+
+
+class SearchRefused(Invalid):
+    """The search is not understood: {field} {reason}."""
+
+    code = "search_refused"
+
+
+class FilterRefused(Invalid):
+    """The filter is not saved: {reason}."""
+
+    code = "filter_refused"
+
+
+class FilterUnknown(NotFound):
+    """There is no saved filter {filter_id} of yours."""
+
+    code = "filter_unknown"
+
+
+class CorrectionRefused(Invalid):
+    """The correction of {field} is not taken: {reason}."""
+
+    code = "correction_refused"
+
+
+class CorrectionOutdated(Conflict):
+    """Somebody else has corrected {field} meanwhile. Look at what it says now, then correct it again."""
+
+    code = "correction_outdated"
+
+
 # --- the service ---
 
 

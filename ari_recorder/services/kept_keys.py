@@ -1,4 +1,4 @@
-"""The keys of what is kept: data keys and callers wrapped to the hold key, and back to the key of their day.
+"""The keys of what is kept: data keys, callers and texts wrapped to the hold key, and back to the key of their day.
 
 Within the transaction that places or ends what keeps them, with the rows locked: both stand or fall together. Ciphers
 run in a thread meanwhile.
@@ -10,8 +10,10 @@ from uuid import UUID
 
 from ari_recorder.domain.errors import KeyringLocked
 from ari_recorder.domain.retention import local_day
+from ari_recorder.services.call_texts import TEXT_PURPOSE
 from ari_recorder.services.record import CALLER_PURPOSE
-from ari_recorder.storage import day_keys, keeping
+from ari_recorder.storage import call_texts, day_keys, keeping
+from ari_recorder.storage.call_texts import CallText
 from ari_recorder.storage.db import Connection
 from ari_recorder.storage.keeping import Locked, LockedCall
 from ari_recorder.vault.keyring import Keyring
@@ -39,6 +41,8 @@ class KeptKeys:
         names = {row.id: hold_name for row in rows if not _is_hold_key(row.key_name)}
         callers = {call.id: hold_name for call in calls if not _is_hold_key(call.personal_key_name)}
         await self._under(conn, rows, names, calls, callers)
+        texts = await call_texts.lock_of_calls(conn, [call.id for call in calls])
+        await self._texts_under(conn, texts, {one.id: hold_name for one in texts if not _is_hold_key(one.key_name)})
 
     async def to_days(self, conn: Connection, rows: Sequence[Locked]) -> None:
         """Back, where the day still has its key; else they stay where they are until they are erased."""
@@ -56,6 +60,9 @@ class KeptKeys:
             calls,
             {one: name for one, name in callers.items() if name in there},
         )
+        texts = await call_texts.lock_of_calls(conn, list(callers))
+        of_texts = {one.id: callers[one.call_id] for one in texts}
+        await self._texts_under(conn, texts, {one: name for one, name in of_texts.items() if name in there})
 
     async def _under(
         self,
@@ -72,6 +79,19 @@ class KeptKeys:
         await keeping.rewrap(conn, keys, names)
         for call_id, sealed in texts.items():
             await keeping.reseal(conn, call_id, sealed, callers[call_id])
+
+    async def _texts_under(self, conn: Connection, texts: Sequence[CallText], names: Mapping[UUID, str]) -> None:
+        if self._keyring.locked and names:
+            raise KeyringLocked
+        sealed = await asyncio.to_thread(self._texts_anew, texts, names)
+        await call_texts.reseal(conn, sealed, names)
+
+    def _texts_anew(self, texts: Sequence[CallText], names: Mapping[UUID, str]) -> dict[UUID, bytes]:
+        return {
+            one.id: self._keyring.reseal_text(one.sealed, TEXT_PURPOSE, one.id, names[one.id])
+            for one in texts
+            if one.id in names
+        }
 
     def _wrapped_anew(
         self,

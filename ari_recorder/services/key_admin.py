@@ -190,6 +190,7 @@ async def rotate_hold(database: Database, keyring: Keyring, progress: Callable[[
         recordings=sum(one.recordings for one in done),
         callers=sum(one.callers for one in done),
         reasons=sum(one.reasons for one in done),
+        texts=sum(one.texts for one in done),
         failed=0,
     )
     return HoldRotated(key_name=newest, rewrapped=rewrapped, destroyed=tuple(old))

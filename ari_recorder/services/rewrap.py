@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
+from ari_recorder.services.call_texts import TEXT_PURPOSE
 from ari_recorder.services.kept_keys import REASON_PURPOSE, KeptKeys
 from ari_recorder.services.keys import LOOK_EVERY
 from ari_recorder.services.record import CALLER_PURPOSE
@@ -46,6 +47,7 @@ class Rewrapped:
     callers: int
     failed: int
     reasons: int = 0
+    texts: int = 0
 
 
 async def rewrap(
@@ -64,6 +66,7 @@ async def rewrap(
         ("recordings", keys.recordings_of, keys.rewrap_recordings, keyring.rewrap),
         ("callers", keys.callers_of, keys.reseal_callers, _reseal(keyring, CALLER_PURPOSE)),
         ("reasons", keys.reasons_of, keys.reseal_reasons, _reseal(keyring, REASON_PURPOSE)),
+        ("texts", keys.texts_of, keys.reseal_texts, _reseal(keyring, TEXT_PURPOSE)),
     ):
         done[kind] = 0
         after = UUID(int=0)
@@ -81,7 +84,7 @@ async def rewrap(
                     done[kind] += await change(conn, [one for one in changes if one.key_name not in going])
             seen += len(rows)
             progress(seen)
-    return Rewrapped(recordings=done["recordings"], callers=done["callers"], reasons=done["reasons"], failed=failed)
+    return Rewrapped(failed=failed, **done)
 
 
 def _anew(rows: Sequence[Wrapped], target: Target, anew: Callable[[bytes, UUID, str], bytes]) -> tuple[list[Anew], int]:
@@ -145,7 +148,7 @@ class FallbackRescue:
         except RecorderError as error:
             log.warning("fallback_rewrap_retry", code=error.code)
             return None
-        if done.recordings or done.callers:
+        if done.recordings or done.callers or done.texts:
             log.info("fallback_rewrap", recordings=done.recordings, callers=done.callers)
         return done
 

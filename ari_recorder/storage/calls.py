@@ -219,15 +219,20 @@ async def of_day(
 
 
 async def forget(conn: Connection, call_ids: Collection[UUID], now: datetime) -> int:
-    """Caller, members and marks of these calls go, unless a recording of theirs is still there."""
+    """Caller, members, marks and texts of these calls go, unless a recording of theirs is still there."""
     rows = await conn.fetch(
         """
-        UPDATE call
-        SET forgotten_at = $2, personal = NULL, personal_key_name = NULL, caller_index = NULL,
-            caller_index_version = NULL, members = '[]', marks = '[]', decided_by = NULL
-        WHERE id = ANY($1::uuid[]) AND forgotten_at IS NULL
-            AND NOT EXISTS (SELECT FROM recording WHERE call_id = call.id AND state <> 'erased')
-        RETURNING id
+        WITH forgotten AS (
+            UPDATE call
+            SET forgotten_at = $2, personal = NULL, personal_key_name = NULL, caller_index = NULL,
+                caller_index_version = NULL, members = '[]', marks = '[]', decided_by = NULL
+            WHERE id = ANY($1::uuid[]) AND forgotten_at IS NULL
+                AND NOT EXISTS (SELECT FROM recording WHERE call_id = call.id AND state <> 'erased')
+            RETURNING id
+        ), without_texts AS (
+            DELETE FROM call_text WHERE call_id IN (SELECT id FROM forgotten)
+        )
+        SELECT id FROM forgotten
         """,
         list(call_ids),
         now,

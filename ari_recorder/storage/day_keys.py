@@ -48,12 +48,13 @@ async def alone(conn: Connection, name: str, *, seconds: float | None = None) ->
 
 
 async def anything_left(conn: Connection, name: str) -> bool:
-    """Is there a recording or a caller that this key opens?"""
+    """Is there a recording, a caller or a text about a call that this key opens?"""
     left: bool = await conn.fetchval(
         """
         SELECT EXISTS (SELECT FROM recording WHERE key_name = $1 AND wrapped_key IS NOT NULL)
             OR EXISTS (SELECT FROM recording WHERE key_name = $1 AND state = 'erasing')
             OR EXISTS (SELECT FROM call WHERE personal_key_name = $1 AND personal IS NOT NULL)
+            OR EXISTS (SELECT FROM call_text WHERE key_name = $1)
         """,
         name,
     )

@@ -13,8 +13,8 @@ from ari_recorder.storage.db import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapped:
-    """A recording's wrapped data key, a call's sealed caller, a hold's sealed reason. `at`: when the recording or the
-    call began, or the hold was placed."""
+    """A recording's wrapped data key, a call's sealed caller or text, a hold's sealed reason. `at`: when the recording
+    or the call began, or the hold was placed."""
 
     id: UUID
     at: datetime
@@ -28,10 +28,11 @@ class Left:
     recordings: int
     callers: int
     reasons: int = 0
+    texts: int = 0
 
     @property
     def count(self) -> int:
-        return self.recordings + self.callers + self.reasons
+        return self.recordings + self.callers + self.reasons + self.texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +51,13 @@ async def left(conn: Connection, key_name: str) -> Left:
         """
         SELECT (SELECT count(*) FROM recording WHERE key_name = $1 AND wrapped_key IS NOT NULL) AS recordings,
                (SELECT count(*) FROM call WHERE personal_key_name = $1 AND personal IS NOT NULL) AS callers,
-               (SELECT count(*) FROM hold WHERE reason_key_name = $1) AS reasons
+               (SELECT count(*) FROM hold WHERE reason_key_name = $1) AS reasons,
+               (SELECT count(*) FROM call_text WHERE key_name = $1) AS texts
         """,
         key_name,
     )
     assert row is not None  # noqa: S101 -- a SELECT without FROM has one row
-    return Left(recordings=row["recordings"], callers=row["callers"], reasons=row["reasons"])
+    return Left(recordings=row["recordings"], callers=row["callers"], reasons=row["reasons"], texts=row["texts"])
 
 
 async def recordings_of(conn: Connection, key_name: str, *, after: UUID, limit: int) -> tuple[Wrapped, ...]:
@@ -100,6 +102,20 @@ async def reasons_of(conn: Connection, key_name: str, *, after: UUID, limit: int
     return tuple(Wrapped(id=row["id"], at=row["at"], sealed=row["sealed"]) for row in rows)
 
 
+async def texts_of(conn: Connection, key_name: str, *, after: UUID, limit: int) -> tuple[Wrapped, ...]:
+    rows = await conn.fetch(
+        """
+        SELECT call_text.id, call.first_seen_at AS at, sealed FROM call_text JOIN call ON call.id = call_id
+        WHERE key_name = $1 AND call_text.id > $2
+        ORDER BY call_text.id LIMIT $3
+        """,
+        key_name,
+        after,
+        limit,
+    )
+    return tuple(Wrapped(id=row["id"], at=row["at"], sealed=row["sealed"]) for row in rows)
+
+
 async def rewrap_recordings(conn: Connection, changes: Collection[Anew]) -> int:
     """How many were still as they were, and are changed now."""
     rows = await conn.fetch(
@@ -134,6 +150,19 @@ async def reseal_reasons(conn: Connection, changes: Collection[Anew]) -> int:
         FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS given (id, sealed, anew, name)
         WHERE hold.id = given.id AND hold.reason = given.sealed
         RETURNING hold.id
+        """,
+        *_columns(changes),
+    )
+    return len(rows)
+
+
+async def reseal_texts(conn: Connection, changes: Collection[Anew]) -> int:
+    rows = await conn.fetch(
+        """
+        UPDATE call_text SET sealed = given.anew, key_name = given.name
+        FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS given (id, sealed, anew, name)
+        WHERE call_text.id = given.id AND call_text.sealed = given.sealed
+        RETURNING call_text.id
         """,
         *_columns(changes),
     )

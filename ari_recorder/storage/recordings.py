@@ -13,10 +13,12 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.events import Side
 from ari_recorder.domain.recordings import EndReason, Recording, RecordingState, StartedBy
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.storage.db import Connection, Row
+from ari_recorder.storage.scoped import within
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,28 @@ def _because(recording: Recording) -> str:
 
 async def get(conn: Connection, recording_id: UUID) -> StoredRecording | None:
     row = await conn.fetchrow("SELECT * FROM recording WHERE id = $1", recording_id)
+    return _from_row(row) if row is not None else None
+
+
+async def visible(conn: Connection, recording_id: UUID, scope: Scope) -> StoredRecording | None:
+    """If it lies in the scope."""
+    return await _visible(conn, recording_id, scope, "")
+
+
+async def share(conn: Connection, recording_id: UUID, scope: Scope) -> StoredRecording | None:
+    """The same; nobody erases it or wraps its key anew until the transaction ends."""
+    return await _visible(conn, recording_id, scope, "FOR SHARE OF recording")
+
+
+async def _visible(conn: Connection, recording_id: UUID, scope: Scope, lock: str) -> StoredRecording | None:
+    values: list[object] = [recording_id]
+    row = await conn.fetchrow(
+        f"""
+        SELECT recording.* FROM recording JOIN call ON call.id = recording.call_id
+        WHERE recording.id = $1 AND {within(scope, values)} {lock}
+        """,  # noqa: S608 -- the condition is made of fixed texts
+        *values,
+    )
     return _from_row(row) if row is not None else None
 
 

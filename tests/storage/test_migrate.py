@@ -8,9 +8,11 @@ import pytest
 from ari_recorder.domain.accounts import AccountKind, AccountState, Role
 from ari_recorder.domain.calls import CallState
 from ari_recorder.domain.certificates import CertificateKind
+from ari_recorder.domain.corrections import Correctable
 from ari_recorder.domain.errors import DatabaseNewer, MigrationBlocked, MigrationChanged
 from ari_recorder.domain.holds import ThreatDecision
 from ari_recorder.domain.ledger import LedgerState
+from ari_recorder.domain.listening import ListeningEnd, Purpose
 from ari_recorder.domain.recordings import EndReason, StartedBy
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.domain.rights import Change
@@ -103,6 +105,9 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("account_state", AccountState),
         ("account_role", Role),
         ("right_change", Change),
+        ("purpose", Purpose),
+        ("listening_end", ListeningEnd),
+        ("correctable", Correctable),
     ],
 )
 async def test_sql_enums_are_the_python_enums(database: Database, name: str, python: type[StrEnum]) -> None:
@@ -128,4 +133,7 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "account_state",
         "account_role",
         "right_change",
+        "purpose",
+        "listening_end",
+        "correctable",
     }
