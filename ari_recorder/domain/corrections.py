@@ -7,7 +7,8 @@ wrong from the start, and a person may demand that it is put right (GDPR, articl
 place for; it may belong to a moment of the audio. Each version says why. Who may do it: domain/accounts.py.
 """
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -32,8 +33,8 @@ class Proposed:
     several; empty for a new note. `version`: the one that was seen, 0 for the original."""
 
     field: Correctable
-    value: str = field(repr=False)
-    because: str = field(repr=False)
+    value: str = dataclasses.field(repr=False)
+    because: str = dataclasses.field(repr=False)
     subject: str = ""
     version: int = 0
     audio_offset: timedelta | None = None
@@ -50,8 +51,8 @@ class Version:
     audio_offset: timedelta | None
     made_at: datetime
     made_by: str
-    value: str | None = field(repr=False)
-    because: str | None = field(repr=False)
+    value: str | None = dataclasses.field(repr=False)
+    because: str | None = dataclasses.field(repr=False)
 
 
 def check(proposed: Proposed, duration: timedelta | None) -> Proposed:
