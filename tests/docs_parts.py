@@ -12,6 +12,7 @@ from ari_recorder import config
 from ari_recorder.asterisk import spool
 from ari_recorder.cli import app
 from ari_recorder.domain import certificates, errors
+from ari_recorder.services import caller_index
 from ari_recorder.storage import journal
 from ari_recorder.vault import files, key_files, key_pairs, opened, parts, root_key, stream, wrapping
 
@@ -30,6 +31,7 @@ DRAWN = {
     "Folder of the keys": key_files,
     "Halves of keys": key_pairs,
     "Root key and keyring.json": root_key,
+    "Index of callers": caller_index,
     "Journal": journal,
     "Files in the spool": spool,
     "Certificates of destruction": certificates,

@@ -1,6 +1,7 @@
 """Callers are found by their number, though no number is in the database: a blind index, made after the call.
 
-    index = HMAC-SHA-256(index key, "caller" | number in E.164)        the key: vault/keyring.py
+    call.caller_index = HMAC-SHA-256(index key, 06 | "caller" | number in E.164, as "+358401234567")
+    index key         = the symmetric key index-<call.caller_index_version>
 
 A call is stored with its caller sealed, which needs no secret; the index needs one. It is therefore made by a job of
 its own, while the keyring is unlocked, and again for every call when the index key is changed.

@@ -6,8 +6,9 @@
     <folder>/damaged    0600     lines that could not be read, kept for a person to look at
     <folder>/lock                held by the service the folder belongs to
 
-crc32: 8 hexadecimal digits over the rest of the line. The caller of a call is not in its JSON; `personal` is the caller
-sealed by the vault.
+crc32: that of zlib and Ethernet, 8 hexadecimal digits, over what follows the blank, without the line feed. Of several
+lines of one call the last counts. The caller of a call is not in its JSON; `personal` is the caller sealed by the vault
+(a sealed text, purpose "caller").
 
 Lines are only appended. One thread writes: it takes all that waits, writes it, and one fsync serves all who wait.
 A failed write or fsync ends the use of that file, for the kernel may have dropped pages and report success the next

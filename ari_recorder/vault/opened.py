@@ -1,8 +1,9 @@
 """What is inside a sealed recording: the audio, its peaks behind it, and a footer that tells them apart.
 
     offset        bytes   what
-    0             a       the audio: a whole FLAC or Ogg Opus file (codec.py)
-    a             2 n     peaks: for each 50 ms a byte of the caller's side, one of the agent's (codec.AudioFacts)
+    0             a       the audio: a whole FLAC or Ogg Opus file, two channels, the caller's first (codec.py)
+    a             2 n     peaks: for each 50 ms a byte of the caller's side, one of the agent's: the largest absolute
+                          sample (16 bit) / 128, at most 255
     a + 2 n       4       "ARIR"
                   1       version, 01
                   1       codec: 01 FLAC, 02 Ogg Opus

@@ -9,10 +9,10 @@ Key file, version 1::
     1       8       the part's first sample, counted on each side from the recording's start, big-endian
     9       rest    the part's data key, wrapped like that of a recording
 
-A chunk holds 4096 samples of each side, interleaved, the caller's first: 0.512 s. Each run of the service that goes on
-with a recording begins a part of its own, numbered from 1, under a new key: no key ever sees a second plaintext at one
-place, and nothing has to be opened to go on, so a locked keyring holds nobody up. A part counts up to where the next
-one begins.
+A chunk holds 4096 samples of each side, interleaved, the caller's first: 0.512 s of 8000 Hz, signed 16 bit
+little-endian. Each run of the service that goes on with a recording begins a part of its own, numbered from 1, under a
+new key: no key ever sees a second plaintext at one place, and nothing has to be opened to go on, so a locked keyring
+holds nobody up. A part counts up to where the next one begins.
 """
 
 import contextlib

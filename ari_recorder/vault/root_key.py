@@ -3,7 +3,8 @@
 It is had in one of two ways:
 
 * file: 32 random bytes, mode 0600, made at the first start; or a systemd credential of the same content.
-* passphrase: Argon2id of what a person types. The service starts locked.
+* passphrase: Argon2id (version 1.3, 32 bytes) of what a person types, in Unicode's form NFC, as UTF-8. The service
+  starts locked.
 
 keyring.json, format 1, an object of
 

@@ -1,8 +1,14 @@
 """Wrapped data keys and sealed texts, byte by byte: what only the private half of a key opens. No key store, no files.
 
 Both are HPKE (RFC 9180) in base mode to a hybrid pair, ML-KEM-768 with X25519 (KEM 0x647a, X-Wing), HKDF-SHA-256 and
-AES-256-GCM. Hybrid, because a wrapped key lives on in backups after its day key was destroyed, and must mean nothing
-then, even to somebody who breaks one of the two in thirty years.
+AES-256-GCM; one message for each, without associated data. X-Wing (draft-connolly-cfrg-xwing-kem) makes of the two
+halves the shared secret, which goes into the key schedule of RFC 9180 as it is::
+
+    SHA3-256(ML-KEM secret | X25519 secret | X25519 ephemeral public | X25519 public | 5c 2e 2f 2f 5e 5c)
+    suite_id = "HPKE" | 64 7a | 00 01 | 00 02
+
+Hybrid, because a wrapped key lives on in backups after its day key was destroyed, and must mean nothing then, even to
+somebody who breaks one of the two in thirty years.
 
 Wrapped data key, version 2 (1170 bytes and the name)::
 
@@ -16,7 +22,13 @@ Wrapped data key, version 2 (1170 bytes and the name)::
 
 Sealed text, version 2: the same up to 1122+n, then AES-256-GCM of the text as UTF-8, then the tag (16)::
 
-    info = "ari-recorder/text/v2" | 00 | n | the key's name | p | purpose (p bytes, UTF-8) | owner as UTF-8
+    info = "ari-recorder/text/v2" | 00 | n | the key's name | p (1) | purpose (p bytes, UTF-8) | owner as UTF-8
+
+    purpose        owner                             text
+    caller         id of the call                    JSON: {"num": text, "name": text}
+    hold-reason    id of the hold                    what was typed
+
+An owner that is an id is a UUID in small letters with hyphens.
 
 So what is moved to another recording, field or record, or says that it belongs to another key, does not open. Version 1
 was encrypted under one master key, which is gone.
