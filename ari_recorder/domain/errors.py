@@ -1000,3 +1000,69 @@ class BlocklistUnusable(Unavailable):
     """The list of refused passwords {path} cannot be read: {reason}. Correct accounts.refused_passwords_file."""
 
     code = "blocklist_unusable"
+
+# --- the web page ---
+
+
+class RequestForged(Forbidden):
+    """This did not come from a page of this service, or the page was open for too long. Load the page anew and do it
+    again.
+    """
+
+    code = "request_forged"
+
+
+class HostUnknown(Invalid):
+    """Nothing is served under this name. Use the address you were given; the service knows it as web.origin."""
+
+    code = "host_unknown"
+
+
+class PageUnknown(NotFound):
+    """There is no such page."""
+
+    code = "page_unknown"
+
+
+class MethodRefused(Invalid):
+    """This page cannot be used in this way."""
+
+    code = "method_refused"
+
+
+class BodyRefused(Invalid):
+    """What was sent is not {wanted}."""
+
+    code = "body_refused"
+
+
+class BodyTooLong(Invalid):
+    """What was sent is too long: at most {limit_bytes} bytes."""
+
+    code = "body_too_long"
+
+
+class FormRefused(Invalid):
+    """Something in the form cannot be accepted."""
+
+    code = "form_refused"
+
+
+class AnswerLate(Unavailable):
+    """The answer took longer than {seconds} seconds and was given up. Try again later."""
+
+    code = "answer_late"
+
+
+class WebAddressTaken(Unavailable):
+    """The page cannot be served on {address}: {reason}. Free the port, or choose another one in web.port."""
+
+    code = "web_address_taken"
+
+
+class WebCertificateUnusable(Invalid):
+    """The certificate {path} of the web page, or its key, cannot be used: {reason}. Both want to be PEM files that
+    belong together and that the user of this service can read.
+    """
+
+    code = "web_certificate_unusable"

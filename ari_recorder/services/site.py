@@ -1,0 +1,25 @@
+"""What the page asks: every service it needs, built once. Does nothing itself."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ari_recorder.config import Config
+from ari_recorder.storage.db import Database
+from ari_recorder.vault.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """`usable` is set when the database has its tables. Until then pages that need it answer 503."""
+
+    config: Config
+    database: Database
+    usable: asyncio.Event
+    keyring: Keyring
+    now: Callable[[], datetime]
+
+
+def build(config: Config, database: Database, keyring: Keyring, usable: asyncio.Event) -> Site:
+    return Site(config=config, database=database, usable=usable, keyring=keyring, now=lambda: datetime.now(UTC))

@@ -1,0 +1,276 @@
+"""The way of one request, from its route to the response.
+
+    from a page of ours? ─► who asks ─► may they? ─► path, query, form have the wanted shape ─► handler ─► HTML | JSON
+        └ 403                └ 503       └ 401, 403      └ 404, 400, 422
+
+HTML and JSON come from the same handler and the same view. A form that is refused is shown again with what is wrong.
+Errors leave here as they are: web/refusal.py.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import TypeAdapter
+
+from ari_recorder.domain.accounts import Permission, Principal, authorise
+from ari_recorder.domain.errors import Conflict, DatabaseNotReady, Invalid, LogInNeeded, PageUnknown, Unavailable
+from ari_recorder.web import cookies, forms, who
+from ari_recorder.web.asked import Access, Answer, Asked, Blob, Cookie, Page, Problems, Redirect, Route, Stream
+from ari_recorder.web.errors import status_of
+from ari_recorder.web.headers import FOR_EVER, secure
+from ari_recorder.web.house import ASKED, HOUSE, LIMIT, REQUEST_ID, SECONDS, STARTED
+
+# A browser asks for this with everything else; a program that wants JSON says so, or adds ?format=json.
+_JSON = "application/json"
+
+
+async def respond(route: Route, request: web.Request) -> web.StreamResponse:
+    is_machine = who.bearer(request) is not None
+    if not is_machine:
+        who.check_site(request, request.app[HOUSE].names)
+    asked = await recognise(route, request)
+    data: Mapping[str, Any] = {}
+    is_json = False
+    if request.method not in who.SAFE:
+        data, is_json = await forms.read(request)
+        if not is_machine:
+            who.check_proof(request.headers.get(who.PROOF_HEADER, data.get(forms.CSRF_FIELD)), asked)
+    asked = replace(_entitled(asked), params=_params(request))
+    request[ASKED] = asked
+    return await show(asked, await _handled(asked, data, is_json=is_json))
+
+
+async def recognise(route: Route, request: web.Request) -> Asked:
+    """Who asks, and in which language. What is known is kept with the request: an error page needs it too."""
+    house = request.app[HOUSE]
+    site = house.site
+    settings = site.config.web
+    asked = Asked(
+        site=site,
+        route=route,
+        request=request,
+        words=house.words[who.language(request, settings)],
+        now=site.now(),
+        request_id=request[REQUEST_ID],
+        address=who.address(request, settings),
+        session=request.cookies.get(cookies.SESSION, ""),
+        device=request.cookies.get(cookies.DEVICE, ""),
+        visit=request.cookies.get(cookies.VISIT, ""),
+    )
+    request[ASKED] = asked
+    is_open = route.permission is Access.PUBLIC and request.method in who.SAFE
+    try:
+        if not site.usable.is_set() and not is_open:
+            raise DatabaseNotReady(database=site.database.name)
+        principal = await _principal(asked) if site.usable.is_set() else None
+    except Unavailable:
+        if not is_open:
+            raise
+        principal = None  # what everybody may see is seen without the database too
+    if principal is not None:
+        asked = replace(asked, principal=principal, words=house.words[principal.language])
+    request[ASKED] = asked
+    return asked
+
+
+async def _principal(asked: Asked) -> Principal | None:
+    token = who.bearer(asked.request)
+    if token is not None:
+        # A token that is none is not somebody without one: the program would not notice.
+        principal = await asked.site.login.machine(token, address=asked.address, request_id=asked.request_id)
+        if principal is None:
+            raise LogInNeeded
+        return principal
+    if not asked.session:
+        return None
+    return await asked.site.login.session(asked.session, address=asked.address, request_id=asked.request_id)
+
+
+def _entitled(asked: Asked) -> Asked:
+    """With the scope of the permission. A route without permission is not served at all: web/app.py."""
+    permission = asked.route.permission
+    if permission is Access.PUBLIC:
+        return asked
+    if asked.principal is None:
+        raise LogInNeeded
+    if isinstance(permission, Permission):
+        scope = authorise(asked.principal, permission, now=asked.now, step_up=asked.route.step_up)
+        return replace(asked, scope=scope)
+    return asked
+
+
+def _params(request: web.Request) -> Mapping[str, UUID | str]:
+    """Names that end with _id are UUIDs; what is none is not there."""
+    params: dict[str, UUID | str] = {}
+    for name, value in request.match_info.items():
+        if name.endswith("_id"):
+            try:
+                params[name] = UUID(value)
+            except ValueError:
+                raise PageUnknown from None
+            if str(params[name]) != value:  # {…}, urn:uuid:… and capitals are not addresses of ours
+                raise PageUnknown
+        else:
+            params[name] = value
+    return params
+
+
+async def _handled(asked: Asked, data: Mapping[str, Any], *, is_json: bool) -> Answer:
+    route = asked.route
+    try:
+        if route.query is not None:
+            asked = _with_query(asked, route.query)
+        if route.form is not None:
+            asked = replace(asked, form=forms.checked(route.form, data, asked.words, is_json=is_json))
+        return await route.handler(asked)
+    except forms.FormProblems as refusal:
+        if is_json or not shows_form_again(asked):
+            raise
+        return await _again(asked, refusal.problems, 422)
+    except (Invalid, Conflict) as error:
+        if is_json or not shows_form_again(asked):
+            raise
+        typed = route.form.model_fields if route.form is not None else {}
+        values = {name: value for name, value in data.items() if name in typed}
+        return await _again(asked, Problems(values=values, notice=asked.words.error(error)), status_of(error))
+
+
+def _with_query(asked: Asked, model: type[forms.Form]) -> Asked:
+    """What stands behind the question mark. On a page, a mistake in it is shown beside the field."""
+    data = {name: value for name, value in forms.gathered(list(asked.request.query.items())).items() if name != "format"}
+    try:
+        return replace(asked, query=forms.checked(model, data, asked.words, is_json=False))
+    except forms.FormProblems as refusal:
+        if wants_json(asked.request) or any(field.is_required() for field in model.model_fields.values()):
+            raise
+        return replace(asked, query=model(), problems=refusal.problems)
+
+
+def shows_form_again(asked: Asked) -> bool:
+    return bool(asked.route.shown_by) and not wants_json(asked.request)
+
+
+async def _again(asked: Asked, problems: Problems, status: int) -> Answer:
+    """The page of the form, with what was typed and what is wrong with it."""
+    page = asked.request.app[HOUSE].routes[asked.route.shown_by]
+    query = page.query() if page.query is not None else None
+    again = replace(asked, route=page, form=None, query=query, problems=problems)
+    asked.request[ASKED] = again
+    answer = await page.handler(again)
+    return replace(answer, status=status) if isinstance(answer, Page) else answer
+
+
+def wants_json(request: web.Request) -> bool:
+    if request.query.get("format") == "json" or request.content_type == _JSON or who.bearer(request) is not None:
+        return True
+    accepted = request.headers.get("Accept", "")
+    return _JSON in accepted and "text/html" not in accepted
+
+
+async def show(asked: Asked, answer: Answer) -> web.StreamResponse:
+    # The page of a form that is shown again is another one than was asked for.
+    asked = asked.request[ASKED]
+    match answer:
+        case Page():
+            response = _page(asked, answer)
+        case Redirect():
+            response = _redirect(asked, answer)
+        case Blob():
+            return _blob(asked, answer)
+        case Stream():
+            return await _stream(asked, answer)
+    for cookie in answer.cookies:
+        cookies.set_on(response, cookie)
+    return response
+
+
+def _page(asked: Asked, page: Page) -> web.Response:
+    if wants_json(asked.request):
+        return web.Response(body=as_json(page.view), status=page.status, content_type=_JSON)
+    given = {cookie.name: cookie.value for cookie in page.cookies}
+    secret = given.get(cookies.SESSION) or asked.session or asked.visit
+    fresh = "" if secret else cookies.new_secret()
+    noticed = asked.request.cookies.get(cookies.NOTICE, "")
+    html = asked.request.app[HOUSE].templates.html(
+        asked,
+        asked.route.template,
+        page.view,
+        csrf=cookies.proof(secret or fresh),
+        notice=cookies.read_notice(noticed),
+    )
+    response = web.Response(text=html, status=page.status, content_type="text/html")
+    if fresh:
+        cookies.set_on(response, Cookie(name=cookies.VISIT, value=fresh))
+    if noticed:
+        cookies.set_on(response, Cookie(name=cookies.NOTICE, age_seconds=0))
+    return response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """What a program is told where a browser is sent on."""
+
+    location: str
+    notice: str
+    result: Any = None
+
+
+def _redirect(asked: Asked, redirect: Redirect) -> web.Response:
+    house = asked.request.app[HOUSE]
+    location = redirect.path or house.templates.url(redirect.to, redirect.query, **redirect.params)
+    if wants_json(asked.request):
+        moved = Moved(location=location, notice=redirect.notice, result=redirect.view)
+        return web.Response(body=as_json(moved), content_type=_JSON)
+    response = web.Response(status=303, headers={"Location": location})
+    if redirect.notice:
+        cookies.set_on(response, cookies.notice(redirect.notice))
+    return response
+
+
+def _blob(asked: Asked, blob: Blob) -> web.Response:
+    headers = {"Content-Type": blob.content_type}
+    if blob.content_type.startswith("text/"):
+        headers["Content-Type"] += "; charset=utf-8"
+    if blob.etag:
+        headers |= {"ETag": f'"{blob.etag}"', "Cache-Control": FOR_EVER}
+        known = asked.request.if_none_match or ()
+        if any(tag.value in (blob.etag, "*") for tag in known):
+            return web.Response(status=304, headers=headers)
+    return web.Response(body=blob.body, headers=headers)
+
+
+async def _stream(asked: Asked, stream: Stream) -> web.StreamResponse:
+    """Each piece has the time of an answer: one who reads slowly is not waited for longer."""
+    request = asked.request
+    response = web.StreamResponse(status=stream.status, headers={**stream.headers, "Content-Type": stream.content_type})
+    if stream.size_bytes is not None:
+        response.content_length = stream.size_bytes
+    secure(response, asked.request_id)
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response
+    # What refuses at the first piece can still say so.
+    first = await anext(stream.chunks, b"")
+    request[STARTED] = True
+    await response.prepare(request)
+    clock = asyncio.get_running_loop().time
+    await response.write(first)
+    async for chunk in stream.chunks:
+        await response.write(chunk)
+        request[LIMIT].reschedule(clock() + SECONDS)
+    await response.write_eof()
+    return response
+
+
+def as_json(view: object) -> bytes:
+    return adapter(type(view)).dump_json(view)
+
+
+@lru_cache(maxsize=500)
+def adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

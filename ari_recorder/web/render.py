@@ -1,0 +1,101 @@
+"""From a view to HTML: templates with everything escaped, and what every template may use.
+
+    view                       what the handler gave
+    _("…"), _n("…", "…", n)    a sentence in the user's language; values are escaped
+    url("name", key=…)         the address of a page; static("file.css") of a file
+    user, may("…"), nav        who asks, what they may, where they can go
+    problems                   what is wrong with the form that is shown again
+    words                      dates, numbers, durations (parts.html has macros for them)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ari_recorder.domain.accounts import Permission
+from ari_recorder.web.asked import Access, Asked, Route
+from ari_recorder.web.languages import NAMES
+from ari_recorder.web.static import Assets
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where somebody can go from every page."""
+
+    route: str
+    label: str
+
+
+class Templates:
+    """The templates, compiled once."""
+
+    def __init__(self, routes: Mapping[str, Route], nav: tuple[Place, ...], assets: Assets) -> None:
+        self._routes = routes
+        self._nav = nav
+        self._environment = Environment(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            auto_reload=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(static=assets.url, url=self.url, language_names=NAMES)
+
+    def names(self) -> list[str]:
+        return self._environment.list_templates()
+
+    def url(self, name: str, query: Mapping[str, object] | None = None, /, **params: object) -> str:
+        path = self._routes[name].path.format_map({key: quote(str(value), safe="") for key, value in params.items()})
+        return f"{path}?{urlencode(dict(query))}" if query else path
+
+    def html(self, asked: Asked, template: str, view: object, *, csrf: str, notice: str = "") -> str:
+        """`csrf` goes into every form of the page."""
+        words = asked.words
+        principal = asked.principal
+
+        def may(permission: str) -> bool:
+            return principal is not None and principal.may(Permission(permission))
+
+        return self._environment.get_template(template).render(
+            _=words.html,
+            _n=words.html_plural,
+            words=words,
+            language=words.language,
+            view=view,
+            user=principal,
+            may=may,
+            nav=[place for place in self._nav if reachable(self._routes[place.route], asked)],
+            here=asked.route.name,
+            here_path=self._here(asked),
+            problems=asked.problems,
+            csrf=csrf,
+            notice=notice,
+            organisation=asked.site.config.web.organisation,
+            feedback=asked.site.config.web.feedback,
+            request_id=asked.request_id,
+            now=asked.now,
+        )
+
+    @staticmethod
+    def _here(asked: Asked) -> str:
+        """Where this page can be had again."""
+        return asked.request.path_qs if asked.request.method in ("GET", "HEAD") else "/"
+
+
+def reachable(route: Route, asked: Asked) -> bool:
+    """May who asks go there?"""
+    match route.permission:
+        case Access.PUBLIC:
+            return True
+        case Access.SIGNED_IN:
+            return asked.principal is not None
+        case Permission() as permission:
+            return asked.principal is not None and asked.principal.may(permission)
+        case None:
+            return False

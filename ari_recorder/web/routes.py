@@ -1,0 +1,53 @@
+"""The whole table of what is served. A page that is not here is not there; one without permission stops the start.
+
+How to add a page:
+
+1. A module here (web/holds.py) with a view, a handler and a table of its own::
+
+       @dataclass(frozen=True, slots=True, kw_only=True)
+       class HoldsView:                      # what the page shows; as JSON it has these names
+           holds: tuple[Hold, ...]
+
+       class PlaceForm(Form):                # web/forms.py: pydantic, with words for each mistake
+           reason: Annotated[str, Field(min_length=10, max_length=2000)]
+
+       async def show_holds(asked: Asked) -> Page:
+           return Page(view=HoldsView(holds=await asked.site.holds.of(asked.id("recording_id"), asked.reach)))
+
+       async def place_hold(asked: Asked) -> Redirect:
+           form = asked.form_as(PlaceForm)
+           await asked.site.holds.place(asked.id("recording_id"), form.reason, asked.user.actor(...))
+           return Redirect(to="holds", params={"recording_id": asked.id("recording_id")}, notice=asked.text("It is held."))
+
+       ROUTES = (
+           Route(method="GET", path="/recordings/{recording_id}/holds", name="holds", handler=show_holds,
+                 permission=Permission.RECORDING_VIEW, template="recordings/holds.html", view=HoldsView),
+           Route(method="POST", path="/recordings/{recording_id}/holds", name="hold-place", handler=place_hold,
+                 permission=Permission.HOLD_PLACE, form=PlaceForm, shown_by="holds"),
+       )
+
+2. Its ROUTES in the table below, and in NAV when it is a place people begin at.
+3. A template: `{% extends "frame.html" %}`, `{% import "parts.html" as parts with context %}`, blocks `title` and `main`.
+   Forms by `{% call parts.form("hold-place", recording_id=view.id) %} … {% endcall %}`; sentences by `{{ _("…") }}`.
+4. `make catalogues`, then the Finnish and the Swedish of every new sentence in locale/*/LC_MESSAGES/messages.po.
+
+What comes by itself: HTML and JSON of the same view, OpenAPI, who may (403), forged forms (403), wrong methods (405),
+parameters that end with `_id` as UUIDs (404 when they are none), the form again with words beside each field (422), errors
+of the domain in the user's language, headers, limits, and tests of all that for every role (tests/web/test_every_route.py).
+What lies outside `asked.reach` must be NotFound: give the scope to the query. A permission that wants a fresh code has
+`step_up=True`; on the page that shows the form too, or what was typed is lost.
+"""
+
+from ari_recorder.web import login, public
+from ari_recorder.web.asked import Access, Route
+from ari_recorder.web.render import Place
+
+__all__ = ["NAV", "ROUTES", "Access", "Place", "Route"]
+
+ROUTES: tuple[Route, ...] = (
+    *public.ROUTES,
+    *login.ROUTES,
+)
+
+# In the order they are shown. Who may not go there does not see it.
+NAV: tuple[Place, ...] = ()

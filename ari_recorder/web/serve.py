@@ -1,0 +1,144 @@
+"""The page as one job of the service: sockets, TLS, and limits on who is slow. Recording never waits for any of it.
+
+    connection ─► TLS within 10 s ─► whole head of a request within 30 s ─► answer within 30 s ─► idle for 30 s at most
+              └ more than MOST_CONNECTIONS: the one that has asked nothing for longest is closed
+
+What is no HTTP at all is answered here, with the same headers as everything else.
+"""
+
+import asyncio
+import secrets
+import socket
+from typing import Any
+
+import structlog
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from ari_recorder.domain.errors import WebAddressTaken
+from ari_recorder.services.site import Site
+from ari_recorder.web.app import make_app
+from ari_recorder.web.headers import secure
+from ari_recorder.web.house import HOUSE, SECONDS, Names
+from ari_recorder.web.routes import NAV, ROUTES
+from ari_recorder.web.tls import Certificate, Tls
+
+log = structlog.get_logger(__name__)
+
+# Far more than a city's supervisors have; each costs a file descriptor, of which recording needs the rest.
+MOST_CONNECTIONS = 1000
+_HANDSHAKE_SECONDS = 10.0
+_GOODBYE_SECONDS = 5.0
+
+
+class Connection(RequestHandler):
+    """One connection; remembers whether it has ever asked anything."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What the parser refused, or what broke beyond our own net. Its words are not repeated to strangers."""
+        if request.writer.output_size > 0:
+            raise ConnectionError
+        response = web.Response(status=status, text=f"{status}\n")
+        secure(response, secrets.token_hex(8))
+        response.force_close()
+        log.warning("web_malformed" if status == 400 else "web_fail", status=status, error=type(exc).__name__)
+        return response
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._request_in_progress
+
+
+class WebServer:
+    """The job: `run(stop)`. `again` is set to have the certificate read again."""
+
+    def __init__(self, site: Site, certificate: Certificate | None) -> None:
+        self._site = site
+        self._certificate = certificate
+        self.again = asyncio.Event()
+        self.address = ""
+        self.ready = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        settings = self._site.config.web
+        tls = Tls(self._certificate) if self._certificate is not None else None
+        app = make_app(self._site, ROUTES, NAV)
+        # No log of aiohttp's own: it would hold addresses with what people looked for.
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await runner.setup()
+        try:
+            server = await self._bind(runner, tls)
+            port = server.sockets[0].getsockname()[1]
+            self._named(app, port, is_tls=tls is not None)
+            self.ready.set()
+            log.info("web_start", address=self.address)
+            if tls is not None:
+                await tls.watch(self.again, stop)
+            else:
+                await stop.wait()
+            server.close()
+        finally:
+            self.ready.clear()
+            await runner.cleanup()
+
+    async def _bind(self, runner: web.AppRunner, tls: Tls | None) -> asyncio.Server:
+        settings = self._site.config.web
+        loop = asyncio.get_running_loop()
+        http = runner.server
+        if http is None:
+            raise RuntimeError("the application was not set up")
+        options: dict[str, Any] = {"keepalive_timeout": SECONDS, "lingering_time": 2.0, "access_log": None}
+
+        def connection() -> Connection:
+            self._make_room(http.connections)
+            return Connection(http, loop=loop, **options)
+
+        limits = {"ssl_handshake_timeout": _HANDSHAKE_SECONDS, "ssl_shutdown_timeout": 2.0} if tls is not None else {}
+        try:
+            return await loop.create_server(
+                connection,
+                settings.listen,
+                settings.port,
+                ssl=tls.context if tls is not None else None,
+                backlog=512,
+                **limits,
+            )
+        except OSError as error:
+            where = f"{settings.listen} port {settings.port}"
+            raise WebAddressTaken(address=where, reason=error.strerror or type(error).__name__) from None
+
+    @staticmethod
+    def _make_room(connections: list[RequestHandler]) -> None:
+        """The oldest idle ones go first; those that are being answered stay."""
+        surplus = len(connections) + 1 - MOST_CONNECTIONS
+        for one in connections:
+            if surplus <= 0:
+                return
+            if isinstance(one, Connection) and one.is_idle:
+                one.force_close()
+                surplus -= 1
+
+    def _named(self, app: web.Application, port: int, *, is_tls: bool) -> None:
+        """Which names are ours. Without `web.origin`: those of this host."""
+        settings = self._site.config.web
+        scheme = "https" if is_tls or settings.origin is not None else "http"
+        usual = 443 if scheme == "https" else 80
+        if settings.origin is not None:
+            hosts = {settings.origin.removeprefix("https://")}
+            self.address = settings.origin
+        else:
+            names = {"localhost", "127.0.0.1", "[::1]", socket.gethostname().lower(), socket.getfqdn().lower()}
+            names.add(f"[{settings.listen}]" if ":" in settings.listen else settings.listen)
+            hosts = {f"{name}:{port}" for name in names} | ({*names} if port == usual else set())
+            shown = "localhost" if settings.address.is_unspecified or settings.is_loopback else settings.listen
+            self.address = f"{scheme}://{shown}:{port}"
+        names_of = app[HOUSE].names
+        names_of.scheme, names_of.hosts = scheme, frozenset(hosts)
