@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test nightly check bench audit-dependencies sounds lock clean
+.PHONY: help demo test nightly check bench audit-dependencies sounds catalogues lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -40,6 +40,9 @@ audit-dependencies: $(BIN)/.installed  ## known holes in what is pinned, from th
 
 sounds: $(BIN)/.installed  ## make the announcements anew (needs espeak-ng)
 	$(BIN)/python asterisk_conf/sounds/make_sounds.py
+
+catalogues: $(BIN)/.installed  ## sentences of the page from the source into its catalogues
+	$(BIN)/python -m tests.catalogues
 
 lock: $(BIN)/.installed  ## resolve the dependencies anew
 	$(BIN)/pip install --quiet uv

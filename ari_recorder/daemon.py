@@ -27,7 +27,7 @@ from ari_recorder.domain.calls import Policy
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderError, Unavailable
 from ari_recorder.domain.switchboard import Switchboard
-from ari_recorder.services import connect
+from ari_recorder.services import connect, site
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.caller_index import CallerIndex
 from ari_recorder.services.control import ControlSocket
@@ -47,6 +47,7 @@ from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
+from ari_recorder.web.serve import WebServer
 
 log = structlog.get_logger(__name__)
 
@@ -120,6 +121,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("sweep-watch", sweep.watch)
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
+            _start_web(config, site.build(config, database, keyring, usable), stack, jobs)
             jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session
             yield
 
@@ -214,6 +216,17 @@ def _recorder(
         heartbeat_seconds=config.capture.heartbeat_seconds,
         growth_deadline_seconds=config.capture.growth_deadline_seconds,
     )
+
+
+def _start_web(config: Config, built: site.Site, stack: AsyncExitStack, jobs: Supervisor) -> None:
+    """One more job: what fails in it is told and tried again, and recording goes on."""
+    if not config.web.enabled:
+        return
+    server = WebServer(built, lambda: connect.web_certificate(config))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, server.again.set)
+    stack.callback(loop.remove_signal_handler, signal.SIGHUP)
+    jobs.start("web", server.run)
 
 
 def _control(

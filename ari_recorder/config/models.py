@@ -144,6 +144,11 @@ class Storage(Section):
         return self.state / "control.sock"
 
     @property
+    def web(self) -> Path:
+        """Of the certificate that the service made for its page itself."""
+        return self.state / "web"
+
+    @property
     def logs(self) -> Path:
         return self.state / "logs"
 

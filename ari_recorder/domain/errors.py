@@ -1001,6 +1001,7 @@ class BlocklistUnusable(Unavailable):
 
     code = "blocklist_unusable"
 
+
 # --- the web page ---
 
 

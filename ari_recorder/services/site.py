@@ -4,10 +4,19 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ari_recorder.config import Config
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """Where the certificate of the page and its key lie, in PEM."""
+
+    certificate: Path
+    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

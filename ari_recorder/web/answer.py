@@ -18,7 +18,16 @@ from aiohttp import web
 from pydantic import TypeAdapter
 
 from ari_recorder.domain.accounts import Permission, Principal, authorise
-from ari_recorder.domain.errors import Conflict, DatabaseNotReady, Invalid, LogInNeeded, PageUnknown, Unavailable
+from ari_recorder.domain.errors import (
+    DatabaseNotReady,
+    NotFound,
+    PageUnknown,
+    PermissionMissing,
+    RecorderError,
+    SessionOver,
+    StepUpNeeded,
+    Unavailable,
+)
 from ari_recorder.web import cookies, forms, who
 from ari_recorder.web.asked import Access, Answer, Asked, Blob, Cookie, Page, Problems, Redirect, Route, Stream
 from ari_recorder.web.errors import status_of
@@ -27,6 +36,8 @@ from ari_recorder.web.house import ASKED, HOUSE, LIMIT, REQUEST_ID, SECONDS, STA
 
 # A browser asks for this with everything else; a program that wants JSON says so, or adds ?format=json.
 _JSON = "application/json"
+# What no other filling in of the form would mend.
+_ELSEWHERE = (NotFound, PermissionMissing, SessionOver, StepUpNeeded, Unavailable)
 
 
 async def respond(route: Route, request: web.Request) -> web.StreamResponse:
@@ -79,16 +90,9 @@ async def recognise(route: Route, request: web.Request) -> Asked:
 
 
 async def _principal(asked: Asked) -> Principal | None:
-    token = who.bearer(asked.request)
-    if token is not None:
-        # A token that is none is not somebody without one: the program would not notice.
-        principal = await asked.site.login.machine(token, address=asked.address, request_id=asked.request_id)
-        if principal is None:
-            raise LogInNeeded
-        return principal
-    if not asked.session:
-        return None
-    return await asked.site.login.session(asked.session, address=asked.address, request_id=asked.request_id)
+    if who.bearer(asked.request) is not None or asked.session:
+        raise SessionOver
+    return None
 
 
 def _entitled(asked: Asked) -> Asked:
@@ -97,7 +101,7 @@ def _entitled(asked: Asked) -> Asked:
     if permission is Access.PUBLIC:
         return asked
     if asked.principal is None:
-        raise LogInNeeded
+        raise SessionOver
     if isinstance(permission, Permission):
         scope = authorise(asked.principal, permission, now=asked.now, step_up=asked.route.step_up)
         return replace(asked, scope=scope)
@@ -132,7 +136,9 @@ async def _handled(asked: Asked, data: Mapping[str, Any], *, is_json: bool) -> A
         if is_json or not shows_form_again(asked):
             raise
         return await _again(asked, refusal.problems, 422)
-    except (Invalid, Conflict) as error:
+    except _ELSEWHERE:
+        raise
+    except RecorderError as error:
         if is_json or not shows_form_again(asked):
             raise
         typed = route.form.model_fields if route.form is not None else {}
@@ -142,7 +148,9 @@ async def _handled(asked: Asked, data: Mapping[str, Any], *, is_json: bool) -> A
 
 def _with_query(asked: Asked, model: type[forms.Form]) -> Asked:
     """What stands behind the question mark. On a page, a mistake in it is shown beside the field."""
-    data = {name: value for name, value in forms.gathered(list(asked.request.query.items())).items() if name != "format"}
+    data = {
+        name: value for name, value in forms.gathered(list(asked.request.query.items())).items() if name != "format"
+    }
     try:
         return replace(asked, query=forms.checked(model, data, asked.words, is_json=False))
     except forms.FormProblems as refusal:
@@ -271,6 +279,11 @@ def as_json(view: object) -> bytes:
     return adapter(type(view)).dump_json(view)
 
 
-@lru_cache(maxsize=500)
 def adapter(kind: type) -> TypeAdapter[Any]:
+    """How a view becomes JSON. Making one takes milliseconds, so each is made once."""
+    return _adapter(kind)
+
+
+@lru_cache(maxsize=500)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)

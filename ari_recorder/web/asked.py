@@ -1,9 +1,9 @@
 """What a handler is given and what it may answer; no request is read and no answer written here.
 
-    Route ──► Asked ──► handler ──► Page       shown by the route's template, or the same view as JSON
-                                    Redirect   on to another page, after something was done
-                                    Stream     bytes, as they come
-                                    Blob       bytes that are there: a picture, a style sheet
+Route ──► Asked ──► handler ──► Page       shown by the route's template, or the same view as JSON
+                                Redirect   on to another page, after something was done
+                                Stream     bytes, as they come
+                                Blob       bytes that are there: a picture, a style sheet
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -17,8 +17,9 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from ari_recorder.domain.accounts import Permission, Principal, Scope
-from ari_recorder.domain.errors import LogInNeeded
+from ari_recorder.domain.errors import SessionOver
 from ari_recorder.services.site import Site
+from ari_recorder.web.form import Form
 from ari_recorder.web.languages import Words
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -51,7 +52,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redirect:
-    """On to the page of that name. `notice` is shown there, in the user's language. JSON has where, notice and `view`."""
+    """On to the page of that name, where `notice` is shown, in the user's language. JSON has both, and `view`."""
 
     to: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -108,8 +109,8 @@ class Route:
     handler: Callable[["Asked"], Awaitable[Answer]]
     permission: Permission | Access | None = None
     step_up: bool = False
-    form: type[BaseModel] | None = None
-    query: type[BaseModel] | None = None
+    form: type[Form] | None = None
+    query: type[Form] | None = None
     template: str = ""
     view: type | None = None
     # The page whose form this is (a GET with the same parameters): it is shown again with what is wrong.
@@ -143,14 +144,14 @@ class Asked:
     @property
     def user(self) -> Principal:
         if self.principal is None:
-            raise LogInNeeded
+            raise SessionOver
         return self.principal
 
     @property
     def reach(self) -> Scope:
         """What the permission of this route reaches: it goes into every query."""
         if self.scope is None:
-            raise LogInNeeded
+            raise SessionOver
         return self.scope
 
     @property

@@ -12,17 +12,19 @@ from ari_recorder.domain.errors import (
     FormRefused,
     HostUnknown,
     Invalid,
-    LogInNeeded,
+    LogInPaused,
     MethodRefused,
     NotFound,
     RecorderError,
+    Unauthenticated,
     Unavailable,
 )
 from ari_recorder.web.languages import N_, Words, template_of
 
 # The most special first: the first that fits counts.
 _STATUSES: tuple[tuple[type[RecorderError], int], ...] = (
-    (LogInNeeded, 401),
+    (LogInPaused, 429),
+    (Unauthenticated, 401),
     (MethodRefused, 405),
     (BodyTooLong, 413),
     (BodyRefused, 415),

@@ -14,33 +14,22 @@ from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
 from ari_recorder.domain.errors import BodyRefused
 from ari_recorder.web.asked import Problems
+from ari_recorder.web.form import Form
 from ari_recorder.web.languages import N_, Words
+
+__all__ = ["Form", "FormProblems", "checked", "gathered", "read"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 # No form of ours has a tenth of it.
 MOST_FIELDS = 500
 CSRF_FIELD = "csrf"
-_NO_TEXT = frozenset(map(chr, (*range(9), 11, 12, *range(14, 32), 127, *range(0xD800, 0xE000))))
-
-
-class Form(BaseModel):
-    """What a form or a query may hold. Characters that are no text are refused in all of it."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _text_only(cls, data: Any) -> Any:
-        if _has_no_text(data):
-            raise PydanticCustomError("no_text", "there are characters that are no text")
-        return data
 
 
 class FormProblems(Exception):
@@ -156,15 +145,3 @@ def _is_text(field: FieldInfo) -> bool:
 def _is_list(field: FieldInfo) -> bool:
     kinds = (field.annotation, *get_args(field.annotation))
     return any(get_origin(kind) in (list, tuple, set, frozenset) for kind in kinds)
-
-
-def _has_no_text(value: object) -> bool:
-    match value:
-        case str():
-            return not _NO_TEXT.isdisjoint(value)
-        case dict():
-            return any(_has_no_text(one) for one in value.values())
-        case list() | tuple():
-            return any(_has_no_text(one) for one in value)
-        case _:
-            return False

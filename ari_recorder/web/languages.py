@@ -1,7 +1,7 @@
 """Finnish, Swedish, English: the catalogues, and dates, numbers and durations as each language writes them. No HTML.
 
 Sentences are kept in English in the source (`text("Log in")`), and found in locale/<language>/LC_MESSAGES/messages.po.
-Values stand in braces: "{count} recordings". Catalogues are compiled at start; `make catalogues` brings them up to date.
+Values stand in braces: "{count} recordings". Catalogues are compiled at start; `make catalogues` writes them anew.
 """
 
 import io
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from gettext import GNUTranslations
 from pathlib import Path
+from typing import Literal
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
@@ -66,9 +67,22 @@ class Words:
         """What an error says. One that was raised with words of its own keeps them."""
         template = template_of(type(error))
         try:
-            return self.catalogue.gettext(template).format_map(error.fields)
+            return self.catalogue.gettext(template).format_map(
+                {name: self._told(value) for name, value in error.fields.items()}
+            )
         except (KeyError, IndexError, AttributeError):
             return str(error)
+
+    def _told(self, value: object) -> object:
+        match value:
+            case datetime():
+                return self.moment(value)
+            case date():
+                return self.date(value)
+            case timedelta():
+                return self.spoken(value)
+            case _:
+                return value
 
     def date(self, at: date | datetime) -> str:
         day = at.astimezone(HELSINKI).date() if isinstance(at, datetime) else at
@@ -92,16 +106,17 @@ class Words:
     def spoken(self, length: timedelta) -> str:
         """In words, for who hears the page: 3 minutes 7 seconds."""
         seconds = int(length.total_seconds())
-        told = []
-        for unit in (3600, 60, 1):
+        told: list[str] = []
+        for unit, granularity in _UNITS:
             count, seconds = divmod(seconds, unit)
             if count or (unit == 1 and not told):
-                told.append(str(format_timedelta(timedelta(seconds=count * unit), threshold=1e9, locale=self.locale,
-                                                 granularity=_NAMES_OF_UNITS[unit])))
+                span = timedelta(seconds=count * unit)
+                # Without a threshold 60 minutes would be told as an hour, and 90 as two.
+                told.append(format_timedelta(span, granularity=granularity, threshold=10**9, locale=self.locale))
         return " ".join(told)
 
 
-_NAMES_OF_UNITS = {3600: "hour", 60: "minute", 1: "second"}
+_UNITS: tuple[tuple[int, Literal["hour", "minute", "second"]], ...] = ((3600, "hour"), (60, "minute"), (1, "second"))
 
 
 def load() -> Mapping[str, Words]:

@@ -1,6 +1,6 @@
 """Around every request: a name for it, a limit of time, errors as answers, the headers that are always there.
 
-    guarded ─► answered in time, or refused ─► router ─► web/answer.py
+guarded ─► answered in time, or refused ─► router ─► web/answer.py
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What somebody sees who is refused, or finds us broken: the error as a page or as JSON, never more than is meant to be.
+"""What somebody sees who is refused, or finds us broken: the error as a page or as JSON, and no more than that.
 
 Who must log in, or give a code first, is shown that form in place of the page; afterwards the page comes.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import structlog
 from aiohttp import web
 
-from ari_recorder.domain.errors import LogInNeeded, RecorderError, StepUpNeeded
+from ari_recorder.domain.errors import RecorderError, SessionOver, StepUpNeeded
 from ari_recorder.supervise import where
 from ari_recorder.web import answer, forms, who
 from ari_recorder.web.asked import Access, Answer, Asked, Page, Route
@@ -30,9 +30,7 @@ async def _nothing(asked: Asked) -> Answer:
     raise NotImplementedError(asked.route.name)
 
 
-ERROR = Route(
-    method="GET", path="/", name="error", handler=_nothing, permission=Access.PUBLIC, template="error.html"
-)
+ERROR = Route(method="GET", path="/", name="error", handler=_nothing, permission=Access.PUBLIC, template="error.html")
 
 
 async def refuse(request: web.Request, error: Exception) -> web.StreamResponse:
@@ -49,16 +47,16 @@ async def refuse(request: web.Request, error: Exception) -> web.StreamResponse:
         _tell(asked, error, found)
     if answer.wants_json(request):
         return _json(found)
-    if isinstance(error, LogInNeeded | StepUpNeeded):
+    if isinstance(error, SessionOver | StepUpNeeded):
         with contextlib.suppress(RecorderError):
-            return await _in_place(asked, "login" if isinstance(error, LogInNeeded) else "step-up", found.status)
+            return await _in_place(asked, "login" if isinstance(error, SessionOver) else "step-up", found.status)
     return await _page(asked, found)
 
 
 async def _in_place(asked: Asked, name: str, status: int) -> web.StreamResponse:
     """The form that is wanted first. It knows where to go on afterwards."""
     route = asked.request.app[HOUSE].routes[name]
-    query = route.query(next=_back_to(asked)) if route.query is not None else None
+    query = route.query.model_validate({"next": _back_to(asked)}) if route.query is not None else None
     asked = replace(asked, route=route, query=query, form=None)
     asked.request[ASKED] = asked
     page = await route.handler(asked)

@@ -1,11 +1,11 @@
 """From a view to HTML: templates with everything escaped, and what every template may use.
 
-    view                       what the handler gave
-    _("…"), _n("…", "…", n)    a sentence in the user's language; values are escaped
-    url("name", key=…)         the address of a page; static("file.css") of a file
-    user, may("…"), nav        who asks, what they may, where they can go
-    problems                   what is wrong with the form that is shown again
-    words                      dates, numbers, durations (parts.html has macros for them)
+view                       what the handler gave
+_("…"), _n("…", "…", n)    a sentence in the user's language; values are escaped
+url("name", key=…)         the address of a page; static("file.css") of a file
+user, may("…"), nav        who asks, what they may, where they can go
+problems                   what is wrong with the form that is shown again
+words                      dates, numbers, durations (parts.html has macros for them)
 """
 
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ How to add a page:
        async def place_hold(asked: Asked) -> Redirect:
            form = asked.form_as(PlaceForm)
            await asked.site.holds.place(asked.id("recording_id"), form.reason, asked.user.actor(...))
-           return Redirect(to="holds", params={"recording_id": asked.id("recording_id")}, notice=asked.text("It is held."))
+           return Redirect(to="holds", params=asked.params, notice=asked.text("The recording is held."))
 
        ROUTES = (
            Route(method="GET", path="/recordings/{recording_id}/holds", name="holds", handler=show_holds,
@@ -27,18 +27,19 @@ How to add a page:
        )
 
 2. Its ROUTES in the table below, and in NAV when it is a place people begin at.
-3. A template: `{% extends "frame.html" %}`, `{% import "parts.html" as parts with context %}`, blocks `title` and `main`.
+3. A template: `{% extends "frame.html" %}`, `{% import "parts.html" as parts with context %}`, blocks title and main.
    Forms by `{% call parts.form("hold-place", recording_id=view.id) %} … {% endcall %}`; sentences by `{{ _("…") }}`.
 4. `make catalogues`, then the Finnish and the Swedish of every new sentence in locale/*/LC_MESSAGES/messages.po.
 
 What comes by itself: HTML and JSON of the same view, OpenAPI, who may (403), forged forms (403), wrong methods (405),
-parameters that end with `_id` as UUIDs (404 when they are none), the form again with words beside each field (422), errors
-of the domain in the user's language, headers, limits, and tests of all that for every role (tests/web/test_every_route.py).
+parameters that end with `_id` as UUIDs (404 when they are none), the form again with words beside each field (422),
+errors of the domain in the user's language, headers, limits, and tests of all that for every role
+(tests/web/test_every_route.py).
 What lies outside `asked.reach` must be NotFound: give the scope to the query. A permission that wants a fresh code has
 `step_up=True`; on the page that shows the form too, or what was typed is lost.
 """
 
-from ari_recorder.web import login, public
+from ari_recorder.web import home, login, public
 from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.render import Place
 
@@ -46,6 +47,7 @@ __all__ = ["NAV", "ROUTES", "Access", "Place", "Route"]
 
 ROUTES: tuple[Route, ...] = (
     *public.ROUTES,
+    *home.ROUTES,
     *login.ROUTES,
 )
 

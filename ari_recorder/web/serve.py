@@ -9,6 +9,7 @@ What is no HTTP at all is answered here, with the same headers as everything els
 import asyncio
 import secrets
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -16,12 +17,12 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from ari_recorder.domain.errors import WebAddressTaken
-from ari_recorder.services.site import Site
+from ari_recorder.services.site import Certificate, Site
 from ari_recorder.web.app import make_app
 from ari_recorder.web.headers import secure
-from ari_recorder.web.house import HOUSE, SECONDS, Names
+from ari_recorder.web.house import HOUSE, SECONDS
 from ari_recorder.web.routes import NAV, ROUTES
-from ari_recorder.web.tls import Certificate, Tls
+from ari_recorder.web.tls import Tls
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +61,7 @@ class Connection(RequestHandler):
 class WebServer:
     """The job: `run(stop)`. `again` is set to have the certificate read again."""
 
-    def __init__(self, site: Site, certificate: Certificate | None) -> None:
+    def __init__(self, site: Site, certificate: Callable[[], Certificate | None]) -> None:
         self._site = site
         self._certificate = certificate
         self.again = asyncio.Event()
@@ -68,8 +69,8 @@ class WebServer:
         self.ready = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        settings = self._site.config.web
-        tls = Tls(self._certificate) if self._certificate is not None else None
+        certificate = await asyncio.to_thread(self._certificate)
+        tls = Tls(certificate) if certificate is not None else None
         app = make_app(self._site, ROUTES, NAV)
         # No log of aiohttp's own: it would hold addresses with what people looked for.
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
@@ -101,7 +102,6 @@ class WebServer:
             self._make_room(http.connections)
             return Connection(http, loop=loop, **options)
 
-        limits = {"ssl_handshake_timeout": _HANDSHAKE_SECONDS, "ssl_shutdown_timeout": 2.0} if tls is not None else {}
         try:
             return await loop.create_server(
                 connection,
@@ -109,7 +109,8 @@ class WebServer:
                 settings.port,
                 ssl=tls.context if tls is not None else None,
                 backlog=512,
-                **limits,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls is not None else None,
+                ssl_shutdown_timeout=_GOODBYE_SECONDS if tls is not None else None,
             )
         except OSError as error:
             where = f"{settings.listen} port {settings.port}"

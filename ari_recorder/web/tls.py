@@ -8,12 +8,11 @@ A certificate of our own making comes from the vault (web_certificate.py); which
 
 import asyncio
 import ssl
-from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
 from ari_recorder.domain.errors import WebCertificateUnusable
+from ari_recorder.services.site import Certificate
 
 log = structlog.get_logger(__name__)
 
@@ -21,14 +20,6 @@ log = structlog.get_logger(__name__)
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 # Whoever renews a certificate expects to see it within the minute.
 LOOK_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """Where certificate and key lie, in PEM."""
-
-    certificate: Path
-    key: Path
 
 
 class Tls:
@@ -85,7 +76,7 @@ def _context(files: Certificate) -> ssl.SSLContext:
     try:
         if files.key.stat().st_mode & 0o007:
             raise WebCertificateUnusable(path=files.certificate, reason=f"everybody can read {files.key}")
-        context.load_cert_chain(files.certificate, files.key, password="")  # noqa: S106 -- never ask the terminal
+        context.load_cert_chain(files.certificate, files.key, password="")
     except (OSError, ssl.SSLError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
         raise WebCertificateUnusable(path=files.certificate, reason=reason) from None

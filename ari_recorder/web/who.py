@@ -1,7 +1,7 @@
 """Who asks, from where, and whether it may have come from a page of ours. Sessions themselves: services/login.py.
 
-    Authorization: Bearer …   a machine; cookies count for nothing then, and no proof: no browser sends it by itself
-    __Host-session            a person
+Authorization: Bearer …   a machine; cookies count for nothing then, and no proof: no browser sends it by itself
+__Host-session            a person
 """
 
 import re
