@@ -8,15 +8,26 @@ Whatever ends the service in between, the next sweep goes on. A locked keyring i
 """
 
 import asyncio
-from collections.abc import Callable
-from datetime import date, datetime
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
 
 import structlog
 
-from ari_recorder.domain.errors import NotWrapped, PartUnusable
-from ari_recorder.domain.retention import Policy, whole_day_due
+from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.errors import (
+    KeyringDamaged,
+    KeyringForeign,
+    KeyringMissing,
+    KeyringUnreadable,
+    KeyringWriteFailed,
+    NotWrapped,
+    PartUnusable,
+    SealedUnreadable,
+)
+from ari_recorder.domain.retention import Policy, midnight, whole_day_due
 from ari_recorder.services.clock import Clocks
-from ari_recorder.storage import day_keys
+from ari_recorder.storage import day_keys, health
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import Parts
@@ -24,6 +35,17 @@ from ari_recorder.vault.wrapping import day_name, day_of_name, key_name_of
 
 log = structlog.get_logger(__name__)
 
+DAY = timedelta(days=1)
+# Of the keyring's folder or the vault's: what the database has to say is its own affair.
+_TROUBLES = (
+    KeyringDamaged,
+    KeyringForeign,
+    KeyringMissing,
+    KeyringUnreadable,
+    KeyringWriteFailed,
+    PartUnusable,
+    SealedUnreadable,
+)
 _BECAUSE = "the retention of every queue is over, and nothing of that day is left but what is held"
 
 
@@ -45,15 +67,17 @@ class DayKeys:
         self._in_journal = in_journal
 
     async def destroy_due(self, policy: Policy, now: datetime) -> None:
-        """A chore of the sweep."""
+        """A chore of the sweep. One key that cannot be destroyed stops no other: it is told, and tried again."""
         async with self._database.transaction() as conn:
             unfinished = await day_keys.unfinished(conn)
         for name in unfinished:
-            await self._destroy(name)
-        names = await asyncio.to_thread(self._keyring.names)
+            with _told(name):
+                await self._destroy(name)
+        names = await asyncio.to_thread(self._keyring.names) - set(unfinished)
         due = sorted(day for name in names if (day := day_of_name(name)) and whole_day_due(day, policy, now))
         for day in due:
-            await self.destroy(day, _BECAUSE)
+            with _told(day_name(day)):
+                await self.destroy(day, _BECAUSE)
 
     async def destroy(self, day: date, because: str) -> bool:
         """Unless anything is left of the day: False. That the day and its retention are over, the caller has seen."""
@@ -61,19 +85,39 @@ class DayKeys:
         needing = await asyncio.to_thread(parts_of, self._parts, name)
         if needing or name in self._in_journal():
             return False
+        if unknown := await self.unknown(day):
+            because = f"its key is kept: {unknown} sealed file(s) of that day are not in this database"
+            log.error("alarm", alarm=AlarmCode.VAULT_DIFFERS.value, subject=name, because=because)
+            return False
         async with self._database.transaction() as conn:
             await day_keys.alone(conn, name)
-            if await day_keys.anything_left(conn, name):
+            # What was recorded at midnight may be of the day before, or after.
+            if await day_keys.anything_left(conn, name, midnight(day - DAY), midnight(day + 2 * DAY)):
                 return False
             await day_keys.begin(conn, name, day, because, self._clocks.now())
         await self._destroy(name)
         return True
+
+    async def unknown(self, day: date) -> int:
+        """How many sealed files of that day this database does not know. Then it may be another one, or an old copy,
+        and cannot say that nothing is left."""
+        there = await asyncio.to_thread(self._parts.files.of_day, day)
+        async with self._database.transaction() as conn:
+            return len(there - (await health.of_ids(conn, there)).keys())
 
     async def _destroy(self, name: str) -> None:
         await asyncio.to_thread(self._keyring.destroy, name)
         async with self._database.transaction() as conn:
             await day_keys.finish(conn, name, self._clocks.now())
         log.info("day_key_destroy", key=name)
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    try:
+        yield
+    except _TROUBLES as error:
+        log.error("alarm", alarm=AlarmCode.ERASE_FAILED.value, subject=name, because=str(error))
 
 
 def parts_of(parts: Parts, name: str) -> int:
@@ -83,6 +127,7 @@ def parts_of(parts: Parts, name: str) -> int:
         try:
             count += sum(key_name_of(part.wrapped_key) == name for part in parts.of(recording_id))
         except (NotWrapped, PartUnusable) as error:
-            log.error("part_key_unknown", recording_id=str(recording_id), code=error.code)
+            because = f"day keys are kept, for it does not say which it needs: {error}"
+            log.error("alarm", alarm=AlarmCode.ERASE_FAILED.value, subject=str(recording_id), because=because)
             count += 1
     return count

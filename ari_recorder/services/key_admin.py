@@ -67,7 +67,8 @@ class HoldRotated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayKey:
-    """A day's key and what still needs it. `unfinished`: calls of that day that are not in the database yet."""
+    """A day's key and what still needs it. `unfinished`: calls of that day that are not in the database yet; `unknown`:
+    sealed files of that day of which the database knows nothing."""
 
     day: date
     key_name: str
@@ -75,6 +76,7 @@ class DayKey:
     recordings: int
     callers: int
     parts: int
+    unknown: int
     unfinished: bool
     over: bool
     destroyed: bool
@@ -84,7 +86,12 @@ class DayKey:
         """By what, in words; empty when by nothing."""
         reasons = [
             f"{count} {what}"
-            for count, what in ((self.recordings, "recording(s)"), (self.callers, "caller(s)"), (self.parts, "part(s)"))
+            for count, what in (
+                (self.recordings, "recording(s)"),
+                (self.callers, "caller(s)"),
+                (self.parts, "part(s)"),
+                (self.unknown, "sealed file(s) that are not in this database"),
+            )
             if count
         ]
         reasons += ["calls that are not finished"] if self.unfinished else []
@@ -214,6 +221,7 @@ async def destroy_day(config: Config, database: Database, day: date, *, dry_run:
     name = day_name(day)
     in_journal = await _unfinished(config)
     parts = Parts(config.storage.vault, keyring)
+    days = DayKeys(database=database, keyring=keyring, parts=parts, clocks=Clocks(), in_journal=lambda: in_journal)
     needing = await asyncio.to_thread(parts_of, parts, name)
     async with database.transaction() as conn:
         left = await keys.left(conn, name)
@@ -224,14 +232,13 @@ async def destroy_day(config: Config, database: Database, day: date, *, dry_run:
         recordings=left.recordings,
         callers=left.callers,
         parts=needing,
+        unknown=await days.unknown(day),
         unfinished=name in in_journal,
         over=day < day_of(datetime.now(UTC)),
         destroyed=not dry_run,
     )
-    if not dry_run:
-        days = DayKeys(database=database, keyring=keyring, parts=parts, clocks=Clocks(), in_journal=lambda: in_journal)
-        if found.needed or not await days.destroy(day, "a person had it destroyed"):
-            raise KeyInUse(name=name, what=found.needed or "something that came meanwhile")
+    if not dry_run and (found.needed or not await days.destroy(day, "a person had it destroyed")):
+        raise KeyInUse(name=name, what=found.needed or "something that came meanwhile")
     return found
 
 

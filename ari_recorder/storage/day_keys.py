@@ -47,18 +47,36 @@ async def alone(conn: Connection, name: str, *, seconds: float | None = None) ->
     await conn.fetch(f"SELECT {lock} FROM (SELECT $1::text AS name) AS given", name)  # noqa: S608 -- as above
 
 
-async def anything_left(conn: Connection, name: str) -> bool:
-    """Is there a recording, a caller or a text about a call that this key opens?"""
+async def anything_left(conn: Connection, name: str, begin: datetime, end: datetime) -> bool:
+    """Is there a recording, a caller or a text about a call that this key opens? Of what began from `begin` to
+    `end`, the bytes are asked, too: a row that names another key must not cost them.
+    """
     left: bool = await conn.fetchval(
-        """
+        f"""
         SELECT EXISTS (SELECT FROM recording WHERE key_name = $1 AND wrapped_key IS NOT NULL)
             OR EXISTS (SELECT FROM recording WHERE key_name = $1 AND state = 'erasing')
             OR EXISTS (SELECT FROM call WHERE personal_key_name = $1 AND personal IS NOT NULL)
             OR EXISTS (SELECT FROM call_text WHERE key_name = $1)
-        """,
+            OR EXISTS (SELECT FROM recording WHERE started_at >= $2 AND started_at < $3 AND {_names("wrapped_key")})
+            OR EXISTS (
+                SELECT FROM call
+                WHERE coalesce(joined_at, first_seen_at) >= $2 AND coalesce(joined_at, first_seen_at) < $3
+                    AND {_names("personal")}
+            )
+        """,  # noqa: S608 -- the texts are those below
         name,
+        begin,
+        end,
     )
     return left
+
+
+def _names(column: str) -> str:
+    """Do these bytes say that they want the key $1? (vault/wrapping.py: version, length of the name, name)"""
+    return (
+        f"CASE WHEN length({column}) > 2 "
+        f"THEN substring({column} FROM 3 FOR get_byte({column}, 1)) = convert_to($1, 'UTF8') ELSE false END"
+    )
 
 
 async def begin(conn: Connection, name: str, day: date, because: str, now: datetime) -> None:

@@ -122,6 +122,17 @@ class VaultFiles:
         """Is there any sealed file? Then the keys must not be made anew."""
         return next(self.folder.glob("[0-9]*/[0-9]*/[0-9]*/*.sealed"), None) is not None
 
+    def of_day(self, day: date) -> frozenset[UUID]:
+        """The recordings whose sealed files lie in the folder of that day."""
+        folder = f"{day:%Y/%m/%d}"
+        try:
+            names = os.listdir(self.folder / folder)
+        except FileNotFoundError:
+            return frozenset()
+        except OSError as error:
+            raise SealedUnreadable(name=folder, reason=error.strerror) from error
+        return frozenset(UUID(name[:36]) for name in names if _RELATIVE.fullmatch(f"{folder}/{name}"))
+
     def free_bytes(self) -> int:
         """Room the service may use (that kept for root is not counted)."""
         room = os.statvfs(self.folder)

@@ -274,6 +274,7 @@ class Keyring:
         if name == FALLBACK:
             raise ValueError("without a fallback a key that is missing would cost calls")
         with self._folder.changing():
+            self._facts_now()  # another installation's keys may lie here by now, under the same names
             self._folder.remove(PUBLIC, f"{name}{PUBLIC_SUFFIX}")
             if name in self._folder.names(NEW_PRIVATE, PRIVATE_SUFFIX):
                 self._folder.remove(NEW_PRIVATE, f"{name}{PRIVATE_SUFFIX}")

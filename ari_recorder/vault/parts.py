@@ -25,7 +25,7 @@ from pathlib import Path
 from uuid import UUID
 
 from ari_recorder.domain.errors import PartUnusable, VaultWriteFailed
-from ari_recorder.vault.files import open_ordinary
+from ari_recorder.vault.files import VaultFiles, open_ordinary
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.stream import (
     CHUNK_BYTES,
@@ -66,6 +66,7 @@ class Parts:
     """The folder of parts. The data keys of those begun in this run are remembered until they are removed."""
 
     def __init__(self, vault: Path, keyring: Keyring) -> None:
+        self.files = VaultFiles(vault)
         self.folder = vault / FOLDER
         self._keyring = keyring
         self._data_keys: dict[tuple[UUID, int], bytes] = {}
