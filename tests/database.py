@@ -14,7 +14,7 @@ from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.storage.migrate import migrate
 
-_TEMPLATE = "ari_recorder_template"
+TEMPLATE = "ari_recorder_template"
 
 
 async def _administer(server: EmbeddedPostgres, sql: str) -> None:
@@ -38,8 +38,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
 
     async def begin() -> None:
         await server.start()
-        await _administer(server, f"CREATE DATABASE {_TEMPLATE}")
-        async with Database(dsn_of(server, _TEMPLATE)) as database:
+        await _administer(server, f"CREATE DATABASE {TEMPLATE}")
+        async with Database(dsn_of(server, TEMPLATE)) as database:
             await migrate(database)
 
     asyncio.run(begin())
@@ -47,7 +47,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
     asyncio.run(server.stop())
 
 
-async def _fresh(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+async def fresh(server: EmbeddedPostgres, template: str = TEMPLATE) -> AsyncIterator[str]:
+    """The address of a copy of the template, for as long as it is asked for."""
     name = f"test_{uuid4().hex}"
     await _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield dsn_of(server, name)
@@ -57,14 +58,14 @@ async def _fresh(server: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def dsn(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """The address of a fresh database with all tables."""
-    async for address in _fresh(postgres, _TEMPLATE):
+    async for address in fresh(postgres):
         yield address
 
 
 @pytest.fixture
 async def empty_dsn(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """The address of a fresh database without any table."""
-    async for address in _fresh(postgres, "template1"):
+    async for address in fresh(postgres, "template1"):
         yield address
 
 

@@ -26,7 +26,7 @@ class Report:
     log: str
 
     def assert_good(self) -> None:
-        assert not self.failures, f"{self.failures}\n{self.log}"
+        assert not self.failures, self.log
         assert self.tested == self.selected > 0, self.log
 
 

@@ -4,9 +4,9 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.browser.fixtures import browser, context, contexts, outcome, page
+from tests.browser.fixtures import browser, context, contexts, house, outcome, page
 
-__all__ = ["browser", "context", "contexts", "page"]
+__all__ = ["browser", "context", "contexts", "house", "page"]
 
 
 @pytest.hookimpl(wrapper=True)

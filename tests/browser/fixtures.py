@@ -20,7 +20,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page
 from playwright.async_api import Error as BrowserError
 
+from ari_recorder.storage.embedded import EmbeddedPostgres
 from tests.browser.chromium import chromium
+from tests.browser.house import House, open_house
+from tests.database import fresh
 
 FAILED = Path(__file__).parent / "failed"
 PATIENCE = 10_000  # ms; a page of ours takes 50, a machine that does other things at the same time is slow
@@ -34,6 +37,13 @@ outcome = pytest.StashKey[bool]()
 async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Browser]:
     async with chromium(tmp_path_factory.mktemp("browser-home")) as browser:
         yield browser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def house(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+    async for dsn in fresh(postgres):
+        async with open_house(tmp_path_factory.mktemp("house"), dsn) as house:
+            yield house
 
 
 class Contexts:
