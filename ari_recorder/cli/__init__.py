@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli import certificates, holds, keys, retention
+from ari_recorder.cli import audit, certificates, holds, keys, retention
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -48,6 +48,7 @@ app.add_typer(retention.policy, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(holds.holds, name="holds")
 app.add_typer(holds.freezes, name="freezes")
+app.add_typer(audit.app, name="audit")
 app.add_typer(certificates.certificates, name="certificates")
 
 

@@ -25,6 +25,7 @@ from ari_recorder.config.values import (
     dsn_without_password,
     period,
     spool_path,
+    syslog_address,
 )
 from ari_recorder.config.web import Web
 
@@ -149,6 +150,11 @@ class Storage(Section):
         return self.state / "web"
 
     @property
+    def audit(self) -> Path:
+        """Of the key that signs the audit log."""
+        return self.state / "audit"
+
+    @property
     def logs(self) -> Path:
         return self.state / "logs"
 
@@ -212,6 +218,25 @@ class Retention(Section):
     )
 
 
+class Audit(Section):
+    """Where the signed heads of the audit log go, so that nobody can change it unseen. Use both, on other hosts."""
+
+    checkpoint_every_seconds: float = Field(
+        default=60, ge=1, le=3600, description="How often the log is signed when there is something new in it."
+    )
+    anchor_file: AbsolutePath | None = Field(
+        default=None,
+        description="A file outside the database that signed heads are appended to, best on storage that only appends.",
+        examples=["/mnt/worm/ari-recorder/audit-anchors.jsonl"],
+    )
+    anchor_syslog: Annotated[str, AfterValidator(syslog_address)] | None = Field(
+        default=None,
+        description="The syslog that signed heads are sent to: `unix:/dev/log`, `udp://host:514`, `tcp://host:601` or "
+        "`tls://host:6514`.",
+        examples=["tls://siem.example.org:6514"],
+    )
+
+
 class Log(Section):
     """What the service says about itself. Neither numbers nor names of people, nor secrets, are in it."""
 
@@ -236,6 +261,7 @@ class Config(Section):
     database: Database = Database()
     queues: Annotated[tuple[Queue, ...], Field(strict=False, min_length=1)]
     retention: Retention = Retention()
+    audit: Audit = Audit()
     web: Web = Web()
     log: Log = Log.model_validate({})
     _source: Path = PrivateAttr(default=Path())

@@ -75,3 +75,14 @@ Number = Annotated[str, Field(pattern=r"^\+?[0-9]{1,20}$")]
 
 class Section(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", validate_default=False)
+
+
+def syslog_address(value: str) -> str:
+    parts = urlsplit(value)
+    try:
+        reachable = bool(parts.hostname and parts.port) if parts.scheme in ("udp", "tcp", "tls") else False
+    except ValueError:
+        reachable = False
+    if not reachable and not (parts.scheme == "unix" and parts.path.startswith("/")):
+        raise refuse(f"{value!r} is not the address of a syslog", "Write it like tls://siem.example.org:6514")
+    return value

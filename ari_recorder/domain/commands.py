@@ -35,6 +35,9 @@ class AlarmCode(StrEnum):
     HOLD_REVIEW = "hold-review"
     SWEEP_OVERDUE = "sweep-overdue"
     CLOCK_JUMPED = "clock-jumped"
+    AUDIT_ROLLED_BACK = "audit-rolled-back"
+    AUDIT_NOT_ANCHORED = "audit-not-anchored"
+    AUDIT_CHANGED = "audit-changed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -769,6 +769,38 @@ class CorrectionOutdated(Conflict):
     code = "correction_outdated"
 
 
+# --- the audit log ---
+
+
+class AuditRolledBack(Conflict):
+    """The audit log is not signed: {signed} entries were signed before, and the log of {size} that is here does not
+    begin with them. If the database was brought back from a backup, `ari-recorder audit checkpoint --new-log` begins a
+    new log; if it was not, somebody changed it: keep the database and the anchors as they are.
+    """
+
+    code = "audit_rolled_back"
+
+
+class AuditSignerUnusable(Unavailable):
+    """The key that signs the audit log cannot be used: {path}, {reason}. Bring storage.state's folder `audit` back from
+    its backup, readable for the user of this service alone.
+    """
+
+    code = "audit_signer_unusable"
+
+
+class AuditEntryUnknown(NotFound):
+    """There is no entry {seq} in the audit log; it has {size}, counted from 0."""
+
+    code = "audit_entry_unknown"
+
+
+class AuditNotCovered(Conflict):
+    """Entry {seq} of the audit log is not under a signed head yet. Run `ari-recorder audit checkpoint` first."""
+
+    code = "audit_not_covered"
+
+
 # --- the service ---
 
 

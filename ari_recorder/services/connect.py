@@ -1,5 +1,6 @@
 """The PBX, the database and the vault as the configuration describes them: for the service and for commands alike."""
 
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -9,8 +10,12 @@ from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
-from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable
+from ari_recorder.domain.audit import Actor
+from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.services import anchors
+from ari_recorder.services.audit_access import AuditAccess
+from ari_recorder.services.audit_log import AuditLog, sequence
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.day_keys import DayKeys
@@ -26,6 +31,7 @@ from ari_recorder.vault import self_made
 from ari_recorder.vault.copies import Copies
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.log_signer import LogSigner
 from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.recordings import Vault
 from ari_recorder.vault.root_key import RootKind
@@ -69,7 +75,12 @@ async def ready_database(config: Config) -> AsyncIterator[Database]:
     async with database(config) as opened:
         if await migrate.missing(opened):
             raise DatabaseNotReady(database=opened.name)
-        yield opened
+        try:
+            yield opened
+        finally:
+            # No service may be running. Entries of this command that stay behind are sequenced by whoever comes next.
+            with contextlib.suppress(Unavailable):
+                await sequence(opened)
 
 
 def rules(config: Config) -> Rules:
@@ -107,6 +118,30 @@ def sweep(
         every=timedelta(seconds=config.retention.sweep_every_seconds),
         at_most=config.retention.sweep_at_most_per_second,
         chores=chores,
+    )
+
+
+def log_signer(config: Config, *, new_log: bool = False) -> LogSigner:
+    """The key of the audit log, made at the first use. It is had while the keyring is locked."""
+    origin = f"ari-recorder/{Keyring.open(config.storage.keys).installation}"
+    signer = LogSigner.open(config.storage.audit, origin)
+    return LogSigner.begin_new(config.storage.audit, origin) if new_log else signer
+
+
+def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
+    every = timedelta(seconds=config.audit.checkpoint_every_seconds)
+    return AuditLog(database=opened, signer=signer, anchors=anchors.of(config), clocks=Clocks(), every=every)
+
+
+def audit_access(config: Config, opened: Database, actor: Actor, *, new_log: bool = False) -> AuditAccess:
+    signer = log_signer(config, new_log=new_log)
+    return AuditAccess(
+        database=opened,
+        signer=signer,
+        log=audit_log(config, opened, signer),
+        clocks=Clocks(),
+        anchor_file=config.audit.anchor_file,
+        actor=actor,
     )
 
 

@@ -55,10 +55,12 @@ INSERT INTO audit_head (size, frontier) VALUES (0, '{}');
 
 -- Signed notes (C2SP tlog-checkpoint).
 CREATE TABLE audit_checkpoint (
-    size bigint PRIMARY KEY,
+    origin text NOT NULL,
+    size bigint NOT NULL,
     root bytea NOT NULL CHECK (length(root) = 32),
     signed_at timestamptz NOT NULL,
-    note text NOT NULL
+    note text NOT NULL,
+    PRIMARY KEY (origin, size)
 );
 
 -- How far each place outside this database has the checkpoints.
