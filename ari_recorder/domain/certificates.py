@@ -15,6 +15,8 @@ Of a recording (times are UTC, days those of Helsinki; nothing about people)::
     when                                decided: from here on there was no way back; destroyed: all of it was gone
     why                                 the rule: "P3M of queue advice"
     copies_destroyed                    "wrapped data key", "sealed file", "live-sealed parts", "export in clear"
+    copies_not_found                    copies that were known and could not be destroyed from here: "export in clear,
+                                        on another host", "export in clear, not where it was written any more"
     caller                              what became of the caller's number and name
     key                                 the key its data key was wrapped to: day-2026-11-24, hold-1, fallback
     was_held                            true: it was wrapped to a hold key for a time, so a backup from then and a hold
@@ -36,6 +38,8 @@ from uuid import UUID
 from ari_recorder.domain.retention import Period, local_day
 
 PURPOSE = "ari-recorder/certificate/1"
+# Begins what is told of a copy that could not be destroyed.
+NOT_FOUND = "not found: "
 
 
 class CertificateKind(StrEnum):
@@ -90,7 +94,8 @@ def of_recording(gone: Tombstone, installation: UUID, backups_kept: Period) -> s
             },
             "when": {"decided": _utc(gone.erasing_at), "destroyed": _utc(gone.erased_at)},
             "why": gone.because,
-            "copies_destroyed": ["wrapped data key", *removed],
+            "copies_destroyed": ["wrapped data key", *(one for one in removed if not one.startswith(NOT_FOUND))],
+            "copies_not_found": [one.removeprefix(NOT_FOUND) for one in removed if one.startswith(NOT_FOUND)],
             "caller": "another recording of the call is kept" if gone.caller_left else "number and name destroyed",
             "key": gone.key_name,
             "was_held": gone.was_held,

@@ -7,7 +7,8 @@ service between two of them, the next sweep finds the recording `erasing` and go
 it the files are noise, wherever a copy of them may be. Only what is gone is called erased.
 
 A file that cannot be removed keeps its recording `erasing`; it is told, tried again with every sweep, and stops no
-other. Exports in clear that are known go too, if they are still the files that were written.
+other. Exports in clear that are known go too, if they are still the files that were written; those on another host go
+with the next sweep there, and an alarm tells of them until then.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from uuid import UUID
 
 import structlog
 
+from ari_recorder.domain.certificates import NOT_FOUND
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.retention import Erase, Kept, Policy, decide
 from ari_recorder.services.clock import Clocks
@@ -35,6 +37,8 @@ log = structlog.get_logger(__name__)
 # Small enough that a transaction takes milliseconds and nobody waits behind it.
 BATCH = 200
 _EXPORT = "export in clear"
+_MOVED = f"{NOT_FOUND}{_EXPORT}, not where it was written any more"
+_ELSEWHERE = f"{NOT_FOUND}{_EXPORT}, on another host"
 
 # Told in the transaction that buries some how many that were.
 Told = Callable[[Connection, int], Awaitable[None]]
@@ -53,6 +57,7 @@ class Eraser:
 
     async def resume(self, told: Told) -> None:
         """What is `erasing` already: a crash came between, a file could not be removed, or a caller said no."""
+        await self._late_exports()
         while True:
             async with self._database.transaction() as conn:
                 rows = await erasing.erasing(conn, limit=BATCH, but=self.failed)
@@ -99,11 +104,13 @@ class Eraser:
         ids = [row.id for row in rows]
         async with self._database.transaction() as conn:
             await erasing.destroy_keys(conn, ids)
-            known = await exports.of_recordings(conn, ids, self._host)
+            known = await exports.of_recordings(conn, ids)
         gone = await asyncio.to_thread(self._remove, rows, known)
         async with self._database.transaction() as conn:
             buried = await erasing.bury(conn, gone, self._clocks.now())
-            await exports.forget(conn, list(gone))
+            # Not those on other hosts: there they are looked for.
+            here = [one for one in known if one.recording_id in gone and one.host == self._host]
+            await exports.forget(conn, here)
             await calls.forget(conn, {row.call_id for row in buried}, self._clocks.now())
             await holds.forget(conn, [row.id for row in buried])
             await told(conn, len(buried))
@@ -117,23 +124,47 @@ class Eraser:
         for export in known:
             if export.recording_id in outcome.removed:
                 try:
-                    if _remove_export(export):
-                        outcome.removed[export.recording_id].append(_EXPORT)
+                    became = self._remove_export(export)
                 except OSError as error:
                     del outcome.removed[export.recording_id]
                     outcome.failed[export.recording_id] = error
+                else:
+                    if became not in outcome.removed[export.recording_id]:
+                        outcome.removed[export.recording_id].append(became)
         for recording_id, failure in outcome.failed.items():
             self.failed.add(recording_id)
-            log.error(
-                "alarm",
-                alarm=AlarmCode.ERASE_FAILED.value,
-                subject=str(recording_id),
-                because=getattr(failure, "strerror", None) or type(failure).__name__,
-            )
+            _tell(recording_id, getattr(failure, "strerror", None) or type(failure).__name__)
         return outcome.removed
 
+    def _remove_export(self, export: Export) -> str:
+        if export.host == self._host:
+            return _EXPORT if _unlinked(export) else _MOVED
+        _tell(export.recording_id, f"an export in clear is on host {export.host}: run `ari-recorder sweep` there")
+        return _ELSEWHERE
 
-def _remove_export(export: Export) -> bool:
+    async def _late_exports(self) -> None:
+        """Those of this host whose recordings were erased from another one."""
+        async with self._database.transaction() as conn:
+            left = await exports.outliving(conn, self._host)
+        gone = []
+        for export in left:
+            try:
+                await asyncio.to_thread(_unlinked, export)
+            except OSError as error:
+                _tell(export.recording_id, error.strerror or type(error).__name__)
+            else:
+                gone.append(export)
+                log.info("export_erase", recording_id=str(export.recording_id))
+        if gone:
+            async with self._database.transaction() as conn:
+                await exports.forget(conn, gone)
+
+
+def _tell(recording_id: UUID, because: str) -> None:
+    log.error("alarm", alarm=AlarmCode.ERASE_FAILED.value, subject=str(recording_id), because=because)
+
+
+def _unlinked(export: Export) -> bool:
     """Only the file that was written: another one may have its name by now."""
     try:
         found = os.lstat(export.path)

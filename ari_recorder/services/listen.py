@@ -9,14 +9,20 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from io import FileIO
 from pathlib import Path
 from uuid import UUID
 
 from ari_recorder.domain.calls import Mark, Member
-from ari_recorder.domain.errors import ExportTargetRefused, RecordingAmbiguous, RecordingErased, RecordingUnknown
+from ari_recorder.domain.errors import (
+    ExportTargetRefused,
+    RecorderError,
+    RecordingAmbiguous,
+    RecordingErased,
+    RecordingUnknown,
+)
 from ari_recorder.domain.events import Party
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
@@ -185,19 +191,33 @@ async def show(database: Database, recording_id: UUID, policy: Policy, keyring: 
 async def export_wav(
     database: Database, vault: Vault, recording_id: UUID, target: Path, progress: Progress
 ) -> Exported:
-    """Write a recording as WAV, in clear, for this user alone. `target` appears when it is complete, or not at all."""
+    """Write a recording as WAV, in clear, for this user alone. `target` appears when it is complete, or not at all.
+
+    Each name the file has is known before it has it, so that it goes when the recording goes, whatever ends this.
+    """
     recording, path, wrapped_key = await _sealed(database, recording_id)
-    written = await asyncio.to_thread(_write, vault, recording, path, wrapped_key, target, progress)
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    begun, named = await asyncio.to_thread(_begun, recording_id, target, fresh)
+    over = [begun, named]
     try:
+        await _known(database, begun)
+        expected = (recording.duration or timedelta()).total_seconds() * SAMPLE_RATE * _FRAME_BYTES
+        size, duration = await asyncio.to_thread(
+            _write, vault, path, wrapped_key, recording_id, target, fresh, expected, progress
+        )
+        await _known(database, named)
         async with database.transaction() as conn:
-            # Known before it has its name, so that it goes when the recording goes.
-            known = await exports.insert(conn, written.copy, datetime.now(UTC))
-        if not known:
-            raise RecordingErased(recording_id=recording_id, because="while it was exported")
-        await asyncio.to_thread(_name, written.fresh, target)
+            # Nobody begins to erase it before the file has its name, and is found by it.
+            if not await exports.insert(conn, named, datetime.now(UTC)):
+                raise _gone(recording_id)
+            await asyncio.to_thread(_name, fresh, target)
+        over.remove(named)
     finally:
-        await asyncio.to_thread(written.fresh.unlink)
-    return Exported(recording_id=recording_id, target=target, duration=written.duration, size_bytes=written.size_bytes)
+        await asyncio.to_thread(fresh.unlink, missing_ok=True)
+        with contextlib.suppress(RecorderError):  # a row too many does no harm
+            async with database.transaction() as conn:
+                await exports.forget(conn, over)
+    return Exported(recording_id=recording_id, target=target, duration=duration, size_bytes=size)
 
 
 async def verify_sealed(database: Database, vault: Vault, recording_id: UUID) -> tuple[str, ...]:
@@ -214,33 +234,53 @@ async def _sealed(database: Database, recording_id: UUID) -> tuple[StoredRecordi
     return recording, recording.path, recording.wrapped_key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """An export that has no name yet but `fresh`."""
-
-    fresh: Path
-    copy: Export
-    duration: timedelta
-    size_bytes: int
+async def _known(database: Database, copy: Export) -> None:
+    async with database.transaction() as conn:
+        if not await exports.insert(conn, copy, datetime.now(UTC)):
+            raise _gone(copy.recording_id)
 
 
-def _write(
-    vault: Vault, recording: StoredRecording, path: str, wrapped_key: bytes, target: Path, progress: Progress
-) -> _Written:
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    expected = (recording.duration or timedelta()).total_seconds() * SAMPLE_RATE * _FRAME_BYTES
-    with _new_file(target, fresh) as file:
-        sink = _Counting(file, expected, progress)
-        duration = vault.export_wav(path, wrapped_key, recording.id, sink)
-        there = os.fstat(file.fileno())
-    copy = Export(
-        recording_id=recording.id,
-        path=str(target.absolute()),
+def _gone(recording_id: UUID) -> RecordingErased:
+    return RecordingErased(recording_id=recording_id, because="while it was exported")
+
+
+def _begun(recording_id: UUID, target: Path, fresh: Path) -> tuple[Export, Export]:
+    """An empty file under its first name, `fresh`, and what it will be when it has the other one."""
+    with _refused(target):
+        if target.exists():
+            raise FileExistsError(17, "it is there already")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(fresh, flags, 0o600)
+        try:
+            there = os.fstat(fd)
+        finally:
+            os.close(fd)
+    begun = Export(
+        recording_id=recording_id,
+        path=str(fresh.absolute()),
         host=socket.gethostname(),
         device=there.st_dev,
         inode=there.st_ino,
     )
-    return _Written(fresh=fresh, copy=copy, duration=duration, size_bytes=sink.written)
+    return begun, replace(begun, path=str(target.absolute()))
+
+
+def _write(
+    vault: Vault,
+    path: str,
+    wrapped_key: bytes,
+    recording_id: UUID,
+    target: Path,
+    fresh: Path,
+    expected: float,
+    progress: Progress,
+) -> tuple[int, timedelta]:
+    """How many bytes, and how long it is."""
+    with _refused(target), FileIO(os.open(fresh, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "wb") as file:
+        sink = _Counting(file, expected, progress)
+        duration = vault.export_wav(path, wrapped_key, recording_id, sink)
+        os.fsync(file.fileno())
+    return sink.written, duration
 
 
 class _Counting:
@@ -257,22 +297,6 @@ class _Counting:
         self.written += count
         self._progress(min(self.written / self._expected, 1.0))
         return count
-
-
-@contextlib.contextmanager
-def _new_file(target: Path, fresh: Path) -> Iterator[FileIO]:
-    """A file that is complete and on disk, or not there."""
-    with _refused(target):
-        if target.exists():
-            raise FileExistsError(17, "it is there already")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with FileIO(os.open(fresh, flags, 0o600), "wb") as file:
-            try:
-                yield file
-                os.fsync(file.fileno())
-            except BaseException:
-                os.unlink(fresh)
-                raise
 
 
 def _name(fresh: Path, target: Path) -> None:

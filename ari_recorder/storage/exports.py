@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ari_recorder.storage.db import Connection
+from ari_recorder.storage.db import Connection, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,20 +40,46 @@ async def insert(conn: Connection, export: Export, now: datetime) -> bool:
     return row is not None
 
 
-async def of_recordings(conn: Connection, ids: Collection[UUID], host: str) -> tuple[Export, ...]:
-    """Those written on this host; nobody else can reach the others."""
-    rows = await conn.fetch("SELECT * FROM export WHERE recording_id = ANY($1::uuid[]) AND host = $2", list(ids), host)
-    return tuple(
-        Export(
-            recording_id=row["recording_id"],
-            path=row["path"],
-            host=row["host"],
-            device=row["device"],
-            inode=row["inode"],
-        )
-        for row in rows
+async def of_recordings(conn: Connection, ids: Collection[UUID]) -> tuple[Export, ...]:
+    """On whatever host they were written."""
+    rows = await conn.fetch("SELECT * FROM export WHERE recording_id = ANY($1::uuid[])", list(ids))
+    return tuple(_from_row(row) for row in rows)
+
+
+async def outliving(conn: Connection, host: str) -> tuple[Export, ...]:
+    """Those on this host whose recording was erased from another one."""
+    rows = await conn.fetch(
+        """
+        SELECT export.* FROM export JOIN recording ON recording.id = recording_id
+        WHERE host = $1 AND state = 'erased' ORDER BY recording_id, path
+        """,
+        host,
+    )
+    return tuple(_from_row(row) for row in rows)
+
+
+async def forget(conn: Connection, gone: Collection[Export]) -> None:
+    """What is known of these very files."""
+    await conn.execute(
+        """
+        DELETE FROM export USING unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
+            AS gone (recording_id, path, host, device, inode)
+        WHERE (export.recording_id, export.path, export.host, export.device, export.inode)
+            = (gone.recording_id, gone.path, gone.host, gone.device, gone.inode)
+        """,
+        [one.recording_id for one in gone],
+        [one.path for one in gone],
+        [one.host for one in gone],
+        [one.device for one in gone],
+        [one.inode for one in gone],
     )
 
 
-async def forget(conn: Connection, ids: Collection[UUID]) -> None:
-    await conn.execute("DELETE FROM export WHERE recording_id = ANY($1::uuid[])", list(ids))
+def _from_row(row: Row) -> Export:
+    return Export(
+        recording_id=row["recording_id"],
+        path=row["path"],
+        host=row["host"],
+        device=row["device"],
+        inode=row["inode"],
+    )

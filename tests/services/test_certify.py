@@ -181,6 +181,7 @@ async def test_every_destruction_has_a_certificate(house: House) -> None:
         "when": {"decided": "2027-02-23T22:07:00+00:00", "destroyed": "2027-02-23T22:07:00+00:00"},
         "why": "P3M of queue advice",
         "copies_destroyed": ["wrapped data key", "sealed file"],
+        "copies_not_found": [],
         "caller": "number and name destroyed",
         "key": DAY,
         "was_held": False,
