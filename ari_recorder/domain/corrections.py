@@ -45,6 +45,7 @@ class Version:
     """A correction as it was made. `value` and `because` are None when they cannot be opened, or are gone."""
 
     id: UUID
+    recording_id: UUID
     field: Correctable
     subject: str
     version: int
