@@ -2,7 +2,9 @@
 
 A clock that is ahead destroys early, by an hour or by a year. Three witnesses are held against this host's clock:
 
-    the database's clock           may not differ; when it runs on another host, it is a witness of its own
+    the database's clock           may not differ; it is a witness of its own when it runs behind another address, and
+                                   ran already at the sweep before: then this host's restart was not its own. (Another
+                                   address alone may be a container's on this host, with this host's clock.)
     the time since this host       goes on whoever sets the clock: clock - time since boot is the moment of booting,
       was booted                   and that does not change. What was trusted first after booting is the measure, so
                                    that many small steps do not add up unseen
@@ -24,11 +26,11 @@ UNWITNESSED = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """The clocks at one moment. `database_apart`: the database is known to run on another host."""
+    """The clocks at one moment. `database_since`: it runs since then, behind another address; else None."""
 
     wall: datetime
     database: datetime
-    database_apart: bool
+    database_since: datetime | None
     boot_id: UUID
     since_boot: timedelta
 
@@ -63,7 +65,8 @@ def implausible(reading: Reading, trusted: Trusted | None) -> str | None:
     passed = reading.wall - trusted.seen_at
     if passed < -TOLERANCE:
         return f"this host's clock says {_told(reading.wall)}, and the sweep before was at {_told(trusted.seen_at)}"
-    if passed > UNWITNESSED and not reading.database_apart:
+    witnessed = reading.database_since is not None and reading.database_since <= trusted.seen_at
+    if passed > UNWITNESSED and not witnessed:
         return f"{_span(passed)} have passed since the sweep before, and only the clock of this host, which was \
 restarted, says so"
     return None

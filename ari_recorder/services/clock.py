@@ -20,8 +20,8 @@ class Clocks:
         return datetime.now(UTC)
 
     async def read(self, conn: Connection) -> Reading:
-        database, apart = await sweeps.database_clock(conn)
+        database, since = await sweeps.database_clock(conn)
         boot_id = UUID(_BOOT_ID.read_text().strip())  # noqa: ASYNC240 -- the kernel answers from memory
         # Unlike CLOCK_MONOTONIC it goes on while the host sleeps.
         since_boot = timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
-        return Reading(wall=self.now(), database=database, database_apart=apart, boot_id=boot_id, since_boot=since_boot)
+        return Reading(wall=self.now(), database=database, database_since=since, boot_id=boot_id, since_boot=since_boot)

@@ -38,16 +38,16 @@ class Run:
     because: str
 
 
-async def database_clock(conn: Connection) -> tuple[datetime, bool]:
-    """The database's clock, and whether it is known to run on another host than this connection."""
+async def database_clock(conn: Connection) -> tuple[datetime, datetime | None]:
+    """The database's clock, and since when it runs, if it has another address than this connection."""
     row = await conn.fetchrow(
         """
         SELECT clock_timestamp() AS now,
-               coalesce(inet_server_addr() <> inet_client_addr(), false) AS apart
+               CASE WHEN inet_server_addr() <> inet_client_addr() THEN pg_postmaster_start_time() END AS since
         """
     )
     assert row is not None  # noqa: S101 -- a SELECT without FROM
-    return row["now"], row["apart"]
+    return row["now"], row["since"]
 
 
 async def trusted(conn: Connection, boot_id: UUID) -> Trusted | None:

@@ -16,7 +16,7 @@ def after(real: timedelta, ahead: timedelta = timedelta(), **changes: object) ->
     """The clocks when `real` time has passed since the sweep before, and the host's is `ahead`; the database's too, for
     it runs on the same host."""
     wall = NOON + real + ahead
-    reading = Reading(wall=wall, database=wall, database_apart=False, boot_id=BOOT, since_boot=NOON + real - BOOTED)
+    reading = Reading(wall=wall, database=wall, database_since=None, boot_id=BOOT, since_boot=NOON + real - BOOTED)
     return replace(reading, **changes)  # type: ignore[arg-type]
 
 
@@ -67,7 +67,9 @@ def test_clocks_that_differ_are_never_plausible() -> None:
 
 
 def restarted(passed: timedelta, *, apart: bool = False) -> Reading:
-    return after(passed, boot_id=OTHER_BOOT, since_boot=timedelta(minutes=1), database_apart=apart)
+    """`apart`: the database has another address, and ran all the while."""
+    since = BOOTED if apart else None
+    return after(passed, boot_id=OTHER_BOOT, since_boot=timedelta(minutes=1), database_since=since)
 
 
 def test_a_restart_takes_minutes() -> None:
@@ -78,6 +80,13 @@ def test_a_restart_takes_minutes() -> None:
 def test_after_a_restart_an_hour_needs_a_witness(passed: timedelta) -> None:
     assert "was restarted, says so" in (implausible(restarted(passed), TRUSTED) or "")
     assert implausible(restarted(passed, apart=True), TRUSTED) is None
+
+
+@pytest.mark.parametrize("passed", [timedelta(hours=1), timedelta(days=365)])
+def test_a_database_that_was_restarted_with_this_host_is_no_witness(passed: timedelta) -> None:
+    """It has another address, but it may be a container on this host."""
+    reading = replace(restarted(passed), database_since=NOON + passed - timedelta(seconds=50))
+    assert "was restarted, says so" in (implausible(reading, TRUSTED) or "")
 
 
 def test_after_a_restart_time_does_not_go_back() -> None:

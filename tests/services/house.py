@@ -60,7 +60,7 @@ class Time(Clocks):
         return Reading(
             wall=self.now(),
             database=self.time + apart,
-            database_apart=self.database_apart,
+            database_since=self.booted - timedelta(days=30) if self.database_apart else None,
             boot_id=self.boot_id,
             since_boot=self.time - self.booted,
         )

@@ -121,6 +121,7 @@ async def test_two_who_bury_the_last_recordings_of_a_hold_leave_nothing_of_it(ho
     async def bury(which: int) -> None:
         async with house.database.transaction() as conn:
             await erasing.bury(conn, {ids[which]: ()}, DUE)
+            await calls.forget(conn, [call.id], DUE)
             await holds.forget(conn, [ids[which]])
             if which == 0:
                 task.append(asyncio.create_task(bury(1)))
@@ -132,3 +133,4 @@ async def test_two_who_bury_the_last_recordings_of_a_hold_leave_nothing_of_it(ho
     (listed,) = await house.holds().list_holds(ended=True)
     assert (listed.reason, listed.hold.reference, listed.hold.owner) == (None, "", "")
     assert (await house.holds().list_freezes(ended=True))[0].freeze.reference == ""
+    assert await house.caller(call.id) is None
