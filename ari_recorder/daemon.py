@@ -34,6 +34,7 @@ from ari_recorder.services.control import ControlSocket
 from ari_recorder.services.key_control import KeyControl
 from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.live import LiveSealer
+from ari_recorder.services.mail import Mailer
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.rewrap import FallbackRescue
 from ari_recorder.services.scrub import Scrub
@@ -113,6 +114,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("keys", supply.run)
             jobs.start("caller-index", lambda stop: _once(usable, stop, index.run))
             jobs.start("scrub", lambda stop: _once(usable, stop, scrub.run))
+            mailer = Mailer(database=database, config=config, now=lambda: datetime.now(UTC))
+            jobs.start("mail", lambda stop: _once(usable, stop, mailer.run))
             jobs.start("fallback", lambda stop: _once(usable, stop, rescue.run))
             jobs.start("decide", recorder.decide)
             jobs.start("spool-watch", recorder.watch_spool)

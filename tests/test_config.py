@@ -279,3 +279,15 @@ def test_no_secret_comes_from_the_environment(tmp_path: Path, monkeypatch: pytes
 
 def test_the_example_is_valid_toml_with_all_sections_that_are_required() -> None:
     assert set(tomllib.loads(config.example())) == {"pbx", "storage", "queues"}
+
+
+def test_mail_that_would_go_in_clear_is_refused(tmp_path: Path) -> None:
+    text = GOOD + '[mail]\nhost = "mail.example.org"\nsecurity = "none"\nsender = "recorder@example.org"\n'
+    assert "mail.security" in refusal(tmp_path, text)
+    assert config.load(written(tmp_path, text.replace("mail.example.org", "127.0.0.1"))).mail.port == 587
+
+
+def test_office_hours_are_times_of_day(tmp_path: Path) -> None:
+    assert "07:00" in refusal(tmp_path, GOOD + '[use]\nopens = "7"\n')
+    assert "is not a day" in refusal(tmp_path, GOOD + '[use]\nclosed_days = ["24.12."]\n')
+    assert config.load(written(tmp_path, GOOD)).use.weekdays == {0, 1, 2, 3, 4}

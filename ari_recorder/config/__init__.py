@@ -11,9 +11,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from ari_recorder.config.documented import Setting, example, settings
+from ari_recorder.config.mail import Mail
 from ari_recorder.config.messages import problem
 from ari_recorder.config.models import Capture, Config, Database, Log, Pbx, Queue, Retention, Storage
 from ari_recorder.config.problems import ConfigError, Problem
+from ari_recorder.config.use import Use
 from ari_recorder.config.web import Web
 
 __all__ = [
@@ -22,12 +24,14 @@ __all__ = [
     "ConfigError",
     "Database",
     "Log",
+    "Mail",
     "Pbx",
     "Problem",
     "Queue",
     "Retention",
     "Setting",
     "Storage",
+    "Use",
     "Web",
     "example",
     "load",

@@ -15,7 +15,9 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
 from ari_recorder.config import secrets
+from ari_recorder.config.mail import Mail
 from ari_recorder.config.problems import ConfigError, Problem
+from ari_recorder.config.use import Use
 from ari_recorder.config.values import (
     AbsolutePath,
     Number,
@@ -263,6 +265,8 @@ class Config(Section):
     retention: Retention = Retention()
     audit: Audit = Audit()
     web: Web = Web()
+    mail: Mail = Mail()
+    use: Use = Use()
     log: Log = Log.model_validate({})
     _source: Path = PrivateAttr(default=Path())
 
@@ -285,6 +289,11 @@ class Config(Section):
                 ),
             )
         return secret
+
+    def mail_password(self) -> str | None:
+        if self.mail.password_file is None:
+            return None
+        return self._secret("mail.password_file", self.mail.password_file)
 
     def root_key(self) -> Path:
         """Where the root key lies, unless it is a passphrase."""
@@ -329,6 +338,7 @@ class Config(Section):
                 mend="Give it a place of its own",
             )
         yield from self.web.contradictions()
+        yield from self.mail.contradictions()
         names = [queue.name for queue in self.queues]
         numbers = [number for queue in self.queues for number in queue.numbers]
         for key, what in (("name", names), ("numbers", numbers)):

@@ -38,6 +38,7 @@ class AlarmCode(StrEnum):
     AUDIT_ROLLED_BACK = "audit-rolled-back"
     AUDIT_NOT_ANCHORED = "audit-not-anchored"
     AUDIT_CHANGED = "audit-changed"
+    MAIL_FAILED = "mail-failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.day_keys import DayKeys
 from ari_recorder.services.holds import Holds
+from ari_recorder.services.mail import Post
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.site import Certificate
@@ -109,7 +110,7 @@ def sweep(
     if keys is not None:
         kept = Period.parse(config.retention.backups_kept)
         chores.append(Certifier(database=opened, keyring=keys, clocks=clocks, backups_kept=kept).certify)
-    chores.append(Reminders(opened).remind)
+    chores.append(Reminders(opened, Post(config.mail, config.web.language)).remind)
     return Sweep(
         database=opened,
         copies=Copies(config.storage.vault),

@@ -1,17 +1,20 @@
 """Reminders: of flagged calls nobody decided on, and of holds whose review is near or over. When: domain/reminders.py.
 
-They are alarms in the log, one a day for each subject; of several services one tells.
+They are alarms in the log and, where somebody is to be written to, letters: one a day for each subject; of several
+services one tells.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import structlog
 
 from ari_recorder.domain import reminders
 from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.letters import Letter, LetterKind
 from ari_recorder.domain.reminders import Reminder
 from ari_recorder.domain.retention import Policy, local_day
+from ari_recorder.services.mail import Post
 from ari_recorder.storage import holds, sweeps
 from ari_recorder.storage.db import Connection, Database
 
@@ -19,17 +22,18 @@ log = structlog.get_logger(__name__)
 
 
 class Reminders:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, post: Post) -> None:
         self._database = database
+        self._post = post
 
     async def remind(self, policy: Policy, now: datetime) -> None:
         """A chore of the sweep."""
         today = local_day(now)
         async with self._database.transaction() as conn:
-            await self._of_flags(conn, policy, today)
-            await self._of_holds(conn, today)
+            await self._of_flags(conn, policy, today, now)
+            await self._of_holds(conn, today, now)
 
-    async def _of_flags(self, conn: Connection, policy: Policy, today: date) -> None:
+    async def _of_flags(self, conn: Connection, policy: Policy, today: date, now: datetime) -> None:
         found = await holds.undecided(conn)
         last = await sweeps.reminded(conn, [one.call_id for one in found])
         for one in found:
@@ -42,14 +46,28 @@ class Reminders:
             if due is not None and await sweeps.remind(conn, one.call_id, today):
                 because = f"an agent flagged it, nobody decided, and it is destroyed in {due.days_left + 1} day(s)"
                 _tell_flag(one.recording_id, due, because)
+                letter = Letter(
+                    kind=LetterKind.FLAG_UNDECIDED,
+                    once=f"flag:{one.call_id}:{today}",
+                    path=f"/recordings/{one.recording_id}",
+                    facts={"days": due.days_left + 1, "destroyed_on": str(hard + timedelta(days=1))},
+                )
+                await self._post.queue(conn, letter, now)
 
-    async def _of_holds(self, conn: Connection, today: date) -> None:
+    async def _of_holds(self, conn: Connection, today: date, now: datetime) -> None:
         found = await holds.holds(conn, active=True)
         last = await sweeps.reminded(conn, [hold.id for hold in found])
         for hold in found:
             due = reminders.for_hold(review_on=hold.review_on, today=today, last=last.get(hold.id))
             if due is not None and await sweeps.remind(conn, hold.id, today):
                 _tell_hold(hold.id, due, f"this hold is to be reviewed on {hold.review_on}")
+                letter = Letter(
+                    kind=LetterKind.HOLD_REVIEW,
+                    once=f"hold:{hold.id}:{today}",
+                    path=f"/holds/{hold.id}",
+                    facts={"review_on": str(hold.review_on)},
+                )
+                await self._post.queue(conn, letter, now)
 
 
 def _tell_flag(recording_id: UUID, due: Reminder, because: str) -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from ari_recorder.config import Mail
 from ari_recorder.domain.calls import CallState
 from ari_recorder.domain.errors import (
     CallNotOver,
@@ -23,6 +24,7 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.services.holds import HoldTerms
+from ari_recorder.services.mail import Post
 from ari_recorder.services.remind import Reminders
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
@@ -258,7 +260,7 @@ async def test_reminders_come_once_a_day_from_whoever_is_first(
 
     async def told(now: datetime) -> list[str]:
         for _ in range(2):
-            await asyncio.gather(*(Reminders(house.database).remind(policy, now) for _ in range(2)))
+            await asyncio.gather(*(Reminders(house.database, Post(Mail(), "fi")).remind(policy, now) for _ in range(2)))
         lines = [line.split() for line in capsys.readouterr().out.splitlines() if "alarm=" in line]
         wanted = ("alarm=", "subject=", "urgency=")
         return [" ".join(word for word in words if word.startswith(wanted)) for words in lines]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ari_recorder.domain.accounts import AccountKind, AccountState, Role
+from ari_recorder.domain.approvals import ApprovalKind, ApprovalState
 from ari_recorder.domain.calls import CallState
 from ari_recorder.domain.certificates import CertificateKind
 from ari_recorder.domain.corrections import Correctable
@@ -16,6 +17,7 @@ from ari_recorder.domain.listening import ListeningEnd, Purpose
 from ari_recorder.domain.recordings import EndReason, StartedBy
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.domain.rights import Change
+from ari_recorder.domain.use import TouchKind, Verdict
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.migrate import Migration, migrate, shipped
 from ari_recorder.storage.policy import PolicyState
@@ -108,6 +110,10 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("purpose", Purpose),
         ("listening_end", ListeningEnd),
         ("correctable", Correctable),
+        ("approval_kind", ApprovalKind),
+        ("approval_state", ApprovalState),
+        ("touch_kind", TouchKind),
+        ("verdict", Verdict),
     ],
 )
 async def test_sql_enums_are_the_python_enums(database: Database, name: str, python: type[StrEnum]) -> None:
@@ -136,4 +142,8 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "purpose",
         "listening_end",
         "correctable",
+        "approval_kind",
+        "approval_state",
+        "touch_kind",
+        "verdict",
     }

@@ -1,0 +1,149 @@
+"""What is written in a mail, in each language. How it is sent: services/mail.py.
+
+A mail tells what is to be done, until when and where: an id, days and a link. Whoever reads it on its way learns
+nothing about a caller, an adviser or what was said.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+
+class LetterKind(StrEnum):
+    FLAG_UNDECIDED = "flag-undecided"
+    HOLD_REVIEW = "hold-review"
+    USE_REPORT = "use-report"
+    SIGN_OVERDUE = "sign-overdue"
+    ACCOUNT_NOTICE = "account-notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """`once` names the occasion: of one occasion nobody is written to twice. `facts` are for the text, `path` is where
+    on the page something is to be done."""
+
+    kind: LetterKind
+    once: str
+    path: str
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    subject: str
+    body: str
+
+
+_END = {
+    "fi": "Tämän viestin lähetti puhelujen tallennuspalvelu. Älä vastaa siihen.",
+    "sv": "Meddelandet skickades av tjänsten för inspelning av samtal. Svara inte på det.",
+    "en": "This was sent by the call recording service. Please do not answer it.",
+}
+
+_TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
+    LetterKind.FLAG_UNDECIDED: {
+        "fi": Text(
+            subject="Merkitty puhelu odottaa päätöstä, {days} päivää jäljellä",
+            body="Neuvoja on merkinnyt puhelun uhkaavaksi, eikä kukaan ole päättänyt siitä.\n"
+            "Ilman päätöstä tallenne tuhotaan {destroyed_on}.",
+        ),
+        "sv": Text(
+            subject="Ett flaggat samtal väntar på beslut, {days} dagar kvar",
+            body="En rådgivare har flaggat ett samtal som hotfullt, och ingen har fattat beslut om det.\n"
+            "Utan beslut förstörs inspelningen {destroyed_on}.",
+        ),
+        "en": Text(
+            subject="A flagged call waits for a decision, {days} days left",
+            body="An adviser flagged a call as a threat, and nobody has decided on it.\n"
+            "Without a decision the recording is destroyed on {destroyed_on}.",
+        ),
+    },
+    LetterKind.HOLD_REVIEW: {
+        "fi": Text(
+            subject="Säilytyspäätös tarkistettava {review_on} mennessä",
+            body="Tallenteita säilytetään määräaikaa pidempään. "
+            "Tarkista, onko siihen yhä peruste: päivä on {review_on}.",
+        ),
+        "sv": Text(
+            subject="Beslut om bevarande ska granskas senast {review_on}",
+            body="Inspelningar bevaras längre än den ordinarie tiden. Granska om det ännu finns skäl: dagen är "
+            "{review_on}.",
+        ),
+        "en": Text(
+            subject="A hold is to be reviewed by {review_on}",
+            body="Recordings are kept beyond their period. "
+            "Look whether there still is a reason: the day is {review_on}.",
+        ),
+    },
+    LetterKind.USE_REPORT: {
+        "fi": Text(
+            subject="Käyttöraportti viikolta {week}",
+            body="Viikon käyttöraportti on valmis. Huomioita: {findings}. Kuitattavia kuunteluja: {samples}, "
+            "viimeistään {due_on}.",
+        ),
+        "sv": Text(
+            subject="Användningsrapport för vecka {week}",
+            body="Veckans användningsrapport är klar. Iakttagelser: {findings}. Lyssningar att kvittera: {samples}, "
+            "senast {due_on}.",
+        ),
+        "en": Text(
+            subject="Report of use for week {week}",
+            body="The report of the week is ready. Findings: {findings}. Listenings to be signed off: {samples}, "
+            "by {due_on}.",
+        ),
+    },
+    LetterKind.SIGN_OVERDUE: {
+        "fi": Text(
+            subject="Kuittaamatta määräajassa: {count} kuuntelua",
+            body="Kuunteluja, jotka esimiehen piti kuitata, on kuittaamatta: {count}. "
+            "Vanhimman määräaika oli {due_on}.",
+        ),
+        "sv": Text(
+            subject="Inte kvitterade i tid: {count} lyssningar",
+            body="Lyssningar som en chef skulle ha kvitterat är okvitterade: {count}. Den äldstas sista dag var "
+            "{due_on}.",
+        ),
+        "en": Text(
+            subject="Not signed off in time: {count} listenings",
+            body="Listenings that a supervisor should have signed off are not: {count}. "
+            "The oldest was due on {due_on}.",
+        ),
+    },
+    LetterKind.ACCOUNT_NOTICE: {
+        "fi": Text(
+            subject="Ilmoitus käyttäjätilistäsi",
+            body="Käyttäjätilisi tunnuksissa tai kirjautumisissa tapahtui jotain, josta sinun tulee tietää.\n"
+            "Kirjaudu sisään ja lue ilmoitus. Jos et tehnyt sitä itse, ota heti yhteys pääkäyttäjään.",
+        ),
+        "sv": Text(
+            subject="Meddelande om ditt användarkonto",
+            body="Något hände med uppgifterna eller inloggningarna för ditt konto som du bör känna till.\n"
+            "Logga in och läs meddelandet. Kontakta genast administratören om det inte var du.",
+        ),
+        "en": Text(
+            subject="A notice about your account",
+            body="Something happened to the credentials or log-ins of your account that you should know of.\n"
+            "Log in and read the notice. If it was not you, tell an administrator at once.",
+        ),
+    },
+}
+
+
+def written(kind: LetterKind, facts: Mapping[str, str | int], language: str, link: str) -> Text:
+    """The mail, in one of the three languages."""
+    text = _TEXTS[kind][language]
+    told = {name: _told(value, language) for name, value in facts.items()}
+    body = "\n\n".join((text.body.format_map(told), link, _END[language]))
+    return Text(subject=text.subject.format_map(told), body=f"{body}\n")
+
+
+def _told(value: str | int, language: str) -> str:
+    """Days are kept as ISO 8601 and written as people write them."""
+    if isinstance(value, int):
+        return str(value)
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        return value
+    return f"{day.day}.{day.month}.{day.year}" if language != "en" else f"{day.day} {day:%b %Y}"

@@ -1,0 +1,289 @@
+"""Mail: letters are queued in the database with what they tell of, and sent by a job. What they say: domain/letters.py.
+
+    queue (in somebody's transaction) ─► outbox ─► claim ─► one SMTP session, in a thread ─► sent
+                                            ▲                    └─ not now: again after 1, 2, 4 … 64 minutes
+                                            └─────────────────────┘  not ever, or 3 days old: given up, with an alarm
+
+A mail server that is away, hangs or refuses costs nothing but mail: nobody waits for it, no transaction is open while
+it is spoken to, and the queue is bounded. A crash between the server's "accepted" and our commit sends a letter twice:
+its Message-ID is the same. Nothing is sent to a server that does not do TLS when TLS is asked for.
+"""
+
+import asyncio
+import contextlib
+import smtplib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email import policy
+from email.message import EmailMessage
+from email.utils import format_datetime
+from uuid import UUID
+
+import structlog
+
+from ari_recorder.config import Config, ConfigError, Mail
+from ari_recorder.domain import letters
+from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.letters import Letter, LetterKind
+from ari_recorder.storage import outbox
+from ari_recorder.storage.db import Connection, Database
+from ari_recorder.storage.outbox import Depth, Waiting
+from ari_recorder.supervise import either
+
+log = structlog.get_logger(__name__)
+
+# A reminder is as good a minute later.
+LOOK_EVERY = timedelta(seconds=30)
+BACKOFF = timedelta(minutes=1)
+# The next reminder of the same thing has come by then.
+GIVE_UP_AFTER = timedelta(days=3)
+_BATCH = 20
+# One answer of the server, and all of one session.
+ANSWER_SECONDS = 10.0
+SESSION_SECONDS = 60.0
+
+
+class Post:
+    """Queues letters for the addresses of the configuration. Without a mail server it does nothing."""
+
+    def __init__(self, mail: Mail, language: str) -> None:
+        self._language = language
+        self._to = {
+            LetterKind.FLAG_UNDECIDED: mail.flags_to,
+            LetterKind.HOLD_REVIEW: mail.holds_to,
+            LetterKind.USE_REPORT: mail.use_to,
+            LetterKind.SIGN_OVERDUE: mail.use_to,
+        }
+        self._is_on = mail.host is not None
+
+    async def queue(self, conn: Connection, letter: Letter, now: datetime) -> None:
+        """Sent if this transaction commits."""
+        recipients = self._to.get(letter.kind, ()) if self._is_on else ()
+        if recipients and (left_out := await outbox.queue(conn, letter, recipients, self._language, now)):
+            because = f"{left_out} letter(s) were not queued: {outbox.MOST_WAITING} are waiting"
+            log.error("alarm", alarm=AlarmCode.MAIL_FAILED.value, subject=letter.kind.value, because=because)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """`delivered` were accepted; `refused` will never be; what is in neither can be tried again."""
+
+    delivered: tuple[UUID, ...] = ()
+    refused: dict[UUID, str] = field(default_factory=dict)
+    postponed: dict[UUID, str] = field(default_factory=dict)
+    # Why the session as a whole went wrong; what is not named above was not tried.
+    trouble: str = ""
+
+
+class Mailer:
+    """`run` is the service's job."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        config: Config,
+        now: Callable[[], datetime],
+        answer_seconds: float = ANSWER_SECONDS,
+        session_seconds: float = SESSION_SECONDS,
+    ) -> None:
+        self._database = database
+        self._config = config
+        self._now = now
+        self._answer_seconds = answer_seconds
+        self._session_seconds = session_seconds
+        self._wake = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self._wake.clear()
+            await self.run_once(stop)
+            await either(stop, self._wake, within=LOOK_EVERY)
+
+    def wake(self) -> None:
+        """There is something to send."""
+        self._wake.set()
+
+    async def depth(self) -> Depth:
+        async with self._database.transaction() as conn:
+            return await outbox.depth(conn)
+
+    async def run_once(self, stop: asyncio.Event) -> int:
+        """Everything that is due; how many letters were accepted. After a session that failed the rest waits."""
+        if self._config.mail.host is None:
+            return 0
+        sent = 0
+        async with self._database.transaction() as conn:
+            while await outbox.queue_notices(conn, "/account", self._now(), limit=_BATCH) == _BATCH:
+                pass
+            await outbox.forget_old(conn, self._now())
+        while not stop.is_set():
+            async with self._database.transaction() as conn:
+                batch = await outbox.claim(conn, self._now(), BACKOFF, limit=_BATCH)
+            if not batch:
+                break
+            outcome = await self._deliver(batch, stop)
+            await self._note(batch, outcome, stopped=stop.is_set())
+            sent += len(outcome.delivered)
+            if outcome.trouble:
+                log.warning("mail_fail", because=outcome.trouble, waiting=len(batch))
+                break
+        if sent:
+            log.info("mail_send", letters=sent)
+        return sent
+
+    async def _deliver(self, batch: Sequence[Waiting], stop: asyncio.Event) -> Outcome:
+        """In a thread, and cut off when it takes too long or the service stops: no thread is left behind."""
+        try:
+            password = self._config.mail_password()
+        except ConfigError as error:
+            return Outcome(trouble=str(error))
+        session = _Session(self._config, password, self._answer_seconds)
+        messages = [(one.id, one.recipient, self._message(one)) for one in batch]
+        sending = asyncio.ensure_future(asyncio.to_thread(session.send, messages))
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({sending, stopping}, timeout=self._session_seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not sending.done():
+                session.cut()
+        return await sending
+
+    def _message(self, one: Waiting) -> EmailMessage:
+        text = letters.written(one.kind, one.facts, one.language, self._link(one.path))
+        sender = self._config.mail.sender or ""
+        message = EmailMessage(policy=policy.SMTP)
+        message["From"] = f"ari-recorder <{sender}>"
+        message["To"] = one.recipient
+        message["Subject"] = text.subject
+        message["Date"] = format_datetime(one.queued_at)
+        message["Message-ID"] = f"<{one.id}@{sender.partition('@')[2]}>"
+        message["Content-Language"] = one.language
+        # RFC 3834: no holiday notices in answer.
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text.body)
+        return message
+
+    def _link(self, path: str) -> str:
+        web = self._config.web
+        origin = web.origin or f"https://{socket.gethostname()}:{web.port}"
+        return f"{origin}{path}"
+
+    async def _note(self, batch: Sequence[Waiting], outcome: Outcome, *, stopped: bool) -> None:
+        now = self._now()
+        done = {*outcome.delivered, *outcome.refused, *outcome.postponed}
+        given_up: list[tuple[Waiting, str]] = []
+        async with self._database.transaction() as conn:
+            await outbox.sent(conn, outcome.delivered, now)
+            if stopped:
+                await outbox.unclaim(conn, [one.id for one in batch if one.id not in done], now)
+            for one in batch:
+                if one.id in outcome.delivered or (stopped and one.id not in done):
+                    continue
+                trouble = outcome.refused.get(one.id) or outcome.postponed.get(one.id) or outcome.trouble
+                is_over = one.id in outcome.refused or now - one.queued_at >= GIVE_UP_AFTER
+                await outbox.failed(conn, one.id, trouble, given_up_at=now if is_over else None)
+                if is_over:
+                    given_up.append((one, trouble))
+        for one, trouble in given_up:
+            because = f"a letter ({one.kind.value}) was not delivered: {trouble}"
+            log.error("alarm", alarm=AlarmCode.MAIL_FAILED.value, subject=str(one.id), because=because)
+
+
+class _Session:
+    """One session with the server. Blocking: `send` is for a thread, `cut` may be called from any other."""
+
+    def __init__(self, config: Config, password: str | None, answer_seconds: float) -> None:
+        self._mail = config.mail
+        self._password = password
+        self._answer_seconds = answer_seconds
+        self._lock = threading.Lock()
+        self._smtp: smtplib.SMTP | None = None
+        self._is_cut = False
+
+    def cut(self) -> None:
+        """Whatever it waits for ends now."""
+        with self._lock:
+            self._is_cut = True
+            sock = self._smtp.sock if self._smtp is not None else None
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                # Of a TLS connection too: it is the descriptor that is shut, and its reader wakes up.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def send(self, messages: Sequence[tuple[UUID, str, EmailMessage]]) -> Outcome:
+        delivered: list[UUID] = []
+        refused: dict[UUID, str] = {}
+        postponed: dict[UUID, str] = {}
+        trouble = ""
+        try:
+            smtp = self._open()
+            try:
+                for letter_id, recipient, message in messages:
+                    if self._is_cut:
+                        raise TimeoutError
+                    try:
+                        smtp.send_message(message, self._mail.sender, [recipient])
+                    except smtplib.SMTPRecipientsRefused as error:
+                        _sort(letter_id, next(iter(error.recipients.values()))[0], refused, postponed)
+                    except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
+                        _sort(letter_id, error.smtp_code, refused, postponed)
+                    else:
+                        delivered.append(letter_id)
+                with contextlib.suppress(smtplib.SMTPException, OSError):
+                    smtp.quit()
+            finally:
+                smtp.close()
+        except smtplib.SMTPAuthenticationError as error:
+            trouble = f"the mail server does not let this user log in ({error.smtp_code})"
+        except smtplib.SMTPNotSupportedError:
+            trouble = "the mail server does not do what is asked of it: STARTTLS or logging in"
+        except smtplib.SMTPResponseException as error:
+            trouble = f"the mail server answers {error.smtp_code}"
+        except ssl.SSLError as error:
+            trouble = f"TLS: {error.reason or type(error).__name__}"
+        except TimeoutError:
+            trouble = "the mail server did not answer in time"
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            cut = "it took too long: " if self._is_cut else ""
+            trouble = f"{cut}the mail server cannot be spoken to ({type(error).__name__})"
+        return Outcome(delivered=tuple(delivered), refused=refused, postponed=postponed, trouble=trouble)
+
+    def _open(self) -> smtplib.SMTP:
+        mail = self._mail
+        assert mail.host is not None  # noqa: S101 -- run_once was here
+        context = ssl.create_default_context(cafile=mail.ca_file) if mail.security != "none" else None
+        smtp: smtplib.SMTP
+        if mail.security == "tls":
+            smtp = smtplib.SMTP_SSL(timeout=self._answer_seconds, context=context)
+        else:
+            smtp = smtplib.SMTP(timeout=self._answer_seconds)
+        # For the name in the certificate: it is only set by the constructor, which would connect at once.
+        smtp._host = mail.host  # type: ignore[attr-defined]
+        with self._lock:
+            if self._is_cut:
+                raise TimeoutError
+            self._smtp = smtp
+        try:
+            code, _ = smtp.connect(mail.host, mail.port)
+            if code != 220:
+                raise smtplib.SMTPConnectError(code, b"")
+            if mail.security == "starttls":
+                smtp.starttls(context=context)
+            if mail.user is not None and self._password is not None:
+                smtp.login(mail.user, self._password)
+        except BaseException:
+            smtp.close()
+            raise
+        return smtp
+
+
+def _sort(letter_id: UUID, code: int, refused: dict[UUID, str], postponed: dict[UUID, str]) -> None:
+    """5xx will not be better later (RFC 5321, section 4.2.1). The server's words stay there: they name people."""
+    where = refused if 500 <= code < 600 else postponed
+    where[letter_id] = f"the mail server answers {code}"
