@@ -14,7 +14,7 @@ from ari_recorder.config import Config
 from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind, Member
 from ari_recorder.domain.events import Party, SealedFacts, Side, Uniqueid
 from ari_recorder.domain.ledger import judge
-from ari_recorder.domain.recordings import EndReason, Recording, RecordingState, StartedBy
+from ari_recorder.domain.recordings import EndReason, Label, Recording, RecordingState, StartedBy
 from ari_recorder.services import connect
 from ari_recorder.services.record import CALLER_PURPOSE
 from ari_recorder.storage import calls
@@ -140,7 +140,8 @@ async def record(
     sides = {side: settings.pbx.spool / f"{recording_id}.{side}.sln" for side in ("caller", "agent")}
     sides["caller"].write_bytes(tone(440))
     sides["agent"].write_bytes(tone(880))
-    sealed = vault.seal_recording(sides["caller"], sides["agent"], recording_id, day_of(at))
+    label = Label(uniqueid=Uniqueid(uniqueid), queue=QUEUE, segment=1, started_at=at)
+    sealed = vault.seal_recording(sides["caller"], sides["agent"], recording_id, day_of(at), label=label)
     for path in sides.values():
         path.unlink()
     side = Side(duration=LENGTH, peak=0.24, rms=0.17, has_audio=True)

@@ -58,9 +58,10 @@ def open_container(sealed: bytes, data_key: bytes, recording_id: UUID) -> bytes:
 def audio_of(plain: bytes) -> bytes:
     """The FLAC or Ogg Opus file in it."""
     footer = plain[-16:]
-    if footer[:5] != b"ARIR\x01":
+    if footer[:5] not in (b"ARIR\x01", b"ARIR\x02"):
         raise Refused("what is inside does not end like a recording")
-    return plain[: len(plain) - 16 - 2 * int.from_bytes(footer[8:], "big")]
+    label = int.from_bytes(footer[6:8], "big") if footer[4] == 2 else 0
+    return plain[: len(plain) - 16 - label - 2 * int.from_bytes(footer[8:], "big")]
 
 
 def root_key(folder: Path, file: Path | None) -> bytes:

@@ -327,6 +327,14 @@ class NothingCaptured(Conflict):
     code = "nothing_captured"
 
 
+class RecordingRelabelled(Conflict):
+    """The row of recording {recording_id} does not say what its sealed file {name} says: {wrong}. It was changed, or is
+    that of another recording. Bring the row back from a backup.
+    """
+
+    code = "recording_relabelled"
+
+
 class AudioNotEncoded(Unavailable):
     """The audio of {name} could not be written as FLAC into the spool: {reason} Make room in the spool."""
 

@@ -325,7 +325,8 @@ class Side:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedFacts:
     """Where a sealed recording is and what it holds. `path` is relative to the vault, `wrapped_key` is hex, wrapped to
-    the key `key_name`. `truncated`: why something of it is missing."""
+    the key `key_name`. `truncated`: why something of it is missing. `queue`: that of the call when it was sealed; empty
+    in the journal of a version that did not tell."""
 
     path: str
     key_name: str
@@ -336,6 +337,7 @@ class SealedFacts:
     caller: Side
     agent: Side
     truncated: str = ""
+    queue: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

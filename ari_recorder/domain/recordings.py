@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from ari_recorder.domain.events import SealedFacts
+from ari_recorder.domain.events import SealedFacts, Uniqueid
 
 
 class RecordingState(StrEnum):
@@ -75,3 +75,19 @@ class Recording:
     ended_at: datetime | None = None
     sealed: SealedFacts | None = None
     failure: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """Which recording a sealed file is, sealed in it: a row that says otherwise was changed, or is another's.
+    `uniqueid` is the call's."""
+
+    uniqueid: Uniqueid
+    queue: str
+    segment: int
+    started_at: datetime
+
+    def differs(self, other: "Label") -> tuple[str, ...]:
+        """In what."""
+        names = ("uniqueid", "queue", "segment", "started_at")
+        return tuple(name for name in names if getattr(self, name) != getattr(other, name))

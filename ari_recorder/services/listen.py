@@ -23,10 +23,10 @@ from ari_recorder.domain.errors import (
     RecordingErased,
     RecordingUnknown,
 )
-from ari_recorder.domain.events import Party
+from ari_recorder.domain.events import Party, Uniqueid
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
-from ari_recorder.domain.recordings import EndReason, StartedBy
+from ari_recorder.domain.recordings import EndReason, Label, StartedBy
 from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
 from ari_recorder.services.record import open_caller
 from ari_recorder.services.verify import verify
@@ -195,16 +195,14 @@ async def export_wav(
 
     Each name the file has is known before it has it, so that it goes when the recording goes, whatever ends this.
     """
-    recording, path, wrapped_key = await _sealed(database, recording_id)
+    sealed = await _sealed(database, recording_id)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     begun, named = await asyncio.to_thread(_begun, recording_id, target, fresh)
     over = [begun, named]
     try:
         await _known(database, begun)
-        expected = (recording.duration or timedelta()).total_seconds() * SAMPLE_RATE * _FRAME_BYTES
-        size, duration = await asyncio.to_thread(
-            _write, vault, path, wrapped_key, recording_id, target, fresh, expected, progress
-        )
+        expected = (sealed.recording.duration or timedelta()).total_seconds() * SAMPLE_RATE * _FRAME_BYTES
+        size, duration = await asyncio.to_thread(_write, vault, sealed, target, fresh, expected, progress)
         await _known(database, named)
         async with database.transaction() as conn:
             # Nobody begins to erase it before the file has its name, and is found by it.
@@ -222,16 +220,32 @@ async def export_wav(
 
 async def verify_sealed(database: Database, vault: Vault, recording_id: UUID) -> tuple[str, ...]:
     """What was checked of a recording, in words; an error when it is not what was sealed."""
-    recording, path, wrapped_key = await _sealed(database, recording_id)
-    sha256 = bytes.fromhex(recording.sha256 or "")
-    return await asyncio.to_thread(verify, vault, path, wrapped_key, recording_id, sha256)
+    sealed = await _sealed(database, recording_id)
+    sha256 = bytes.fromhex(sealed.recording.sha256 or "")
+    return await asyncio.to_thread(verify, vault, sealed.path, sealed.wrapped_key, recording_id, sha256, sealed.label)
 
 
-async def _sealed(database: Database, recording_id: UUID) -> tuple[StoredRecording, str, bytes]:
-    recording, _ = await _get(database, recording_id)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sealed:
+    """A recording that is there, and what its row says that it is."""
+
+    recording: StoredRecording
+    path: str
+    wrapped_key: bytes
+    label: Label
+
+
+async def _sealed(database: Database, recording_id: UUID) -> _Sealed:
+    recording, call = await _get(database, recording_id)
     if recording.state is not StoredState.SEALED or recording.path is None or recording.wrapped_key is None:
         raise RecordingErased(recording_id=recording_id, because=recording.erased_because or recording.state.value)
-    return recording, recording.path, recording.wrapped_key
+    label = Label(
+        uniqueid=Uniqueid(call.uniqueid),
+        queue=recording.queue,
+        segment=recording.segment,
+        started_at=recording.started_at,
+    )
+    return _Sealed(recording=recording, path=recording.path, wrapped_key=recording.wrapped_key, label=label)
 
 
 async def _known(database: Database, copy: Export) -> None:
@@ -266,19 +280,12 @@ def _begun(recording_id: UUID, target: Path, fresh: Path) -> tuple[Export, Expor
 
 
 def _write(
-    vault: Vault,
-    path: str,
-    wrapped_key: bytes,
-    recording_id: UUID,
-    target: Path,
-    fresh: Path,
-    expected: float,
-    progress: Progress,
+    vault: Vault, sealed: _Sealed, target: Path, fresh: Path, expected: float, progress: Progress
 ) -> tuple[int, timedelta]:
     """How many bytes, and how long it is."""
     with _refused(target), FileIO(os.open(fresh, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "wb") as file:
         sink = _Counting(file, expected, progress)
-        duration = vault.export_wav(path, wrapped_key, recording_id, sink)
+        duration = vault.export_wav(sealed.path, sealed.wrapped_key, sealed.recording.id, sink, sealed.label)
         os.fsync(file.fileno())
     return sink.written, duration
 

@@ -229,7 +229,7 @@ class Listenings:
     def _open(self, goes: Goes) -> OpenedRecording:
         assert goes.path is not None  # noqa: S101 -- what is sealed has both
         assert goes.wrapped_key is not None  # noqa: S101
-        return self._vault.open_recording(goes.path, goes.wrapped_key, goes.listening.recording_id)
+        return self._vault.open_recording(goes.path, goes.wrapped_key, goes.listening.recording_id, goes.label)
 
     def _peaks(self, goes: Goes) -> bytes:
         with self._open(goes) as opened:

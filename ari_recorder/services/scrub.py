@@ -97,7 +97,7 @@ class Scrub:
                 verify.compare_hash(self._vault, one.path, one.sha256)
             with contextlib.suppress(KeyringLocked):  # then the comparison is what there is
                 if one.whole:
-                    verify.read_all(self._vault, one.path, one.wrapped_key, one.id)
+                    verify.read_all(self._vault, one.path, one.wrapped_key, one.id, one.label)
                 else:
                     self._read_one_chunk(one)
         except RecorderError as error:
@@ -107,6 +107,6 @@ class Scrub:
         return None
 
     def _read_one_chunk(self, one: ToScrub) -> None:
-        with self._vault.open_recording(one.path, one.wrapped_key, one.id) as opened:
+        with self._vault.open_recording(one.path, one.wrapped_key, one.id, one.label) as opened:
             if opened.size:
                 opened.read(secrets.randbelow(opened.size), CHUNK_BYTES)

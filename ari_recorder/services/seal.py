@@ -17,7 +17,7 @@ from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import SealRecording
 from ari_recorder.domain.errors import NothingCaptured, RecorderError
 from ari_recorder.domain.events import Event, Sealed, SealedFacts, SealFailed, Side
-from ari_recorder.domain.recordings import Recording
+from ari_recorder.domain.recordings import Label, Recording
 from ari_recorder.domain.silence import silent_spans
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.vault.codec import Codec, SideFacts
@@ -108,7 +108,7 @@ class Sealer:
                 await asyncio.sleep(wait.total_seconds())
                 wait = min(wait * 2, RETRY_MOST)
             else:
-                at, facts = datetime.now(UTC), _facts(stored)
+                at, facts = datetime.now(UTC), _facts(stored, call.queue)
                 await self._tell(Sealed(at=at, recording_id=recording.id, facts=facts, cut_at=stored.cut_at))
                 return
 
@@ -129,13 +129,16 @@ class Sealer:
         there = self._vault.extent(files.caller, files.agent, recording.id)
         silent = silent_spans(call, recording, there.length, self._resume_guard, there.cut_at)
         kept_as = self._kept_as.get(call.queue, Codec.FLAC)
-        return self._vault.seal_recording(files.caller, files.agent, recording.id, day, silent, kept_as)
+        label = Label(
+            uniqueid=call.uniqueid, queue=call.queue, segment=recording.segment, started_at=recording.started_at
+        )
+        return self._vault.seal_recording(files.caller, files.agent, recording.id, day, silent, kept_as, label)
 
     async def _failed(self, recording: Recording, because: str, *, final: bool) -> None:
         await self._tell(SealFailed(at=datetime.now(UTC), recording_id=recording.id, because=because, final=final))
 
 
-def _facts(stored: Stored) -> SealedFacts:
+def _facts(stored: Stored, queue: str) -> SealedFacts:
     return SealedFacts(
         path=stored.path,
         key_name=stored.key_name,
@@ -146,6 +149,7 @@ def _facts(stored: Stored) -> SealedFacts:
         caller=_side(stored.caller),
         agent=_side(stored.agent),
         truncated=stored.truncated,
+        queue=queue,
     )
 
 

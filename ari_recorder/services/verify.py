@@ -4,6 +4,7 @@ import hashlib
 from uuid import UUID
 
 from ari_recorder.domain.errors import SealedDiffers
+from ari_recorder.domain.recordings import Label
 from ari_recorder.vault.recordings import Vault
 from ari_recorder.vault.stream import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES
 
@@ -22,21 +23,24 @@ def compare_hash(vault: Vault, path: str, sha256: bytes) -> int:
     return size
 
 
-def read_all(vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID) -> None:
+def read_all(vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID, row: Label) -> None:
     """Every chunk is decrypted, and with that authenticated. What is wrong comes out as the vault says it."""
-    with vault.open_recording(path, wrapped_key, recording_id) as opened:
+    with vault.open_recording(path, wrapped_key, recording_id, row) as opened:
         for offset in range(0, opened.size, _READ_BYTES):
             opened.read(offset, _READ_BYTES)
         opened.peaks()
 
 
-def verify(vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID, sha256: bytes) -> tuple[str, ...]:
+def verify(
+    vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID, sha256: bytes, row: Label
+) -> tuple[str, ...]:
     """What was checked, in words; an error if one of them does not hold."""
     size = compare_hash(vault, path, sha256)
-    read_all(vault, path, wrapped_key, recording_id)
+    read_all(vault, path, wrapped_key, recording_id, row)
     chunks = (size - HEADER_BYTES) // SEALED_CHUNK_BYTES + 1
     return (
         f"the sealed file is byte for byte the one that was sealed (SHA-256 {sha256.hex()})",
         "it belongs to this recording and to no other (commitment to key and id)",
+        "call, queue, segment and start are those that were sealed with it (unless an older version sealed it)",
         f"each of its {chunks} chunk(s) of up to {CHUNK_BYTES} bytes is what was sealed; none is missing at its end",
     )

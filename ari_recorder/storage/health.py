@@ -6,8 +6,10 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from ari_recorder.domain.reconcile import RowFacts
+from ari_recorder.domain.recordings import Label
 from ari_recorder.domain.retention import StoredState, midnight
 from ari_recorder.storage.db import Connection, Row
+from ari_recorder.storage.recordings import label_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,24 +21,37 @@ class ToScrub:
     wrapped_key: bytes = field(repr=False)
     sha256: bytes
     whole: bool
+    label: Label
 
 
 async def to_scrub(conn: Connection, scrubbed_before: datetime, verified_before: datetime, limit: int) -> list[ToScrub]:
     """Those that have waited longest."""
     rows = await conn.fetch(
         """
-        (SELECT id, path, wrapped_key, sha256, true AS whole FROM recording
-         WHERE state = 'sealed' AND verified_at < $2 ORDER BY verified_at LIMIT $3)
-        UNION ALL
-        (SELECT id, path, wrapped_key, sha256, false FROM recording
-         WHERE state = 'sealed' AND scrubbed_at < $1 AND verified_at >= $2 ORDER BY scrubbed_at LIMIT $3)
-        LIMIT $3
+        SELECT waiting.*, uniqueid FROM (
+            (SELECT id, path, wrapped_key, sha256, call_id, queue, segment, started_at, true AS whole FROM recording
+             WHERE state = 'sealed' AND verified_at < $2 ORDER BY verified_at LIMIT $3)
+            UNION ALL
+            (SELECT id, path, wrapped_key, sha256, call_id, queue, segment, started_at, false FROM recording
+             WHERE state = 'sealed' AND scrubbed_at < $1 AND verified_at >= $2 ORDER BY scrubbed_at LIMIT $3)
+            LIMIT $3
+        ) AS waiting JOIN call ON call.id = call_id
         """,
         scrubbed_before,
         verified_before,
         limit,
     )
-    return [ToScrub(**row) for row in rows]
+    return [
+        ToScrub(
+            id=row["id"],
+            path=row["path"],
+            wrapped_key=row["wrapped_key"],
+            sha256=row["sha256"],
+            whole=row["whole"],
+            label=label_of(row),
+        )
+        for row in rows
+    ]
 
 
 async def scrubbed(conn: Connection, recording_id: UUID, at: datetime, *, whole: bool, damage: str | None) -> None:

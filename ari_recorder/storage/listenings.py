@@ -17,8 +17,10 @@ from pydantic import TypeAdapter
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.listening import Listening, ListeningEnd, Purpose
+from ari_recorder.domain.recordings import Label
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.storage.db import Connection, Row
+from ari_recorder.storage.recordings import label_of
 from ari_recorder.storage.scoped import within
 
 _ACTOR = TypeAdapter(Actor)
@@ -71,6 +73,7 @@ class Goes:
     wrapped_key: bytes | None
     sha256: str | None
     in_scope: bool
+    label: Label
 
 
 async def log_is_there(conn: Connection) -> None:
@@ -107,6 +110,7 @@ async def get(conn: Connection, listening_id: UUID, user_id: UUID, session: str,
     row = await conn.fetchrow(
         f"""
         SELECT listening.*, recording.state, erased_because, path, wrapped_key, sha256,
+               uniqueid, recording.queue, segment, recording.started_at,
                {within(scope, values)} AS in_scope
         FROM listening JOIN recording ON recording.id = recording_id JOIN call ON call.id = recording.call_id
         WHERE listening.id = $1 AND user_id = $2 AND session = $3
@@ -124,6 +128,7 @@ async def get(conn: Connection, listening_id: UUID, user_id: UUID, session: str,
         wrapped_key=row["wrapped_key"],
         sha256=row["sha256"].hex() if row["sha256"] is not None else None,
         in_scope=row["in_scope"],
+        label=label_of(row),
     )
 
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.events import Side
-from ari_recorder.domain.recordings import EndReason, Recording, RecordingState, StartedBy
+from ari_recorder.domain.recordings import EndReason, Label, Recording, RecordingState, StartedBy
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.storage.db import Connection, Row
 from ari_recorder.storage.scoped import within
@@ -122,7 +122,7 @@ async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording:
         recording.id,
         call_id,
         recording.segment,
-        queue,
+        facts.queue or queue,  # the call may be in another one by now
         recording.started_at,
         recording.ended_at,
         recording.started_by,
@@ -265,3 +265,8 @@ def _from_row(row: Row) -> StoredRecording:
         erased_at=row["erased_at"],
         erased_because=row["erased_because"],
     )
+
+
+def label_of(row: Row) -> Label:
+    """What a row of a recording, with the uniqueid of its call, says that it is."""
+    return Label(uniqueid=row["uniqueid"], queue=row["queue"], segment=row["segment"], started_at=row["started_at"])

@@ -25,11 +25,13 @@ from ari_recorder.domain.errors import (
     AudioNotEncoded,
     AudioUnreadable,
     NothingCaptured,
+    RecordingRelabelled,
     SealedDamaged,
     SealedForeign,
     SealedTruncated,
     SealNotVerified,
 )
+from ari_recorder.domain.recordings import Label
 from ari_recorder.vault import codec
 from ari_recorder.vault.captured import Captured
 from ari_recorder.vault.codec import Codec, SideFacts
@@ -93,12 +95,14 @@ class Vault:
         day: date,
         silent: Sequence[codec.Span] = (),
         kept_as: Codec = Codec.FLAC,
+        label: Label | None = None,
     ) -> Sealed:
         """Seal one segment, its parts and the rest from the spool, its data key wrapped to the key of `day`. A locked
         keyring will do, unless a part is from an earlier run. A side whose file is missing is kept as silence, and its
         facts say so.
 
-        What lies in the spans `silent` (times from the start) is replaced by silence.
+        What lies in the spans `silent` (times from the start) is replaced by silence. `label` is sealed with it:
+        without one, nobody notices when its row is taken for another's.
 
         Once it has returned, the recording is on disk and was read back; spool files and parts are the caller's to
         remove.
@@ -112,7 +116,7 @@ class Vault:
             plain_bytes = file.seek(0, io.SEEK_END)
             expected = audio.pcm_sha256 if kept_as is Codec.FLAC else _heard(file, audio.samples, recording_id)
             file.seek(0, io.SEEK_END)
-            self._write_ending(file, ending(kept_as, audio.peaks))
+            self._write_ending(file, ending(kept_as, audio.peaks, label))
             file.seek(0)
             with self.files.create(recording_id, day) as new:
                 source = _Hashing(file)
@@ -135,14 +139,23 @@ class Vault:
             cut_at=captured.cut_at,
         )
 
-    def open_recording(self, path: str, wrapped_key: bytes, recording_id: UUID) -> OpenedRecording:
-        """The audio of a recording, to be read in ranges, and its peaks. Close it."""
+    def open_recording(
+        self, path: str, wrapped_key: bytes, recording_id: UUID, row: Label | None = None
+    ) -> OpenedRecording:
+        """The audio of a recording, to be read in ranges, and its peaks. Close it. `row`: what its row says that it is;
+        RecordingRelabelled when it is another."""
         data_key = self._keyring.unwrap(wrapped_key, recording_id)
-        return OpenedRecording(SealedFile(self.files.open(path), data_key, context_of(recording_id), name=path))
+        opened = OpenedRecording(SealedFile(self.files.open(path), data_key, context_of(recording_id), name=path))
+        if row is not None and opened.label is not None and (wrong := opened.label.differs(row)):
+            opened.close()
+            raise RecordingRelabelled(recording_id=recording_id, wrong=", ".join(wrong), name=path)
+        return opened
 
-    def export_wav(self, path: str, wrapped_key: bytes, recording_id: UUID, wav: Sink) -> timedelta:
+    def export_wav(
+        self, path: str, wrapped_key: bytes, recording_id: UUID, wav: Sink, row: Label | None = None
+    ) -> timedelta:
         """Write a recording as WAV into `wav`, front to back; its duration. After an error `wav` is not to be used."""
-        with self.open_recording(path, wrapped_key, recording_id) as opened, opened.as_file() as audio:
+        with self.open_recording(path, wrapped_key, recording_id, row) as opened, opened.as_file() as audio:
             return timedelta(seconds=codec.write_wav(audio, wav, path) / SAMPLE_RATE)
 
     def _anonymous_file(self) -> io.BufferedRandom:

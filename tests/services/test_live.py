@@ -237,6 +237,20 @@ async def test_a_queue_may_be_kept_as_opus(rig: Rig) -> None:
         assert opened.codec is Codec.OPUS
 
 
+async def test_a_recording_says_inside_whose_it_is(rig: Rig) -> None:
+    recording = rig.begin()
+    rig.grow(recording)
+    event = await rig.seal(recording, queue="compact")
+    assert isinstance(event, Sealed)
+    assert event.facts.queue == "compact"
+    wrapped = bytes.fromhex(event.facts.wrapped_key)
+    with rig.vault.open_recording(event.facts.path, wrapped, recording.id) as opened:
+        assert opened.label is not None
+        label = opened.label
+    assert (label.queue, label.segment, label.started_at) == ("compact", recording.segment, recording.started_at)
+    assert label.uniqueid
+
+
 # --- destroyed
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -10,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from ari_recorder.config import Config
-from ari_recorder.services import connect, verify
+from ari_recorder.domain.errors import RecordingRelabelled
+from ari_recorder.services import connect, listen, verify
 from ari_recorder.services.scrub import SCRUB_EVERY, VERIFY_EVERY, Scrub
 from ari_recorder.storage import health
 from ari_recorder.storage.db import Database
@@ -117,3 +119,54 @@ async def test_a_file_the_disk_cannot_read_is_told_and_holds_up_no_other(
     assert found.looked_at == 2
     async with database.transaction() as conn:
         assert other not in await health.damaged(conn)
+
+
+# --- a row that is taken for another's
+
+
+EVENING = timedelta(hours=5)
+RELABELLED = (
+    ("UPDATE recording SET queue = 'dental'", "queue"),
+    ("UPDATE recording SET started_at = started_at - interval '1 year'", "started_at"),
+    ("UPDATE recording SET started_at = started_at + interval '1 microsecond'", "started_at"),
+    ("UPDATE recording SET segment = 7", "segment"),
+    ("UPDATE call SET uniqueid = '1699999999.9'", "uniqueid"),
+)
+
+
+@pytest.mark.parametrize(("change", "wrong"), RELABELLED, ids=[wrong for _, wrong in RELABELLED])
+@pytest.mark.parametrize("whole", [False, True], ids=["chunk", "whole"])
+async def test_a_row_that_says_another_thing_than_its_file_is_found_and_told(
+    database: Database, recorded: UUID, vault: Vault, change: str, wrong: str, whole: bool
+) -> None:
+    scrub = Scrub(database=database, vault=vault)
+    every = {"every": timedelta(), "whole": timedelta() if whole else VERIFY_EVERY}
+    assert (await scrub.run_once(datetime.now(UTC), asyncio.Event(), **every)).damaged == {}
+    async with database.transaction() as conn:
+        await conn.execute(change)
+    with capture_logs() as logs:
+        found = await scrub.run_once(datetime.now(UTC), asyncio.Event(), **every)
+    assert wrong in found.damaged[recorded].partition("says: ")[2]
+    assert [line["subject"] for line in logs if line.get("alarm") == "recording-damaged"] == [str(recorded)]
+
+
+async def test_two_rows_that_changed_places_are_both_found_and_neither_is_played_or_exported(
+    site: Config, database: Database, recorded: UUID, vault: Vault, tmp_path: Path
+) -> None:
+    other = (await record(site, database, uniqueid="1600000000.1", started_at=datetime.now(UTC) - EVENING)).recording_id
+    async with database.transaction() as conn:
+        await conn.execute(
+            """
+            UPDATE recording SET call_id = other.call_id, started_at = other.started_at
+            FROM recording AS other WHERE other.id <> recording.id
+            """
+        )
+    scrub = Scrub(database=database, vault=vault)
+    found = await scrub.run_once(datetime.now(UTC), asyncio.Event(), every=timedelta())
+    assert set(found.damaged) == {recorded, other}
+    for recording_id in (recorded, other):
+        with pytest.raises(RecordingRelabelled, match=r"uniqueid, started_at"):
+            await listen.export_wav(database, vault, recording_id, tmp_path / "x.wav", lambda _: None)
+        with pytest.raises(RecordingRelabelled):
+            await listen.verify_sealed(database, vault, recording_id)
+    assert not [name for name in os.listdir(tmp_path) if "x.wav" in name]

@@ -150,3 +150,14 @@ async def test_the_database_itself_keeps_no_tombstone_with_a_key(database: Datab
             with pytest.raises(Exception, match="violates check constraint"):
                 await conn.execute(sql)
             await conn.execute("ROLLBACK TO try")
+
+
+async def test_a_recording_stays_in_the_queue_it_was_sealed_in(database: Database) -> None:
+    """The call went on to another queue before it was stored; what an older journal tells knows only the call's."""
+    told, untold = sealed_recording(1), sealed_recording(2)
+    assert told.sealed is not None
+    call = finished_call(replace(told, sealed=replace(told.sealed, queue="advice")), untold, queue="dental")
+    async with database.transaction() as conn:
+        await calls.upsert(conn, call, CALLER, LedgerState.RECORDED, "", timedelta(seconds=60), NOW)
+        rows = [await recordings.get(conn, one.id) for one in (told, untold)]
+    assert [row.queue for row in rows if row is not None] == ["advice", "dental"]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -10,6 +10,8 @@ import numpy as np
 
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.asterisk.spool_punch import SpoolPunch
+from ari_recorder.domain.events import Uniqueid
+from ari_recorder.domain.recordings import Label
 from ari_recorder.vault import codec
 from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import VaultFiles
@@ -25,6 +27,9 @@ RECORDING = UUID("0b8f2c5e-3f5e-4f0e-9b0a-0a1b2c3d4e5f")
 DAY = date(2026, 3, 29)
 CHUNK = 2 * CHUNK_SAMPLES  # bytes of a side
 STEP = 32768  # bytes by which Asterisk's files grow
+LABEL = Label(
+    uniqueid=Uniqueid("1774765200.1"), queue="neuvonta ä", segment=1, started_at=datetime(2026, 3, 29, 1, 0, 0, 7, UTC)
+)
 NOISE = tuple(sln.noise(120, 3000, seed=seed).tobytes() for seed in (1, 2))  # what the two sides say
 
 
@@ -71,7 +76,7 @@ class LiveHouse:
 
     def seal(self, silent: Sequence[codec.Span] = (), kept_as: Codec = Codec.FLAC) -> Sealed:
         self.live.close()
-        return self.vault.seal_recording(self.paths.caller, self.paths.agent, RECORDING, DAY, silent, kept_as)
+        return self.vault.seal_recording(self.paths.caller, self.paths.agent, RECORDING, DAY, silent, kept_as, LABEL)
 
     def expected(self, samples: int | None = None) -> bytes:
         """What was said, interleaved, the shorter side filled up; or only so much of it."""

@@ -2,20 +2,23 @@
 
 import io
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from ari_recorder.domain.errors import AudioUnreadable, SealNotVerified
+from ari_recorder.domain.errors import AudioUnreadable, RecordingRelabelled, SealNotVerified
+from ari_recorder.domain.retention import HELSINKI
 from ari_recorder.vault import codec
 from ari_recorder.vault.codec import PEAK_SAMPLES, Codec
 from ari_recorder.vault.opened import OpenedRecording, ending
 from ari_recorder.vault.stream import SealedFile, context_of, seal
 from tests.vault import sln
-from tests.vault.live_house import RECORDING, STEP, LiveHouse
+from tests.vault.live_house import LABEL, RECORDING, STEP, LiveHouse
 
 
 @pytest.fixture
@@ -121,8 +124,8 @@ def test_an_opus_encoder_that_loses_time_is_noticed(house: LiveHouse, monkeypatc
         b"fLaC",
         b"fLaC" + bytes(100),
         b"fLaC" + ending(Codec.FLAC, b"")[:-8] + b"\x01" + bytes(7),  # more peaks than there are bytes
-        b"fLaC" + ending(Codec.FLAC, b"").replace(b"ARIR\x01\x01", b"ARIR\x02\x01"),
-        b"fLaC" + ending(Codec.FLAC, b"").replace(b"ARIR\x01\x01", b"ARIR\x01\x09"),
+        b"fLaC" + ending(Codec.FLAC, b"").replace(b"ARIR\x02\x01", b"ARIR\x03\x01"),
+        b"fLaC" + ending(Codec.FLAC, b"").replace(b"ARIR\x02\x01", b"ARIR\x02\x09"),
     ],
 )
 def test_what_does_not_end_like_a_recording_is_refused_and_closed(tmp_path: Path, plain: bytes) -> None:
@@ -135,3 +138,58 @@ def test_what_does_not_end_like_a_recording_is_refused_and_closed(tmp_path: Path
         OpenedRecording(sealed)
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(fd)
+
+
+def plain_file(folder: Path, plain: bytes) -> SealedFile:
+    path = folder / "x"
+    with path.open("wb", buffering=0) as file:
+        seal(io.BytesIO(plain), file, bytes(32), context_of(RECORDING))
+    return SealedFile(os.open(path, os.O_RDONLY), bytes(32), context_of(RECORDING), name="x")
+
+
+def test_the_label_says_whose_recording_it_is_and_is_no_part_of_the_audio(house: LiveHouse) -> None:
+    house.say(STEP)
+    sealed = house.seal()
+    with house.vault.open_recording(sealed.path, sealed.wrapped_key, RECORDING, LABEL) as recording:
+        assert recording.label == LABEL
+        assert recording.size == sealed.plain_bytes
+        assert len(recording.peaks()) == 2 * -(-STEP // 2 // PEAK_SAMPLES)
+        assert b"neuvonta" not in recording.read(0, recording.size)
+    helsinki = replace(LABEL, started_at=LABEL.started_at.astimezone(HELSINKI))
+    house.vault.open_recording(sealed.path, sealed.wrapped_key, RECORDING, helsinki).close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"uniqueid": "1774765200.2"},
+        {"queue": "neuvonta"},
+        {"segment": 2},
+        {"started_at": LABEL.started_at + timedelta(microseconds=1)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_row_that_says_something_else_is_refused_by_name(house: LiveHouse, change: dict[str, Any]) -> None:
+    house.say(STEP)
+    sealed = house.seal()
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(RecordingRelabelled, match=next(iter(change))) as caught:
+        house.vault.open_recording(sealed.path, sealed.wrapped_key, RECORDING, replace(LABEL, **change))
+    assert sealed.path in str(caught.value)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_what_was_sealed_without_a_label_opens(tmp_path: Path) -> None:
+    """Version 1, as it was written; and version 2 where nobody gave one."""
+    old = b"ARIR\x01\x01\x00\x00" + (1).to_bytes(8, "big")
+    for end in (b"pp" + old, ending(Codec.FLAC, b"pp")):
+        with OpenedRecording(plain_file(tmp_path, b"fLaC" + end)) as recording:
+            assert (recording.label, recording.size, recording.peaks()) == (None, 4, b"pp")
+
+
+@pytest.mark.parametrize("label", [b"", b"x", b"{}", b"[1]", b"\xff", b'{"uniqueid":"1","queue":"q","segment":1}'])
+def test_a_label_that_says_nothing_is_refused(tmp_path: Path, label: bytes) -> None:
+    size = max(len(label), 1).to_bytes(2, "big") if label else (9).to_bytes(2, "big")
+    sealed = plain_file(tmp_path, label + b"ARIR\x02\x01" + size + bytes(8))
+    with pytest.raises(AudioUnreadable):
+        OpenedRecording(sealed)
