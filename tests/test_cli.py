@@ -155,10 +155,10 @@ async def test_an_export_can_say_what_was_checked(site: Config, recorded: Record
     export = ["recordings", "export", recorded.recording_id]
     answer = await ari(*export, tmp_path / "a.wav", "--verify", "--config", site.source)
     assert answer.code == FINE
-    assert answer.out.count("checked: ") == 3
+    assert answer.out.count("checked: ") == 4
     assert "none is missing at its end" in answer.out
     answer = await ari(*export, tmp_path / "b.wav", "--verify", "--json", "--config", site.source)
-    assert len(answer.json["checked"]) == 3
+    assert len(answer.json["checked"]) == 4
     (sealed,) = site.storage.vault.rglob("*.sealed")
     data = bytearray(sealed.read_bytes())
     data[-1] ^= 1
