@@ -18,7 +18,11 @@ Of a recording (times are UTC, days those of Helsinki; nothing about people)::
     copies_not_found                    copies that were known and could not be destroyed from here: "export in clear,
                                         on another host", "export in clear, not where it was written any more"
     caller                              what became of the caller's number and name
-    key                                 the key its data key was wrapped to: day-2026-11-24, hold-1, fallback
+    key                                 the key its data key was wrapped to in the end: day-2026-11-24, hold-1, fallback
+                                        Once a day's key is destroyed, what backups hold under it is noise, whatever the
+                                        last field says. The fallback key lives as long as the keyring: for what was
+                                        sealed to it, if only until its day had a key (alarm key-fallback), the last
+                                        field counts
     was_held                            true: it was wrapped to a hold key for a time, so a backup from then and a hold
                                         key open it; what follows counts
     backups_may_hold_ciphertext_until   the last day on which a backup of the site may hold the file or the wrapped key

@@ -7,6 +7,7 @@ Many are removed together: one fsync serves all that lay in one folder, for a di
 and retention wants a thousand recordings. A file is called removed only when that fsync has succeeded.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +16,7 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
-from ari_recorder.vault.files import day_folder
+from ari_recorder.vault.files import FRESH, day_folder
 from ari_recorder.vault.parts import FOLDER
 
 _SEALED, _PART = "sealed file", "live-sealed parts"
@@ -34,7 +35,15 @@ class Copies:
         self._vault = vault
 
     def remove(self, recordings: Mapping[UUID, str | None]) -> Outcome:
-        """Remove all files of these recordings, given by id and path. One that is gone already is as good."""
+        """Remove all files of these recordings, given by id and path. One that is gone already is as good, but not
+        where the vault itself is not there."""
+        try:
+            os.stat(self._vault / FRESH)
+        except FileNotFoundError:
+            away = FileNotFoundError(errno.ENOENT, "the vault is not there: is its disk mounted?")
+            return Outcome(failed=dict.fromkeys(recordings, away))  # nothing is gone, it is out of reach
+        except OSError as error:
+            return Outcome(failed=dict.fromkeys(recordings, error))
         outcome = Outcome(removed={recording_id: [] for recording_id in recordings})
         by_folder = sorted((str(PurePosixPath(path).parent), path, one) for one, path in recordings.items() if path)
         for _, several in groupby(by_folder, key=lambda entry: entry[0]):

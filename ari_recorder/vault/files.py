@@ -42,7 +42,7 @@ from ari_recorder.domain.retention import HELSINKI
 _RELATIVE = re.compile(
     r"(\d{4})/(\d{2})/(\d{2})/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.sealed)", re.ASCII
 )
-_FRESH = ".new"
+FRESH = ".new"
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -82,11 +82,11 @@ class VaultFiles:
             if not self.folder.exists():
                 self.folder.mkdir(mode=_FOLDER_MODE)
                 _fsync_folder(self.folder.parent)
-            (self.folder / _FRESH).mkdir(mode=_FOLDER_MODE, exist_ok=True)
-            leftovers = os.listdir(self.folder / _FRESH)
+            (self.folder / FRESH).mkdir(mode=_FOLDER_MODE, exist_ok=True)
+            leftovers = os.listdir(self.folder / FRESH)
             for name in leftovers:
-                os.unlink(self.folder / _FRESH / name)
-            _fsync_folder(self.folder / _FRESH)
+                os.unlink(self.folder / FRESH / name)
+            _fsync_folder(self.folder / FRESH)
             _fsync_folder(self.folder)
         except OSError as error:
             raise VaultWriteFailed(path=self.folder, reason=error.strerror) from error
@@ -149,7 +149,7 @@ class NewFile:
         self.path = path_of(recording_id, day)
         self.sealed_bytes = 0
         self._vault = vault
-        self._fresh = vault / _FRESH / f"{recording_id}.{secrets.token_hex(4)}"
+        self._fresh = vault / FRESH / f"{recording_id}.{secrets.token_hex(4)}"
         self._hash = hashlib.sha256()
         self._fd = -1
 

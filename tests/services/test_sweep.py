@@ -396,6 +396,20 @@ def export_of(recording_id: UUID, path: Path) -> Export:
     )
 
 
+async def test_what_lies_in_a_vault_that_is_not_mounted_is_not_called_erased(house: House) -> None:
+    call = at(BEGAN)
+    await house.store(call)
+    away = house.vault.rename(house.vault.with_name("away"))
+    house.vault.mkdir()  # where the disk should be mounted
+    swept = await swept_at(house, DUE)
+    assert (swept.erased, swept.failed) == (0, (call.recordings[0].id,))
+    assert await house.state(call) is StoredState.ERASING
+    house.vault.rmdir()
+    away.rename(house.vault)
+    assert (await swept_at(house, DUE)).erased == 1
+    assert not house.file(call.recordings[0]).exists()
+
+
 async def test_a_file_that_took_the_name_of_an_export_is_not_touched(house: House, tmp_path: Path) -> None:
     call = at(BEGAN)
     await house.store(call)
