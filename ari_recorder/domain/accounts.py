@@ -20,6 +20,7 @@ from ari_recorder.domain.audit import Actor, ActorKind
 from ari_recorder.domain.errors import (
     GrantPeriodRefused,
     LoginNameRefused,
+    MailRefused,
     OwnCallsRefused,
     PermissionMissing,
     PersonTextRefused,
@@ -36,6 +37,8 @@ LANGUAGES = ("fi", "sv", "en")
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@-]{0,62}[a-z0-9])?")
 _UNIT = re.compile(r"[^\W_](?:[\w ./&()+-]{0,62}[\w.)])?")
+# Enough to find a slip, and to keep line breaks out of a mail's head; whether it arrives, a mail tells.
+_MAIL = re.compile(r"[^\s@<>,;:\"()]{1,64}@[A-Za-z0-9.-]{1,190}")
 _MOST_TEXT = 200
 
 
@@ -50,6 +53,16 @@ class AccountState(StrEnum):
     INVITED = "invited"
     ACTIVE = "active"
     DISABLED = "disabled"
+
+
+class NoticeKind(StrEnum):
+    """What is told to the owner of an account, on the page and by mail."""
+
+    NEW_DEVICE = "new-device"
+    CODE_WRONG = "code-wrong"  # and the password was right
+    DOOR_CLOSED = "door-closed"
+    CREDENTIAL_CHANGED = "credential-changed"
+    RECOVERY_CODE_USED = "recovery-code-used"  # administrators hear it too
 
 
 class Role(StrEnum):
@@ -252,6 +265,12 @@ def check_person(field: str, text: str) -> str:
     if not told or len(told) > _MOST_TEXT or not told.isprintable():
         raise PersonTextRefused(field=field, most=_MOST_TEXT)
     return told
+
+
+def check_mail(text: str) -> str:
+    if _MAIL.fullmatch(text) is None:
+        raise MailRefused(mail=text)
+    return text
 
 
 def check_unit(text: str) -> str:

@@ -904,6 +904,12 @@ class PersonTextRefused(Invalid):
     code = "person_text_refused"
 
 
+class MailRefused(Invalid):
+    """{mail!r} is not a mail address. Write it like aino.example@city.fi"""
+
+    code = "mail_refused"
+
+
 class LanguageRefused(Invalid):
     """{language!r} is not a language of the pages. Take one of {known}."""
 

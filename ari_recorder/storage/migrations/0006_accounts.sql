@@ -107,7 +107,9 @@ CREATE TABLE throttle (
     subject text PRIMARY KEY,
     tries integer NOT NULL,
     began_at timestamptz NOT NULL,
-    last_at timestamptz NOT NULL
+    last_at timestamptz NOT NULL,
+    -- Since the last try that was let in.
+    refused integer NOT NULL DEFAULT 0
 );
 
 CREATE INDEX throttle_oldest ON throttle (last_at);
