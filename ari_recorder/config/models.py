@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
 from ari_recorder.config import secrets
+from ari_recorder.config.accounts import Accounts
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.use import Use
@@ -142,6 +143,11 @@ class Storage(Section):
         return self.state / "database"
 
     @property
+    def login_key(self) -> Path:
+        """Apart from `keys`: people log in while those are locked."""
+        return self.state / "login.key"
+
+    @property
     def control(self) -> Path:
         """Of the socket on which the running service hears commands."""
         return self.state / "control.sock"
@@ -267,6 +273,7 @@ class Config(Section):
     web: Web = Web()
     mail: Mail = Mail()
     use: Use = Use()
+    accounts: Accounts = Accounts()
     log: Log = Log.model_validate({})
     _source: Path = PrivateAttr(default=Path())
 

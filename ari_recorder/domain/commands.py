@@ -39,6 +39,7 @@ class AlarmCode(StrEnum):
     AUDIT_NOT_ANCHORED = "audit-not-anchored"
     AUDIT_CHANGED = "audit-changed"
     MAIL_FAILED = "mail-failed"
+    LOGIN_CLOSED = "login-closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

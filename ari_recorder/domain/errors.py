@@ -905,7 +905,7 @@ class PersonTextRefused(Invalid):
 
 
 class MailRefused(Invalid):
-    """{mail!r} is not a mail address. Write it like aino.example@city.fi"""
+    """{mail!r} is not a mail address. Write it like this: name@example.org."""
 
     code = "mail_refused"
 

@@ -32,9 +32,10 @@ from ari_recorder.domain.errors import (
     LanguageRefused,
 )
 from ari_recorder.domain.retention import local_day
+from ari_recorder.domain.throttle import of_account
 from ari_recorder.services import tokens
 from ari_recorder.services.clock import Clocks
-from ari_recorder.storage import accounts, audit, rights, sessions
+from ari_recorder.storage import accounts, audit, rights, sessions, throttle
 from ari_recorder.storage.accounts import Account
 from ari_recorder.storage.db import Connection, Database
 
@@ -133,6 +134,7 @@ class Accounts:
             if account.kind is AccountKind.MACHINE or account.state is AccountState.DISABLED:
                 raise AccountStateWrong(name=account.name, state=account.state.value)
             await self._shut(conn, account, AccountState.INVITED, "reset")
+            await throttle.clear(conn, of_account(account.name))
             await self._tell(conn, Action.ACCOUNT_RESET, actor, account, personal={"why": why})
             facts = {"what": "reset"}
             await accounts.tell(conn, account.id, NoticeKind.CREDENTIAL_CHANGED, self._clocks.now(), facts)

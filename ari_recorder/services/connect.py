@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,15 +15,20 @@ from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Rules
 from ari_recorder.services import anchors
+from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.audit_access import AuditAccess
 from ari_recorder.services.audit_log import AuditLog, sequence
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.day_keys import DayKeys
+from ari_recorder.services.enrol import Enrolment
 from ari_recorder.services.holds import Holds
+from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.remind import Reminders
+from ari_recorder.services.rights import Rights
+from ari_recorder.services.sessions import Sessions
 from ari_recorder.services.site import Certificate
 from ari_recorder.services.sweep import Chore, Sweep
 from ari_recorder.storage import migrate
@@ -33,9 +39,23 @@ from ari_recorder.vault.copies import Copies
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.log_signer import LogSigner
+from ari_recorder.vault.login_key import LoginKey
 from ari_recorder.vault.parts import Parts
+from ari_recorder.vault.passwords import Passwords
 from ari_recorder.vault.recordings import Vault
 from ari_recorder.vault.root_key import RootKind
+from ari_recorder.vault.weak_passwords import WeakPasswords
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Everything about who logs in and what they may do."""
+
+    login: Login
+    sessions: Sessions
+    enrolment: Enrolment
+    accounts: Accounts
+    rights: Rights
 
 
 def ami_session(config: Config) -> AmiSession:
@@ -148,6 +168,30 @@ def audit_access(config: Config, opened: Database, actor: Actor, *, new_log: boo
 
 def holds(config: Config, opened: Database, keys: Keyring) -> Holds:
     return Holds(database=opened, keyring=keys, policies=policies(config, opened), clocks=Clocks())
+
+
+def people(
+    config: Config, opened: Database, clocks: Clocks | None = None, passwords: Passwords | None = None
+) -> People:
+    """Once for a service: at most four passwords are compared at a time. No file is needed before somebody enrols."""
+    settings = config.accounts
+    clocks, passwords = clocks or Clocks(), passwords or Passwords()
+    login_key, window = LoginKey(config.storage.login_key), settings.code_steps
+    weak = WeakPasswords(
+        least=settings.password_characters,
+        words=settings.password_words,
+        refused_file=settings.refused_passwords_file,
+    )
+    accounts = Accounts(database=opened, clocks=clocks)
+    return People(
+        login=Login(database=opened, passwords=passwords, login_key=login_key, clocks=clocks, window=window),
+        sessions=Sessions(database=opened, login_key=login_key, clocks=clocks, window=window),
+        enrolment=Enrolment(
+            database=opened, passwords=passwords, weak=weak, login_key=login_key, clocks=clocks, window=window
+        ),
+        accounts=accounts,
+        rights=Rights(database=opened, clocks=clocks, accounts=accounts),
+    )
 
 
 def keyring(config: Config, passphrase: str | None = None, root_key: Path | None = None) -> Keyring:

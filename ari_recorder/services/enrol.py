@@ -15,13 +15,13 @@ import structlog
 from ari_recorder.domain import throttle as subjects
 from ari_recorder.domain.accounts import NoticeKind, Principal
 from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry
-from ari_recorder.domain.errors import CodeRefused, InvitationOver, LogInPaused, PasswordRefused
+from ari_recorder.domain.errors import CodeRefused, InvitationOver, PasswordRefused
 from ari_recorder.services import tokens
 from ari_recorder.services.accounts import INVITATION, hours
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.login import Where
+from ari_recorder.services.login import Where, paused
 from ari_recorder.services.throttle import Counted
-from ari_recorder.storage import accounts, audit, sessions
+from ari_recorder.storage import accounts, audit, log_ins, sessions
 from ari_recorder.storage.accounts import Account
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.vault import totp
@@ -123,9 +123,9 @@ class Enrolment:
             account = await self._own(conn, principal)
             counted = await Counted.lock(conn, [subjects.of_device(f"password {principal.user_id}")], now)
             wait = await counted.count(actor, about)
-            door = await sessions.at_the_door(conn, account.name, b"", now)
+            door = await log_ins.at_the_door(conn, account.name, b"", now)
         if wait is not None:
-            raise LogInPaused(seconds=int(wait.total_seconds()) + 1)
+            raise paused(wait.left)
         if not (await self._passwords.verify(door.password_hash, old)).right:
             raise PasswordRefused(reason="the old one is not right")
         checked = await asyncio.to_thread(self._weak.check, new, _about(account))

@@ -19,9 +19,9 @@ from ari_recorder.domain.errors import CodeRefused, LanguageRefused, LogInPaused
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services import tokens
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.login import TICKET, Where
+from ari_recorder.services.login import TICKET, Where, paused
 from ari_recorder.services.throttle import Counted
-from ari_recorder.storage import accounts, audit, sessions, throttle
+from ari_recorder.storage import accounts, audit, log_ins, sessions, throttle
 from ari_recorder.storage.accounts import Notice
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.sessions import Found, Session
@@ -81,7 +81,7 @@ class Sessions:
         about = f"user:{principal.user_id}"
         counted = await Counted.lock(conn, [subjects.of_device(f"step-up {principal.user_id}")], now)
         if (wait := await counted.count(actor, about)) is not None:
-            return LogInPaused(seconds=int(wait.total_seconds()) + 1)
+            return paused(wait.left)
         if principal.is_machine or not await code_accepted(
             conn, self._key, principal.user_id, code, self._clocks, self._window
         ):
@@ -147,11 +147,11 @@ async def code_accepted(
     conn: Connection, key: LoginKey, account_id: UUID, code: str, clocks: Clocks, window: int
 ) -> bool:
     """Is it a code of this account's authenticator that was not used before? It is used up with this."""
-    secret = await sessions.secret(conn, account_id)
+    secret = await log_ins.secret(conn, account_id)
     if secret is None:
         return False
     step = totp.step_of(key.open(secret.totp_secret, account_id), code, clocks.now(), window)
-    return step is not None and await sessions.accept_step(conn, account_id, step)
+    return step is not None and await log_ins.accept_step(conn, account_id, step)
 
 
 def _principal(found: Found, where: Where) -> Principal:

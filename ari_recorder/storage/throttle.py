@@ -58,5 +58,10 @@ async def refuse(conn: Connection, subject: str) -> int:
     return count
 
 
+async def clear(conn: Connection, subject: str) -> None:
+    """No try counts any more."""
+    await conn.execute("DELETE FROM throttle WHERE subject = $1", subject)
+
+
 async def forget(conn: Connection, before: datetime) -> None:
     await conn.execute("DELETE FROM throttle WHERE last_at < $1", before)
