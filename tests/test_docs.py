@@ -10,8 +10,11 @@ from ari_recorder import config
 from ari_recorder.cli import Exit
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.events import Code, Language
+from ari_recorder.services.call_texts import TEXT_PURPOSE
+from ari_recorder.services.kept_keys import REASON_PURPOSE
+from ari_recorder.services.record import CALLER_PURPOSE
 from tests import docs_parts
-from tests.docs_parts import OPERATIONS, README, ROOT
+from tests.docs_parts import FORMATS, OPERATIONS, README, ROOT
 
 BOTH = README.read_text() + OPERATIONS.read_text()
 
@@ -120,3 +123,9 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_documents_name_no_machine_and_no_tracker() -> None:
     assert not re.search(r"/work/|/root/|\bissue #?[0-9]|\b#[0-9]+\b", BOTH)
+
+
+def test_every_kind_of_sealed_text_is_drawn() -> None:
+    drawn = FORMATS.read_text()
+    for purpose in (CALLER_PURPOSE, REASON_PURPOSE, TEXT_PURPOSE):
+        assert re.search(rf"^    {purpose} +id of the ", drawn, re.MULTILINE), purpose
