@@ -31,6 +31,7 @@ from ari_recorder.storage.erasing import Due
 from ari_recorder.storage.exports import Export
 from ari_recorder.storage.recordings import Key
 from ari_recorder.vault.copies import Copies
+from ari_recorder.vault.files import day_of, path_of
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +89,9 @@ class Eraser:
             keeping = await holds.of_recordings(conn, [row.id for row in rows])
             doomed: dict[str, list[Due]] = {}
             for row in rows:
+                if row.path != path_of(row.id, day_of(row.started_at)):
+                    _told_apart(row)
+                    continue
                 kept = Kept(queue=row.queue, started_at=row.started_at, undecided=row.undecided)
                 of = keeping.get(row.id, holds.NOTHING)
                 decision = decide(kept, policy, of.holds, of.freezes, now)
@@ -174,3 +178,9 @@ def _unlinked(export: Export) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
+
+
+def _told_apart(row: Due) -> None:
+    """A file lies under its own id, on the day it began. A row that says otherwise is not believed when it is due."""
+    because = "it is due by its row, but its file does not lie where such a recording's does; it is not destroyed"
+    log.error("alarm", alarm=AlarmCode.RECORDING_DAMAGED.value, subject=str(row.id), because=because)

@@ -123,8 +123,12 @@ class Journal:
             holder = os.read(fd, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(fd)
             raise JournalInUse(path=self._path, holder=holder) from None
-        os.ftruncate(fd, 0)
-        os.write(fd, str(os.getpid()).encode())
+        except OSError:
+            os.close(fd)
+            raise
+        with contextlib.suppress(OSError):  # only a help to read: a full disk is no reason to record nothing
+            os.ftruncate(fd, 0)
+            os.write(fd, str(os.getpid()).encode())
         self._lock_fd = fd
 
     # --- what the service does with it

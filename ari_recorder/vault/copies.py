@@ -16,6 +16,7 @@ from itertools import groupby
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
+from ari_recorder.domain.errors import VaultPathRefused
 from ari_recorder.vault.files import FRESH, day_folder
 from ari_recorder.vault.parts import FOLDER
 
@@ -45,7 +46,13 @@ class Copies:
         except OSError as error:
             return Outcome(failed=dict.fromkeys(recordings, error))
         outcome = Outcome(removed={recording_id: [] for recording_id in recordings})
-        by_folder = sorted((str(PurePosixPath(path).parent), path, one) for one, path in recordings.items() if path)
+        by_folder = []
+        for one, path in recordings.items():
+            if path and PurePosixPath(path).name != f"{one}.sealed":  # else this row would cost another's file
+                outcome.failed[one] = VaultPathRefused(path=path)
+            elif path:
+                by_folder.append((str(PurePosixPath(path).parent), path, one))
+        by_folder.sort()
         for _, several in groupby(by_folder, key=lambda entry: entry[0]):
             paths = [(one, path) for _, path, one in several]
             wanted = [(one, _SEALED, PurePosixPath(path).name) for one, path in paths]

@@ -540,3 +540,47 @@ async def test_a_chore_that_fails_keeps_no_other_from_being_done(house: House) -
     newest = (await sweep.progress()).newest
     assert newest is not None
     assert newest.state is SweepState.FAILED
+
+
+# --- rows that changed places
+
+
+async def test_a_row_that_names_another_start_or_file_destroys_nothing(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is due by such a row is another's, or was never due."""
+    old, young = at(BEGAN), at(DUE - timedelta(days=1))
+    await house.store(old, young)
+    async with house.database.transaction() as conn:
+        await conn.execute(
+            "UPDATE recording SET started_at = other.started_at FROM recording AS other WHERE other.id <> recording.id"
+        )
+    assert (await swept_at(house, DUE)).erased == 0
+    assert await alarms(capsys) == ["recording-damaged"]
+    async with house.database.transaction() as conn:
+        await conn.execute(
+            """
+            UPDATE recording SET started_at = other.started_at, path = other.path
+            FROM recording AS other WHERE other.id <> recording.id
+            """
+        )
+    assert (await swept_at(house, DUE)).erased == 0
+    assert [await house.state(one) for one in (old, young)] == ["sealed", "sealed"]
+    assert all(house.file(one.recordings[0]).exists() for one in (old, young))
+    async with house.database.transaction() as conn:
+        await conn.execute(
+            "UPDATE recording SET path = other.path FROM recording AS other WHERE other.id <> recording.id"
+        )
+    assert (await swept_at(house, DUE)).erased == 1
+    assert [await house.state(one) for one in (old, young)] == ["erased", "sealed"]
+
+
+async def test_what_is_erased_never_takes_the_file_of_another_along(house: House) -> None:
+    one, other = at(BEGAN), at(BEGAN)
+    await house.store(one, other)
+    theirs = other.recordings[0]
+    assert theirs.sealed is not None
+    outcome = Copies(house.vault).remove({one.recordings[0].id: theirs.sealed.path})
+    assert list(outcome.failed) == [one.recordings[0].id]
+    assert outcome.removed == {}
+    assert house.file(theirs).exists()

@@ -8,6 +8,7 @@ from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind, Member
 from ari_recorder.domain.events import Language, Party, SealedFacts, Side, Uniqueid
 from ari_recorder.domain.evidence import Evidence, Sound
 from ari_recorder.domain.recordings import EndReason, Recording, RecordingState, StartedBy
+from ari_recorder.domain.retention import local_day
 from ari_recorder.storage.calls import Personal
 
 BEGAN = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -15,9 +16,9 @@ SIDE = Side(duration=timedelta(seconds=60), peak=0.5, rms=0.1, has_audio=True)
 CALLER = Personal(sealed=b"sealed caller", key_name="day-2026-11-24")
 
 
-def sealed_facts(recording_id: UUID) -> SealedFacts:
+def sealed_facts(recording_id: UUID, started_at: datetime = BEGAN) -> SealedFacts:
     return SealedFacts(
-        path=f"2026/11/23/{recording_id}.sealed",
+        path=f"{local_day(started_at):%Y/%m/%d}/{recording_id}.sealed",
         key_name="day-2026-11-24",
         wrapped_key="00" * 40,
         sha256="ab" * 32,
@@ -42,7 +43,7 @@ def sealed_recording(segment: int = 1, started_at: datetime = BEGAN) -> Recordin
         grew=True,
         end_reason=EndReason.HANGUP,
         ended_at=started_at + timedelta(minutes=1),
-        sealed=sealed_facts(recording_id),
+        sealed=sealed_facts(recording_id, started_at),
     )
 
 

@@ -21,6 +21,7 @@ from ari_recorder.domain.evidence import Evidence, Sound
 from ari_recorder.domain.recordings import Recording
 from ari_recorder.storage import journal as module
 from ari_recorder.storage.journal import Journal
+from tests.faults import EVERY_WAY, faults, told
 from tests.storage.calls_for_tests import finished_call, sealed_recording
 
 
@@ -319,3 +320,25 @@ async def test_ten_thousand_calls_are_loaded_within_two_seconds(tmp_path: Path) 
     took = time.monotonic() - began
     assert len(loaded) == 10_000
     assert took < 2, f"{took:.2f} s"
+
+
+@EVERY_WAY
+async def test_whatever_fails_what_was_promised_is_there_and_the_rest_is_told(
+    tmp_path: Path, code: int, lasting: bool
+) -> None:
+    for fault in faults(code, lasting=lasting):
+        folder = tmp_path / str(fault.number)
+        before, during, after, over = (finished_call() for _ in range(4))
+        with Journal(folder) as journal:
+            await journal.append(before, None)
+            await journal.append(over, None)
+        promised = [before]
+        with told(fault), Journal(folder) as journal:
+            await journal.append(during, None)
+            promised.append(during)
+            await journal.retire(over.id)
+        with Journal(folder) as journal:
+            await journal.append(after, None)
+            promised.append(after)
+        found = set(contents(folder))
+        assert {without_caller(call) for call in promised} <= found, str(fault)
