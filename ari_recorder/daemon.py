@@ -228,7 +228,7 @@ def _start_web(config: Config, built: site.Site, stack: AsyncExitStack, jobs: Su
     """One more job: what fails in it is told and tried again, and recording goes on."""
     if not config.web.enabled:
         return
-    server = WebServer(built, lambda: connect.web_certificate(config))
+    server = WebServer(built)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, server.again.set)
     stack.callback(loop.remove_signal_handler, signal.SIGHUP)

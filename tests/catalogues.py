@@ -17,11 +17,11 @@ from babel.messages.pofile import read_po, write_po
 from ari_recorder.domain import errors
 from ari_recorder.domain.accounts import LANGUAGES
 from ari_recorder.web.languages import LOCALE, template_of
+from ari_recorder.web.operators import OPERATORS
 from tests.docs_parts import subclasses
 
 WEB = LOCALE.parent
 _KEYWORDS = {"_": None, "_n": (1, 2), "text": None, "plural": (1, 2), "N_": None}
-# They are told to whoever is at the command line or reads the log; a page never meets them.
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -34,7 +34,8 @@ def said() -> Iterator[tuple[str, str] | str]:
                 for _line, message, _comments, _context in extract(kind, source, keywords=_KEYWORDS, options=options):
                     yield (message[0], message[1]) if isinstance(message, tuple) else message
     for error in subclasses(errors.RecorderError):
-        yield template_of(error)
+        if error.code not in OPERATORS:
+            yield template_of(error)
 
 
 def updated(language: str, before: Catalog | None) -> Catalog:

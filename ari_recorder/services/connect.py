@@ -1,7 +1,6 @@
 """The PBX, the database and the vault as the configuration describes them: for the service and for commands alike."""
 
 import contextlib
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -34,7 +33,6 @@ from ari_recorder.services.sweep import Chore, Sweep
 from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
-from ari_recorder.vault import self_made
 from ari_recorder.vault.copies import Copies
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
@@ -222,19 +220,6 @@ def unlock(locked: Keyring, config: Config, passphrase: str | None = None, root_
 
 def vault(config: Config, passphrase: str | None = None) -> Vault:
     return Vault(VaultFiles(config.storage.vault), keyring(config, passphrase), config.pbx.spool)
-
-
-def web_certificate(config: Config) -> Certificate | None:
-    """The site's own, or one made here. None: a proxy on this host speaks TLS."""
-    web = config.web
-    if not web.tls:
-        return None
-    if web.tls_certificate_file is not None and web.tls_key_file is not None:
-        return Certificate(certificate=web.tls_certificate_file, key=web.tls_key_file)
-    names = {socket.gethostname(), socket.getfqdn(), "localhost"}
-    addresses = {"127.0.0.1", "::1"} | ({web.listen} if not web.address.is_unspecified else set())
-    certificate, key = self_made.provide(config.storage.web, names, addresses, datetime.now(UTC))
-    return Certificate(certificate=certificate, key=key)
 
 
 def _tls(config: Config) -> ssl.SSLContext:

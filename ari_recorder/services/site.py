@@ -4,19 +4,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from ari_recorder.config import Config
+from ari_recorder.services import connect
+from ari_recorder.services.connect import People
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """Where the certificate of the page and its key lie, in PEM."""
-
-    certificate: Path
-    key: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +20,16 @@ class Site:
     database: Database
     usable: asyncio.Event
     keyring: Keyring
+    people: People
     now: Callable[[], datetime]
 
 
 def build(config: Config, database: Database, keyring: Keyring, usable: asyncio.Event) -> Site:
-    return Site(config=config, database=database, usable=usable, keyring=keyring, now=lambda: datetime.now(UTC))
+    return Site(
+        config=config,
+        database=database,
+        usable=usable,
+        keyring=keyring,
+        people=connect.people(config, database),
+        now=lambda: datetime.now(UTC),
+    )

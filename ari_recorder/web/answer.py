@@ -10,6 +10,7 @@ Errors leave here as they are: web/refusal.py.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import TypeAdapter
 
-from ari_recorder.domain.accounts import Permission, Principal, authorise
+from ari_recorder.domain.accounts import STEP_UP, Permission, Principal, authorise, stepped_up
 from ari_recorder.domain.errors import (
     DatabaseNotReady,
     NotFound,
@@ -30,7 +31,7 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.web import cookies, forms, who
 from ari_recorder.web.asked import Access, Answer, Asked, Blob, Cookie, Page, Problems, Redirect, Route, Stream
-from ari_recorder.web.errors import status_of
+from ari_recorder.web.errors import fault
 from ari_recorder.web.headers import FOR_EVER, secure
 from ari_recorder.web.house import ASKED, HOUSE, LIMIT, REQUEST_ID, SECONDS, STARTED
 
@@ -90,9 +91,17 @@ async def recognise(route: Route, request: web.Request) -> Asked:
 
 
 async def _principal(asked: Asked) -> Principal | None:
-    if who.bearer(asked.request) is not None or asked.session:
-        raise SessionOver
-    return None
+    """None: nobody. A token that is none is refused: its program would not notice otherwise."""
+    sessions = asked.site.people.sessions
+    token = who.bearer(asked.request)
+    if token is not None:
+        return await sessions.machine(token, asked.where)
+    if not asked.session:
+        return None
+    try:
+        return await sessions.principal(asked.session, asked.where)
+    except SessionOver:
+        return None
 
 
 def _entitled(asked: Asked) -> Asked:
@@ -105,6 +114,8 @@ def _entitled(asked: Asked) -> Asked:
     if isinstance(permission, Permission):
         scope = authorise(asked.principal, permission, now=asked.now, step_up=asked.route.step_up)
         return replace(asked, scope=scope)
+    if asked.route.step_up and not stepped_up(asked.principal, asked.now):
+        raise StepUpNeeded(minutes=STEP_UP // timedelta(minutes=1))
     return asked
 
 
@@ -135,15 +146,19 @@ async def _handled(asked: Asked, data: Mapping[str, Any], *, is_json: bool) -> A
     except forms.FormProblems as refusal:
         if is_json or not shows_form_again(asked):
             raise
-        return await _again(asked, refusal.problems, 422)
+        return await _again(asked, replace(refusal.problems, values=_typed(route, data)), 422)
     except _ELSEWHERE:
         raise
     except RecorderError as error:
         if is_json or not shows_form_again(asked):
             raise
-        typed = route.form.model_fields if route.form is not None else {}
-        values = {name: value for name, value in data.items() if name in typed}
-        return await _again(asked, Problems(values=values, notice=asked.words.error(error)), status_of(error))
+        told = fault(error, asked.words, asked.request_id, is_known=asked.principal is not None)
+        return await _again(asked, Problems(values=_typed(route, data), notice=told.view.message), told.status)
+
+
+def _typed(route: Route, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    known = route.form.model_fields if route.form is not None else {}
+    return {name: value for name, value in data.items() if name in known}
 
 
 def _with_query(asked: Asked, model: type[forms.Form]) -> Asked:

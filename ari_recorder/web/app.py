@@ -68,8 +68,8 @@ def _problems(route: Route, names: dict[str, Route]) -> Iterable[str]:
         yield "a GET changes nothing, so it has no form"
     if route.template and route.view is None:
         yield "a page has a view, so that its JSON has a shape"
-    if route.step_up and not isinstance(route.permission, Permission):
-        yield "a code is asked for what wants a permission"
+    if route.step_up and route.permission is Access.PUBLIC:
+        yield "a code is asked of somebody who is logged in"
     page = names.get(route.shown_by)
     if route.shown_by and (page is None or page.method != "GET"):
         yield f"there is no page {route.shown_by} to show its form again"

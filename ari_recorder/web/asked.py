@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from ari_recorder.domain.accounts import Permission, Principal, Scope
 from ari_recorder.domain.errors import SessionOver
+from ari_recorder.services.login import Where
 from ari_recorder.services.site import Site
 from ari_recorder.web.form import Form
 from ari_recorder.web.languages import Words
@@ -153,6 +154,11 @@ class Asked:
         if self.scope is None:
             raise SessionOver
         return self.scope
+
+    @property
+    def where(self) -> Where:
+        """For the services of log-in."""
+        return Where(address=self.address, request_id=self.request_id, device=self.device)
 
     @property
     def language(self) -> str:

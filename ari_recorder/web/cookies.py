@@ -2,6 +2,7 @@
 
     __Host-session   the secret of a session, until log-out
     __Host-device    this browser has logged in before; keeps the door open while somebody else is guessing
+    __Host-login     between password and code, five minutes
     __Host-visit     a random secret before log-in, so that the log-in form has its proof too
     __Host-language  fi, sv, en
     __Host-notice    one sentence, shown on the next page
@@ -22,6 +23,7 @@ from ari_recorder.web.asked import Cookie
 SESSION = "__Host-session"
 DEVICE = "__Host-device"
 VISIT = "__Host-visit"
+TICKET = "__Host-login"
 LANGUAGE = "__Host-language"
 NOTICE = "__Host-notice"
 # A notice is a sentence; what is longer was not made here.

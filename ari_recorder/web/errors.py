@@ -20,6 +20,7 @@ from ari_recorder.domain.errors import (
     Unavailable,
 )
 from ari_recorder.web.languages import N_, Words, template_of
+from ari_recorder.web.operators import OPERATORS
 
 # The most special first: the first that fits counts.
 _STATUSES: tuple[tuple[type[RecorderError], int], ...] = (
@@ -84,9 +85,14 @@ def fault(error: Exception, words: Words, request_id: str, *, is_known: bool) ->
         view = ErrorView(code="internal_error", message=words.text(_BROKEN), request_id=request_id)
         return Fault(status=500, view=view)
     status = status_of(error)
-    message = words.error(error)
-    if isinstance(error, Unavailable) and not is_known and not isinstance(error, AnswerLate):
+    if isinstance(error, AnswerLate) or (is_known and error.code not in OPERATORS):
+        message = words.error(error)
+    elif isinstance(error, Unavailable):
         message = words.text(_AWAY)
+    elif error.code in OPERATORS:
+        message = words.text(TITLES[status])
+    else:
+        message = words.error(error)
     return Fault(status=status, view=ErrorView(code=error.code, message=message, request_id=request_id))
 
 

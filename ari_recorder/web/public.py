@@ -32,6 +32,8 @@ async def show_statement(asked: Asked) -> Page:
 
 async def choose_language(asked: Asked) -> Redirect:
     form = asked.form_as(LanguageForm)
+    if asked.principal is not None and not asked.principal.is_machine:
+        await asked.site.people.sessions.set_language(asked.principal, form.language)
     cookie = Cookie(name=cookies.LANGUAGE, value=form.language, age_seconds=_YEAR_SECONDS)
     return Redirect(to="home", path=own_path(form.next), cookies=(cookie,))
 

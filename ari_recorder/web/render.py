@@ -29,6 +29,8 @@ class Place:
 
     route: str
     label: str
+    # A sentence for the first page: what is done there.
+    about: str
 
 
 class Templates:
@@ -70,7 +72,7 @@ class Templates:
             view=view,
             user=principal,
             may=may,
-            nav=[place for place in self._nav if reachable(self._routes[place.route], asked)],
+            nav=self.places(asked),
             here=asked.route.name,
             here_path=self._here(asked),
             problems=asked.problems,
@@ -81,6 +83,10 @@ class Templates:
             request_id=asked.request_id,
             now=asked.now,
         )
+
+    def places(self, asked: Asked) -> list[Place]:
+        """Where who asks can go."""
+        return [place for place in self._nav if reachable(self._routes[place.route], asked)]
 
     @staticmethod
     def _here(asked: Asked) -> str:

@@ -39,7 +39,7 @@ What lies outside `asked.reach` must be NotFound: give the scope to the query. A
 `step_up=True`; on the page that shows the form too, or what was typed is lost.
 """
 
-from ari_recorder.web import home, login, public
+from ari_recorder.web import account, enrolment, home, login, public
 from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.render import Place
 
@@ -49,6 +49,8 @@ ROUTES: tuple[Route, ...] = (
     *public.ROUTES,
     *home.ROUTES,
     *login.ROUTES,
+    *enrolment.ROUTES,
+    *account.ROUTES,
 )
 
 # In the order they are shown. Who may not go there does not see it.

@@ -9,7 +9,6 @@ What is no HTTP at all is answered here, with the same headers as everything els
 import asyncio
 import secrets
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -17,7 +16,8 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from ari_recorder.domain.errors import WebAddressTaken
-from ari_recorder.services.site import Certificate, Site
+from ari_recorder.services.site import Site
+from ari_recorder.services.web_certificate import web_certificate
 from ari_recorder.web.app import make_app
 from ari_recorder.web.headers import secure
 from ari_recorder.web.house import HOUSE, SECONDS
@@ -61,15 +61,14 @@ class Connection(RequestHandler):
 class WebServer:
     """The job: `run(stop)`. `again` is set to have the certificate read again."""
 
-    def __init__(self, site: Site, certificate: Callable[[], Certificate | None]) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
-        self._certificate = certificate
         self.again = asyncio.Event()
         self.address = ""
         self.ready = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
-        certificate = await asyncio.to_thread(self._certificate)
+        certificate = await asyncio.to_thread(web_certificate, self._site.config, self._site.now())
         tls = Tls(certificate) if certificate is not None else None
         app = make_app(self._site, ROUTES, NAV)
         # No log of aiohttp's own: it would hold addresses with what people looked for.

@@ -12,7 +12,7 @@ import ssl
 import structlog
 
 from ari_recorder.domain.errors import WebCertificateUnusable
-from ari_recorder.services.site import Certificate
+from ari_recorder.services.web_certificate import Certificate
 
 log = structlog.get_logger(__name__)
 
