@@ -40,12 +40,13 @@ class FormProblems(Exception):
         self.problems = problems
 
 
+_NO_FIELD = N_("There is no such field.")
 _WORDS = {
     "missing": N_("This is needed."),
     "string_too_short": N_("This is too short: at least {min_length} characters."),
     "string_too_long": N_("This is too long: at most {max_length} characters."),
     "string_pattern_mismatch": N_("This is not written as it should be."),
-    "extra_forbidden": N_("There is no such field."),
+    "extra_forbidden": _NO_FIELD,
     "int_parsing": N_("A whole number is wanted."),
     "int_type": N_("A whole number is wanted."),
     "float_parsing": N_("A number is wanted."),
@@ -112,7 +113,7 @@ def checked(model: type[_Model], data: Mapping[str, Any], words: Words, *, is_js
         notice = errors.pop("", "")
         known = {name: text for name, text in errors.items() if name in model.model_fields}
         if len(known) < len(errors):
-            notice = notice or words.text(_WORDS["extra_forbidden"])
+            notice = notice or words.text(_NO_FIELD)
         values = {name: value for name, value in given.items() if name in model.model_fields}
         raise FormProblems(Problems(values=values, errors=known, notice=notice)) from None
 
