@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ari_recorder.config import Config
 from ari_recorder.services import connect
+from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.passwords import Passwords
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +26,20 @@ class Site:
     now: Callable[[], datetime]
 
 
-def build(config: Config, database: Database, keyring: Keyring, usable: asyncio.Event) -> Site:
+def build(
+    config: Config,
+    database: Database,
+    keyring: Keyring,
+    usable: asyncio.Event,
+    clocks: Clocks | None = None,
+    passwords: Passwords | None = None,
+) -> Site:
+    clocks = clocks or Clocks()
     return Site(
         config=config,
         database=database,
         usable=usable,
         keyring=keyring,
-        people=connect.people(config, database),
-        now=lambda: datetime.now(UTC),
+        people=connect.people(config, database, clocks, passwords),
+        now=clocks.now,
     )

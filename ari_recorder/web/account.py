@@ -22,7 +22,9 @@ ROLES: Mapping[Role, str] = {
     Role.AUDITOR: N_("Auditor"),
 }
 _NOTICES: Mapping[str, str] = {
-    NoticeKind.NEW_DEVICE: N_("Somebody logged in with a browser that was not used before. If it was not you, tell us."),
+    NoticeKind.NEW_DEVICE: N_(
+        "Somebody logged in with a browser that was not used before. If it was not you, tell us."
+    ),
     NoticeKind.CODE_WRONG: N_("Somebody knew your password, but not the code. If it was not you, change the password."),
     NoticeKind.DOOR_CLOSED: N_("There were too many wrong tries. New browsers cannot log in until somebody resets it."),
     NoticeKind.CREDENTIAL_CHANGED: N_("Your password, authenticator or recovery codes were changed."),

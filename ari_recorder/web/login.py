@@ -1,6 +1,6 @@
 """Log-in and log-out, and the fresh code for what is sensitive. What is right is decided by services/login.py.
 
-    /login ── name, password ──► ticket in a cookie ──► /login/code ── code ──► session, device ──► where one wanted to go
+/login ── name, password ──► ticket in a cookie ──► /login/code ── code ──► session, device ──► where one wanted to go
 """
 
 from dataclasses import dataclass
@@ -99,9 +99,7 @@ async def show_step_up(asked: Asked) -> Page:
 async def step_up(asked: Asked) -> Redirect:
     form = asked.form_as(CodeForm)
     stepped = await asked.site.people.sessions.step_up(asked.user, asked.session, form.code.strip())
-    return Redirect(
-        to="home", path=own_path(form.next), cookies=(Cookie(name=cookies.SESSION, value=stepped.session),)
-    )
+    return Redirect(to="home", path=own_path(form.next), cookies=(Cookie(name=cookies.SESSION, value=stepped.session),))
 
 
 async def log_out(asked: Asked) -> Redirect:

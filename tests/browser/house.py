@@ -11,12 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
-from ari_recorder.services import connect
 from ari_recorder.services import site as sites
 from ari_recorder.services.site import Site
 from ari_recorder.storage.db import Database
@@ -73,8 +72,8 @@ async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
     usable.set()
     async with Database(dsn) as database:
         recorded = await record(config, database)
-        site = replace(sites.build(config, database, open_keyring(config), usable), now=clocks.now)
-        server = WebServer(site, lambda: connect.web_certificate(config))
+        site = sites.build(config, database, open_keyring(config), usable, clocks)
+        server = WebServer(site)
         stop = asyncio.Event()
         running = asyncio.create_task(server.run(stop))
         started = asyncio.create_task(server.ready.wait())
