@@ -22,6 +22,8 @@ from tests.docs_parts import subclasses
 
 WEB = LOCALE.parent
 _KEYWORDS = {"_": None, "_n": (1, 2), "text": None, "plural": (1, 2), "N_": None}
+# Words that are the same in two languages.
+SAME = frozenset({"Start", "Status", "Version", "Audit", "Administrator", "Session"})
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 

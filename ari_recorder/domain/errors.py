@@ -1051,6 +1051,12 @@ class BlocklistUnusable(Unavailable):
 # --- the web page ---
 
 
+class PersonNeeded(Forbidden):
+    """This is for people: a machine has no session, no password and no authenticator."""
+
+    code = "person_needed"
+
+
 class RequestForged(Forbidden):
     """This did not come from a page of this service, or the page was open for too long. Load the page anew and do it
     again.

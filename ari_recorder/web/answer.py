@@ -24,6 +24,7 @@ from ari_recorder.domain.errors import (
     NotFound,
     PageUnknown,
     PermissionMissing,
+    PersonNeeded,
     RecorderError,
     SessionOver,
     StepUpNeeded,
@@ -114,6 +115,8 @@ def _entitled(asked: Asked) -> Asked:
     if isinstance(permission, Permission):
         scope = authorise(asked.principal, permission, now=asked.now, step_up=asked.route.step_up)
         return replace(asked, scope=scope)
+    if permission is Access.PERSON and asked.principal.is_machine:
+        raise PersonNeeded
     if asked.route.step_up and not stepped_up(asked.principal, asked.now):
         raise StepUpNeeded(minutes=STEP_UP // timedelta(minutes=1))
     return asked

@@ -31,6 +31,8 @@ class Access(StrEnum):
 
     PUBLIC = "public"
     SIGNED_IN = "signed in"
+    # Signed in, and no machine: what has to do with a session, a password, a phone.
+    PERSON = "a person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

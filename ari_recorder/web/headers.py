@@ -43,4 +43,4 @@ def secure(response: web.StreamResponse, request_id: str) -> None:
     for name, value in HEADERS.items():
         response.headers[name] = value
     response.headers.setdefault("Cache-Control", NO_STORE)
-    response.headers["X-Request-Id"] = request_id
+    response.headers["X-Request-ID"] = request_id

@@ -78,6 +78,8 @@ def _for_whom(route: Route) -> str:
             return f"Permission `{permission.value}`.{code}"
         case Access.SIGNED_IN:
             return "For everybody who is logged in."
+        case Access.PERSON:
+            return "For people who are logged in: not for machines."
         case _:
             return "For everybody."
 

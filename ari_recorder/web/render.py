@@ -99,7 +99,7 @@ def reachable(route: Route, asked: Asked) -> bool:
     match route.permission:
         case Access.PUBLIC:
             return True
-        case Access.SIGNED_IN:
+        case Access.SIGNED_IN | Access.PERSON:
             return asked.principal is not None
         case Permission() as permission:
             return asked.principal is not None and asked.principal.may(permission)

@@ -55,7 +55,7 @@ def visitor(route: Route) -> Role | None:
     match route.permission:
         case Permission() as permission:
             return next(role for role in Role if permission in PERMISSIONS[role])
-        case Access.SIGNED_IN:
+        case Access.SIGNED_IN | Access.PERSON:
             return Role.SUPERVISOR
         case _:
             return None
