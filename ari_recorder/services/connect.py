@@ -5,7 +5,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
@@ -28,7 +28,6 @@ from ari_recorder.services.policy import Policies
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions
-from ari_recorder.services.site import Certificate
 from ari_recorder.services.sweep import Chore, Sweep
 from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database

@@ -88,6 +88,8 @@ OPERATORS = frozenset(
         "login_key_unusable",
         "totp_secret_refused",
         "blocklist_unusable",
+        "audit_signer_unusable",
+        "recording_relabelled",
         "web_address_taken",
         "web_certificate_unusable",
     )

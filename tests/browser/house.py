@@ -16,7 +16,9 @@ from pathlib import Path
 
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
+from ari_recorder.domain.audit import Actor
 from ari_recorder.services import site as sites
+from ari_recorder.services.accounts import Person
 from ari_recorder.services.site import Site
 from ari_recorder.storage.db import Database
 from ari_recorder.web.asked import Access, Route
@@ -35,10 +37,11 @@ class House:
     clocks: ClocksAhead
     address: str
     recorded: Recorded
+    invitation: str
 
     def url(self, route: Route) -> str:
         """Where that page is, with something that is there for each parameter."""
-        samples = {"recording_id": str(self.recorded.recording_id)}
+        samples = {"recording_id": str(self.recorded.recording_id), "token": self.invitation}
         try:
             return self.address + route.path.format(**samples)
         except KeyError as missing:
@@ -73,6 +76,8 @@ async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
     async with Database(dsn) as database:
         recorded = await record(config, database)
         site = sites.build(config, database, open_keyring(config), usable, clocks)
+        person = Person(name="invited", full_name="Invited Example")
+        invited = await site.people.accounts.create(person, Actor.operator("root"))
         server = WebServer(site)
         stop = asyncio.Event()
         running = asyncio.create_task(server.run(stop))
@@ -82,7 +87,14 @@ async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
         if running.done():
             running.result()
         try:
-            yield House(config=config, site=site, clocks=clocks, address=server.address, recorded=recorded)
+            yield House(
+                config=config,
+                site=site,
+                clocks=clocks,
+                address=server.address,
+                recorded=recorded,
+                invitation=invited.token,
+            )
         finally:
             stop.set()
             await running
