@@ -115,6 +115,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("caller-index", lambda stop: _once(usable, stop, index.run))
             jobs.start("scrub", lambda stop: _once(usable, stop, scrub.run))
             mailer = Mailer(database=database, config=config, now=lambda: datetime.now(UTC))
+            reports = connect.use_reports(config, database)
+            jobs.start("use", lambda stop: _once(usable, stop, reports.run))
             jobs.start("mail", lambda stop: _once(usable, stop, mailer.run))
             jobs.start("fallback", lambda stop: _once(usable, stop, rescue.run))
             jobs.start("decide", recorder.decide)

@@ -123,6 +123,10 @@ class Action(StrEnum):
     # use is monitored
     USE_REPORT = "use:report"
     USE_SIGN = "use:sign"
+    # what takes two persons
+    APPROVAL_ASK = "approval:ask"
+    APPROVAL_GIVE = "approval:give"
+    APPROVAL_REFUSE = "approval:refuse"
 
 
 class Outcome(StrEnum):

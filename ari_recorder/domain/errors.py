@@ -1119,3 +1119,60 @@ class WebCertificateUnusable(Invalid):
     """
 
     code = "web_certificate_unusable"
+
+
+# --- use is monitored, and what takes two persons ---
+
+
+class WeekUnknown(NotFound):
+    """There is no report of the week of {week}."""
+
+    code = "week_unknown"
+
+
+class SampleUnknown(NotFound):
+    """There is no such listening to be signed off ({sample_id})."""
+
+    code = "sample_unknown"
+
+
+class SampleSigned(Conflict):
+    """This listening was signed off already ({sample_id})."""
+
+    code = "sample_signed"
+
+
+class OwnListening(Forbidden):
+    """Nobody signs off a listening of their own. Ask another supervisor, or the privacy officer."""
+
+    code = "own_listening"
+
+
+class SignerRefused(Invalid):
+    """A person signs off, in at most {most} characters; what is to be clarified needs words."""
+
+    code = "signer_refused"
+
+
+class ApprovalUnknown(NotFound):
+    """There is no such request for a second person ({approval_id})."""
+
+    code = "approval_unknown"
+
+
+class ApprovalOver(Conflict):
+    """This request is {state} already."""
+
+    code = "approval_over"
+
+
+class ApprovalAsked(Conflict):
+    """A second person was asked about this already."""
+
+    code = "approval_asked"
+
+
+class SecondPersonNeeded(Forbidden):
+    """This takes a second person who agrees. Ask for it first; who asks does not approve."""
+
+    code = "second_person_needed"

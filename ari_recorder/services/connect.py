@@ -15,6 +15,7 @@ from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusa
 from ari_recorder.domain.retention import Period, Rules
 from ari_recorder.services import anchors
 from ari_recorder.services.accounts import Accounts
+from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_access import AuditAccess
 from ari_recorder.services.audit_log import AuditLog, sequence
 from ari_recorder.services.certify import Certifier
@@ -29,6 +30,7 @@ from ari_recorder.services.remind import Reminders
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions
 from ari_recorder.services.sweep import Chore, Sweep
+from ari_recorder.services.use import UseReports
 from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
@@ -165,6 +167,15 @@ def audit_access(config: Config, opened: Database, actor: Actor, *, new_log: boo
 
 def holds(config: Config, opened: Database, keys: Keyring) -> Holds:
     return Holds(database=opened, keyring=keys, policies=policies(config, opened), clocks=Clocks())
+
+
+def use_reports(config: Config, opened: Database) -> UseReports:
+    post = Post(config.mail, config.web.language)
+    return UseReports(database=opened, settings=config.use, post=post, clocks=Clocks())
+
+
+def approvals(config: Config, opened: Database) -> Approvals:
+    return Approvals(database=opened, clocks=Clocks(), needed=config.use.two_persons)
 
 
 def people(

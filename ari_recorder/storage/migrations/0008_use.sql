@@ -48,18 +48,15 @@ CREATE TABLE approval (
 
 CREATE UNIQUE INDEX approval_open ON approval (kind, subject) WHERE state IN ('asked', 'approved');
 
--- The users' own numbers: sealed under the log-in key, and as the blind index that callers have.
+-- The users' own numbers, as the blind index that callers have. The numbers themselves are nowhere.
 CREATE TABLE own_number (
-    id uuid PRIMARY KEY,
     account_id uuid NOT NULL REFERENCES account,
-    sealed bytea NOT NULL,
+    number_index bytea NOT NULL,
+    index_version integer NOT NULL,
     added_at timestamptz NOT NULL,
-    number_index bytea,
-    index_version integer,
-    CHECK ((number_index IS NULL) = (index_version IS NULL))
+    PRIMARY KEY (account_id, number_index)
 );
 
-CREATE INDEX own_number_of_account ON own_number (account_id);
 CREATE INDEX own_number_by_index ON own_number (number_index);
 
 -- What people did with recordings since the last report, read out of the audit log. Emptied when a week is reported.
