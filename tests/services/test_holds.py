@@ -292,7 +292,7 @@ async def test_hold_and_deletion_never_both_succeed(house: House) -> None:
         recording = call.recordings[0]
 
         async def hold(turn: int = turn, recording_id: object = recording.id) -> bool:
-            await asyncio.sleep((turn % 8) * 0.002)
+            await asyncio.sleep((turn % 8) * 0.015)
             try:
                 await house.holds().place([recording_id], replace(TERMS, review_on=date(2027, 12, 1)), "sari")  # type: ignore[list-item]
             except RecordingErased:
