@@ -81,22 +81,25 @@ async def test_a_part_that_does_not_say_which_key_it_needs_keeps_every_key_and_i
     assert {(code, subject) for code, subject, _ in alarms} == {("erase-failed", subject) for subject in wanted}
 
 
-@pytest.mark.parametrize("column", ["other", "null"])
-async def test_a_row_that_names_another_key_than_its_bytes_do_keeps_both(house: House, column: str) -> None:
-    call = at(BEGAN)
-    await house.store(call)
-    wrong = "hold-1" if column == "other" else None
-    for change in ("UPDATE recording SET key_name = $1", "UPDATE call SET personal_key_name = $1"):
-        async with house.database.transaction() as conn:
-            await conn.execute(change, wrong)
-        assert await destroy_due(house) == []
-        assert DAY in days_left(house)
-        async with house.database.transaction() as conn:  # the caller's alone, next
-            await conn.execute("UPDATE recording SET key_name = $1, wrapped_key = $2", "hold-1", b"\x02")
+@pytest.mark.parametrize("wrong", ["hold-1", None])
+@pytest.mark.parametrize(
+    ("other", "change"),
+    [
+        ("UPDATE call SET personal = NULL", "UPDATE recording SET key_name = $1"),
+        ("UPDATE recording SET key_name = 'hold-1', wrapped_key = '\\x02'", "UPDATE call SET personal_key_name = $1"),
+    ],
+    ids=["recording", "caller"],
+)
+async def test_a_row_that_names_another_key_than_its_bytes_do_keeps_both(
+    house: House, wrong: str | None, other: str, change: str
+) -> None:
+    """`other` is out of the way: it alone does not keep the key."""
+    await house.store(at(BEGAN))
     async with house.database.transaction() as conn:
-        await conn.execute("UPDATE call SET personal = $1", b"\x02\x05")
+        await conn.execute(other)
+        await conn.execute(change, wrong)
     assert await destroy_due(house) == []
-    assert days_left(house) == set()
+    assert days_left(house) == {DAY}
 
 
 async def test_an_empty_database_beside_a_full_vault_costs_no_key(house: House) -> None:
