@@ -5,14 +5,14 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
-from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.domain.retention import Period, Policy, Rules
 from ari_recorder.services import anchors
 from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.approvals import Approvals
@@ -28,7 +28,7 @@ from ari_recorder.services.mail import Post
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.rights import Rights
-from ari_recorder.services.sessions import Sessions
+from ari_recorder.services.sessions import Sessions, forget_old
 from ari_recorder.services.sweep import Chore, Sweep
 from ari_recorder.services.use import UseReports
 from ari_recorder.storage import migrate
@@ -130,6 +130,11 @@ def sweep(
         kept = Period.parse(config.retention.backups_kept)
         chores.append(Certifier(database=opened, keyring=keys, clocks=clocks, backups_kept=kept).certify)
     chores.append(Reminders(opened, Post(config.mail, config.web.language)).remind)
+
+    async def forget_sessions(_: Policy, now: datetime) -> None:
+        await forget_old(opened, now)
+
+    chores.append(forget_sessions)
     return Sweep(
         database=opened,
         copies=Copies(config.storage.vault),

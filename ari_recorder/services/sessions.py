@@ -8,6 +8,7 @@ Nothing is remembered between requests: what was taken away is gone with the nex
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -127,13 +128,6 @@ class Sessions:
         async with self._database.transaction() as conn:
             await accounts.seen(conn, principal.user_id, up_to, self._clocks.now())
 
-    async def forget_old(self) -> None:
-        """A chore: what is over and says nothing any more."""
-        now = self._clocks.now()
-        async with self._database.transaction() as conn:
-            await sessions.forget(conn, now, TICKET)
-            await throttle.forget(conn, now - _COUNTS)
-
     async def _end(self, principal: Principal, session_id: UUID, because: str, action: Action) -> None:
         now = self._clocks.now()
         async with self._database.transaction() as conn:
@@ -141,6 +135,13 @@ class Sessions:
                 entry = Entry(action=action, actor=principal.actor(), object=f"session:{session_id}", because=because)
                 await audit.append(conn, entry, now)
         log.info("session_end", session_id=str(session_id), because=because)
+
+
+async def forget_old(database: Database, now: datetime) -> None:
+    """What is over and says nothing any more."""
+    async with database.transaction() as conn:
+        await sessions.forget(conn, now, TICKET)
+        await throttle.forget(conn, now - _COUNTS)
 
 
 async def code_accepted(

@@ -21,6 +21,8 @@ LEAST_CHARACTERS = 15
 FLOOR_CHARACTERS = 8
 # zxcvbn's "safely unguessable": 10^8 guesses, which at its price of a fifth of a second are eight months.
 _LEAST_SCORE = 3
+# To it eight random characters are no more than 10^8: where they are enough, so is "somewhat guessable", 10^6.
+_FLOOR_SCORE = 2
 # It takes no more; what follows can only make a password better.
 _JUDGED_CHARACTERS = 72
 _LEAST_WORD = 4
@@ -33,6 +35,7 @@ class WeakPasswords:
         self, *, least: int = LEAST_CHARACTERS, words: Iterable[str] = (), refused_file: Path | None = None
     ) -> None:
         self._least = max(least, FLOOR_CHARACTERS)
+        self._score = _LEAST_SCORE if self._least > FLOOR_CHARACTERS else _FLOOR_SCORE
         self._words = (*_SERVICE, *words)
         self._file = refused_file
 
@@ -53,7 +56,7 @@ class WeakPasswords:
             rest = rest.replace(word, "")
         if len(rest) < FLOOR_CHARACTERS:
             raise PasswordRefused(reason="it is little more than names that everybody here knows")
-        if zxcvbn(composed[:_JUDGED_CHARACTERS], user_inputs=known)["score"] < _LEAST_SCORE:
+        if zxcvbn(composed[:_JUDGED_CHARACTERS], user_inputs=known)["score"] < self._score:
             raise PasswordRefused(reason="it is too easy to guess; take four or more random words")
         return composed
 

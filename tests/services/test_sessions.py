@@ -17,6 +17,7 @@ from ari_recorder.domain.errors import (
     TokenRefused,
 )
 from ari_recorder.services.login import Where
+from ari_recorder.services.sessions import forget_old
 from ari_recorder.storage.db import Database
 from tests.services.people import OPERATOR, OTHER_OPERATOR, People
 
@@ -189,10 +190,10 @@ async def test_what_is_over_is_forgotten(people: People) -> None:
     aino = await people.enrol()
     await people.enter(aino)
     await people.login.begin(aino.name, "a guess", HERE)
-    await people.sessions.forget_old()
+    await forget_old(people.database, people.watch.now())
     assert await people.value("SELECT count(*) FROM log_in") == 1
     people.watch.go(days=181)
-    await people.sessions.forget_old()
+    await forget_old(people.database, people.watch.now())
     for table in ("log_in", "session", "known_device", "throttle"):
         assert await people.value(f"SELECT count(*) FROM {table}") == 0, table  # noqa: S608
 
