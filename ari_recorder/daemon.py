@@ -105,12 +105,17 @@ async def _service(config: Config) -> AsyncIterator[None]:
             rescue = FallbackRescue(database, keyring)
             signer = await asyncio.to_thread(connect.log_signer, config)
             log_of_audit = connect.audit_log(config, database, signer)
-            control = _control(config, keyring, recorder, supply, rescue)
+
+            async def audited(stop: asyncio.Event) -> None:
+                await connect.audit_start(config, database, keyring)
+                await log_of_audit.run(stop)
+
+            control = _control(config, keyring, database, recorder, supply, rescue)
             stack.push_async_callback(recorder.aclose)
             await stack.enter_async_context(jobs)
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
             jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
-            jobs.start("audit-log", lambda stop: _once(usable, stop, log_of_audit.run))
+            jobs.start("audit-log", lambda stop: _once(usable, stop, audited))
             jobs.start("keys", supply.run)
             jobs.start("caller-index", lambda stop: _once(usable, stop, index.run))
             jobs.start("scrub", lambda stop: _once(usable, stop, scrub.run))
@@ -238,11 +243,11 @@ def _start_web(config: Config, built: site.Site, stack: AsyncExitStack, jobs: Su
 
 
 def _control(
-    config: Config, keyring: Keyring, recorder: Recorder, supply: KeySupply, rescue: FallbackRescue
+    config: Config, keyring: Keyring, database: Database, recorder: Recorder, supply: KeySupply, rescue: FallbackRescue
 ) -> ControlSocket:
     def unlocked() -> None:
         supply.wake()
         rescue.wake()
 
-    keys = KeyControl(config=config, keyring=keyring, unlocked=unlocked, needed=recorder.key_names)
+    keys = KeyControl(config=config, keyring=keyring, database=database, unlocked=unlocked, needed=recorder.key_names)
     return ControlSocket(config.storage.control, keys.answers)

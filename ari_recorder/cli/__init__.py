@@ -24,6 +24,7 @@ from ari_recorder.cli.tools import (
     PassphraseOption,
     date_of,
     load,
+    operator,
     passphrase_of,
     troubles_told,
     wait_for,
@@ -199,7 +200,7 @@ def export_recording(
                 recording_id = await listen.identify(database, wanted)
                 checked = await listen.verify_sealed(database, opened, recording_id) if verify else ()
                 with progress(f"exporting {recording_id}", hidden=json) as told:
-                    return await listen.export_wav(database, opened, recording_id, target, told), checked
+                    return await listen.export_wav(database, opened, recording_id, target, told, operator()), checked
 
         opened = connect.vault(settings, passphrase_of(settings, passphrase_file))
         exported, checked = wait_for(ask())

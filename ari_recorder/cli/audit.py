@@ -155,12 +155,11 @@ def export(target: TargetArgument, config: ConfigOption = DEFAULT_CONFIG, json: 
 
 def _ask(config: Path, question: "Callable[[AuditAccess], Awaitable[T]]", *, new_log: bool = False) -> T:
     settings = load(config)
-    from ari_recorder.domain.audit import Actor
     from ari_recorder.services import connect
 
     async def ask() -> T:
         async with connect.ready_database(settings) as database:
-            log = connect.audit_access(settings, database, Actor.operator(operator()), new_log=new_log)
+            log = connect.audit_access(settings, database, operator(), new_log=new_log)
             return await question(log)
 
     return wait_for(ask())

@@ -114,7 +114,7 @@ def extend_hold(
         config,
         passphrase_file,
         json,
-        lambda service, _: service.extend(hold, review_on.date()),
+        lambda service, _: service.extend(hold, review_on.date(), operator()),
         lambda extended: print(f"hold {extended.id} is to be reviewed on {extended.review_on}"),
     )
 

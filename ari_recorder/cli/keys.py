@@ -14,6 +14,7 @@ from ari_recorder.cli.tools import (
     JsonOption,
     PassphraseOption,
     load,
+    operator,
     passphrase_of,
     troubles_told,
     typed,
@@ -140,6 +141,7 @@ def backup(
         from ari_recorder.vault import key_check
 
         done = key_check.back_up(connect.keyring(settings, passphrase_of(settings, passphrase_file)), target)
+        _note(settings, "keyring:backup")
         if json:
             write_json(done)
         else:
@@ -193,6 +195,7 @@ def rotate(
                         return await key_admin.rotate_hold(database, keyring, told)
 
             done = wait_for(work())
+            _note(settings, "keyring:rotate")
             if json:
                 write_json(done)
             else:
@@ -200,6 +203,7 @@ def rotate(
             return
         new = _new_root(settings, keyring, root, new_passphrase_file, root_key, new_root_key)
         locked = wait_for(key_admin.rotate_root(settings, keyring, new))
+        _note(settings, "keyring:rotate")
         if json:
             told = {"generation": keyring.root_generation, "root_key": keyring.root_kind, "service_locked": locked}
             write_json(told)
@@ -244,7 +248,7 @@ def _tell_service(settings: "Config", do: str, *, json: bool, passphrase: str | 
     from ari_recorder.services import control
 
     question = {"passphrase": passphrase} if passphrase is not None else {}
-    answer = wait_for(control.ask(settings.storage.control, do, **question))
+    answer = wait_for(control.ask(settings.storage.control, do, by=operator().name, **question))
     write_json(answer) if json else print("locked" if answer["locked"] else "unlocked")
 
 
@@ -266,6 +270,17 @@ def _new_root(
     if root_key is None and not settings.storage.root_key.startswith("/"):
         raise RootKeyElsewhere
     return NewRoot.in_place_of(root_key.absolute() if root_key is not None else settings.root_key())
+
+
+def _note(settings: "Config", action: str) -> None:
+    """Written down when there is a database; else it is said that it is not."""
+    from ari_recorder.domain.audit import Action, Entry
+    from ari_recorder.output import write_trouble
+    from ari_recorder.services import connect
+
+    entry = Entry(action=Action(action), actor=operator(), object="keyring")
+    if trouble := wait_for(connect.noted(settings, entry)):
+        write_trouble(f"this is not in the audit log: {trouble}")
 
 
 def _opener(settings: "Config", keyring: "Keyring") -> str:

@@ -18,6 +18,7 @@ import typer
 
 if TYPE_CHECKING:
     from ari_recorder.config import Config
+    from ari_recorder.domain.audit import Actor
 
 T = TypeVar("T")
 
@@ -138,12 +139,14 @@ def wait_for(work: Coroutine[object, object, T]) -> T:
     return asyncio.run(work)
 
 
-def operator() -> str:
+def operator() -> "Actor":
     """Who types: the user of the process, not what the environment says."""
+    from ari_recorder.domain.audit import Actor
+
     try:
-        return pwd.getpwuid(os.getuid()).pw_name
+        return Actor.operator(pwd.getpwuid(os.getuid()).pw_name)
     except KeyError:
-        return f"user {os.getuid()}"
+        return Actor.operator(f"user {os.getuid()}")
 
 
 def date_of(at: datetime | None) -> date | None:

@@ -79,7 +79,7 @@ class Action(StrEnum):
     RECORDING_EXPORT = "recording:export"
     RECORDING_CORRECT = "recording:correct"
     RECORDING_VERIFY = "recording:verify"
-    RECORDING_INCOMPLETE = "recording:incomplete"  # truncated, or with a gap
+    RECORDING_INCOMPLETE = "recording:incomplete"  # truncated, late, with a gap, or a call that nobody can explain
     RECORDING_DAMAGE = "recording:damage"
     RECORDING_ERASE = "recording:erase"
     # what keeps them
@@ -110,7 +110,6 @@ class Action(StrEnum):
     SERVICE_START = "service:start"
     SERVICE_STOP = "service:stop"
     CONFIG_CHANGE = "config:change"
-    GAP_FIND = "gap:find"  # calls of which nothing is known
     LEDGER_VIEW = "ledger:view"
     # the log itself
     AUDIT_READ = "audit:read"
@@ -154,6 +153,11 @@ class Actor:
     session: str = ""
     address: str = ""
     request: str = ""
+
+    @property
+    def label(self) -> str:
+        """For columns that say who, beside the log."""
+        return self.name or self.id
 
     @classmethod
     def service(cls, part: str) -> Self:

@@ -15,6 +15,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -167,6 +168,19 @@ async def _consistency(conn: Connection, last: Signed, tree: Frontier) -> tuple[
     with contextlib.suppress(KeyError):
         return merkle.proof_of(pieces, found)
     return ()
+
+
+async def started(database: Database, config_sha256: str, installation: UUID, now: datetime) -> None:
+    """The service begins; is its configuration another one than the last time, are its keys new?"""
+    keyring = Entry(action=Action.KEYRING_MAKE, actor=Actor.service("daemon"), object=f"keyring:{installation}")
+    async with database.transaction() as conn:
+        await audit.append_once(conn, keyring, now, f"{keyring.action.value} {installation}")
+        last = await audit.newest_fact(conn, Action.CONFIG_CHANGE, "sha256")
+        facts = {"sha256": config_sha256}
+        entries = [Entry(action=Action.SERVICE_START, actor=Actor.service("daemon"), facts=facts)]
+        if last != config_sha256:
+            entries.append(Entry(action=Action.CONFIG_CHANGE, actor=Actor.service("daemon"), facts=facts))
+        await audit.append_many(conn, entries, now)
 
 
 async def written(database: Database, entry: Entry, now: datetime) -> None:

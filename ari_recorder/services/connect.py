@@ -6,18 +6,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
-from ari_recorder.domain.audit import Actor
+from ari_recorder.domain.audit import Actor, Entry
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Policy, Rules
 from ari_recorder.services import anchors
 from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_access import AuditAccess
-from ari_recorder.services.audit_log import AuditLog, sequence
+from ari_recorder.services.audit_log import AuditLog, sequence, started, written
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.day_keys import DayKeys
@@ -146,6 +147,16 @@ def sweep(
     )
 
 
+async def noted(config: Config, entry: Entry) -> str:
+    """An entry about what needs no database. Why it is not written down; empty when it is."""
+    try:
+        async with ready_database(config) as opened:
+            await written(opened, entry, Clocks().now())
+    except (Unavailable, ConfigError) as error:
+        return str(error)
+    return ""
+
+
 def log_signer(config: Config, *, new_log: bool = False) -> LogSigner:
     """The key of the audit log, made at the first use. It is had while the keyring is locked."""
     origin = f"ari-recorder/{Keyring.open(config.storage.keys).installation}"
@@ -156,6 +167,12 @@ def log_signer(config: Config, *, new_log: bool = False) -> LogSigner:
 def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
     every = timedelta(seconds=config.audit.checkpoint_every_seconds)
     return AuditLog(database=opened, signer=signer, anchors=anchors.of(config), clocks=Clocks(), every=every)
+
+
+async def audit_start(config: Config, opened: Database, keyring: Keyring) -> None:
+    """The first entries of a service that begins."""
+    told = config.model_dump_json(by_alias=True).encode()  # places of secrets are in it, no secret is
+    await started(opened, sha256(told).hexdigest(), keyring.installation, Clocks().now())
 
 
 def audit_access(config: Config, opened: Database, actor: Actor, *, new_log: bool = False) -> AuditAccess:

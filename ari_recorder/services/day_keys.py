@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 
 import structlog
 
+from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import (
     KeyringDamaged,
@@ -27,7 +28,7 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.domain.retention import Policy, midnight, whole_day_due
 from ari_recorder.services.clock import Clocks
-from ari_recorder.storage import day_keys, health
+from ari_recorder.storage import audit, day_keys, health
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import Parts
@@ -109,6 +110,8 @@ class DayKeys:
         await asyncio.to_thread(self._keyring.destroy, name)
         async with self._database.transaction() as conn:
             await day_keys.finish(conn, name, self._clocks.now())
+            entry = Entry(action=Action.KEY_DESTROY, actor=Actor.service("day-keys"), object=f"key:{name}")
+            await audit.append(conn, entry, self._clocks.now())
         log.info("day_key_destroy", key=name)
 
 

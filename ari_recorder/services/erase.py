@@ -20,12 +20,13 @@ from uuid import UUID
 
 import structlog
 
+from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.certificates import NOT_FOUND
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.retention import Erase, Kept, Policy, decide
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
-from ari_recorder.storage import calls, erasing, exports, holds
+from ari_recorder.storage import audit, calls, erasing, exports, holds
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.erasing import Due
 from ari_recorder.storage.exports import Export
@@ -117,6 +118,7 @@ class Eraser:
             await exports.forget(conn, here)
             await calls.forget(conn, {row.call_id for row in buried}, self._clocks.now())
             await holds.forget(conn, [row.id for row in buried])
+            await audit.append_many(conn, map(_entry, buried), self._clocks.now())
             await told(conn, len(buried))
         for row in buried:
             log.info("recording_erase", recording_id=str(row.id), queue=row.queue)
@@ -166,6 +168,13 @@ class Eraser:
 
 def _tell(recording_id: UUID, because: str) -> None:
     log.error("alarm", alarm=AlarmCode.ERASE_FAILED.value, subject=str(recording_id), because=because)
+
+
+def _entry(gone: Due) -> Entry:
+    facts: dict[str, JSON] = {"rule": gone.because, "queue": gone.queue}
+    return Entry(
+        action=Action.RECORDING_ERASE, actor=Actor.service("sweep"), object=f"recording:{gone.id}", facts=facts
+    )
 
 
 def _unlinked(export: Export) -> bool:

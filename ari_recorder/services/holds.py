@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import (
     CallNotOver,
     FreezeClosed,
@@ -35,7 +36,7 @@ from ari_recorder.services.clock import Clocks
 from ari_recorder.services.fates import Fate
 from ari_recorder.services.kept_keys import REASON_PURPOSE, KeptKeys
 from ari_recorder.services.policy import Policies
-from ari_recorder.storage import holds, keeping
+from ari_recorder.storage import audit, holds, keeping
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.keeping import Locked
 from ari_recorder.vault.keyring import Keyring
@@ -93,23 +94,26 @@ class Holds:
 
     # --- holds
 
-    async def place(self, recordings: Collection[UUID], terms: HoldTerms, by: str) -> HoldView:
+    async def place(self, recordings: Collection[UUID], terms: HoldTerms, actor: Actor) -> HoldView:
         """Hold these recordings, and all others of their calls."""
         terms = self._checked(terms)
         async with self._database.transaction(within=_SECONDS) as conn:
             rows = await self._lock_sealed(conn, recordings)
-            view = await self._place(conn, rows, terms, by)
+            view = await self._place(conn, rows, terms, actor)
         return _told("hold_place", view)
 
-    async def extend(self, hold_id: UUID, review_on: date) -> Hold:
+    async def extend(self, hold_id: UUID, review_on: date, actor: Actor) -> Hold:
         check_review(review_on, local_day(self._clocks.now()))
         async with self._database.transaction() as conn:
             hold = _active(hold_id, await holds.lock_hold(conn, hold_id))
             await holds.extend(conn, hold_id, review_on)
+            facts = {"review_on": review_on.isoformat(), "before": hold.review_on.isoformat()}
+            entry = Entry(action=Action.HOLD_EXTEND, actor=actor, object=f"hold:{hold_id}", facts=facts)
+            await audit.append(conn, entry, self._clocks.now())
         log.info("hold_extend", hold_id=str(hold_id), review_on=review_on.isoformat())
         return replace(hold, review_on=review_on)
 
-    async def release(self, hold_id: UUID, by: str, *, yes: bool = False) -> tuple[Fate, ...]:
+    async def release(self, hold_id: UUID, actor: Actor, *, yes: bool = False) -> tuple[Fate, ...]:
         """What it kept goes by the ordinary rule again. ReleaseDestroys when that is at once, and nobody said `yes`."""
         async with self._database.transaction(within=_SECONDS) as conn:
             _active(hold_id, await holds.lock_hold(conn, hold_id))
@@ -117,8 +121,9 @@ class Holds:
             told = await self._fates(conn, rows, hold_id)
             if (count := sum(fate.at_once for fate in told)) and not yes:
                 raise ReleaseDestroys(count=count)
-            await holds.release(conn, hold_id, by, self._clocks.now())
+            await holds.release(conn, hold_id, actor.label, self._clocks.now())
             await self._let_go(conn, hold_id, rows)
+            await self._written(conn, Action.HOLD_RELEASE, actor, f"hold:{hold_id}", [row.id for row in rows])
         log.info("hold_release", hold_id=str(hold_id), recordings=len(rows))
         return told
 
@@ -165,21 +170,21 @@ class Holds:
             )
         return tuple(sorted(listed, key=lambda one: one.destroyed_on))
 
-    async def decide_hold(self, recording_id: UUID, terms: HoldTerms, by: str) -> HoldView:
+    async def decide_hold(self, recording_id: UUID, terms: HoldTerms, actor: Actor) -> HoldView:
         """A supervisor's decision: this flagged call is kept."""
         terms = self._checked(terms)
         async with self._database.transaction(within=_SECONDS) as conn:
             rows = await self._lock_sealed(conn, [recording_id])
-            await self._decide(conn, rows, recording_id, ThreatDecision.HOLD, by)
-            view = await self._place(conn, rows, terms, by)
+            await self._decide(conn, rows, recording_id, ThreatDecision.HOLD, actor)
+            view = await self._place(conn, rows, terms, actor)
         return _told("hold_place", view)
 
-    async def decide_no_threat(self, recording_id: UUID, by: str, *, yes: bool = False) -> tuple[Fate, ...]:
+    async def decide_no_threat(self, recording_id: UUID, actor: Actor, *, yes: bool = False) -> tuple[Fate, ...]:
         """A supervisor's decision: it goes by the ordinary rule. ReleaseDestroys when that is at once, and nobody said
         `yes`."""
         async with self._database.transaction() as conn:
             rows = await self._lock_sealed(conn, [recording_id])
-            await self._decide(conn, rows, recording_id, ThreatDecision.NOT_A_THREAT, by)
+            await self._decide(conn, rows, recording_id, ThreatDecision.NOT_A_THREAT, actor)
             told = await self._fates_of_no_threat(conn, rows)
             if (count := sum(fate.at_once for fate in told)) and not yes:
                 raise ReleaseDestroys(count=count)
@@ -194,30 +199,34 @@ class Holds:
 
     # --- freezes
 
-    async def open_freeze(self, recordings: Collection[UUID], reference: str, by: str) -> FreezeView:
+    async def open_freeze(self, recordings: Collection[UUID], reference: str, actor: Actor) -> FreezeView:
         """Keep what a subject request is about, until it is closed."""
-        freeze = Freeze(id=uuid4(), reference=check_reference(reference), opened_at=self._clocks.now(), opened_by=by)
+        freeze = Freeze(
+            id=uuid4(), reference=check_reference(reference), opened_at=self._clocks.now(), opened_by=actor.label
+        )
         async with self._database.transaction(within=_SECONDS) as conn:
-            view = await self.freeze(conn, freeze, recordings)
+            view = await self.freeze(conn, freeze, recordings, actor)
         log.info("freeze_open", freeze_id=str(freeze.id), recordings=len(view.recordings))
         return view
 
-    async def freeze(self, conn: Connection, freeze: Freeze, recordings: Collection[UUID]) -> FreezeView:
+    async def freeze(self, conn: Connection, freeze: Freeze, recordings: Collection[UUID], actor: Actor) -> FreezeView:
         """The same within the transaction of whoever opens the request."""
         rows = await self._lock_sealed(conn, recordings)
         await holds.insert_freeze(conn, freeze)
         await self._keep(conn, freeze.id, rows)
+        await self._written(conn, Action.FREEZE_OPEN, actor, f"freeze:{freeze.id}", [row.id for row in rows])
         return FreezeView(freeze=freeze, recordings=tuple(row.id for row in rows))
 
-    async def close_freeze(self, freeze_id: UUID, by: str, *, yes: bool = False) -> tuple[Fate, ...]:
+    async def close_freeze(self, freeze_id: UUID, actor: Actor, *, yes: bool = False) -> tuple[Fate, ...]:
         async with self._database.transaction(within=_SECONDS) as conn:
             _open(freeze_id, await holds.lock_freeze(conn, freeze_id))
             rows = await keeping.lock(conn, await keeping.kept_by(conn, freeze_id))
             told = await self._fates(conn, rows, freeze_id)
             if (count := sum(fate.at_once for fate in told)) and not yes:
                 raise ReleaseDestroys(count=count)
-            await holds.close_freeze(conn, freeze_id, by, self._clocks.now())
+            await holds.close_freeze(conn, freeze_id, actor.label, self._clocks.now())
             await self._let_go(conn, freeze_id, rows)
+            await self._written(conn, Action.FREEZE_CLOSE, actor, f"freeze:{freeze_id}", [row.id for row in rows])
         log.info("freeze_close", freeze_id=str(freeze_id), recordings=len(rows))
         return told
 
@@ -259,28 +268,38 @@ class Holds:
                 raise CallNotOver(recording_id=one)
         return [row for row in rows if row.state is StoredState.SEALED]
 
-    async def _place(self, conn: Connection, rows: Sequence[Locked], terms: HoldTerms, by: str) -> HoldView:
+    async def _place(self, conn: Connection, rows: Sequence[Locked], terms: HoldTerms, actor: Actor) -> HoldView:
         hold = Hold(
             id=uuid4(),
             reference=terms.reference,
             owner=terms.owner,
             placed_at=self._clocks.now(),
-            placed_by=by,
+            placed_by=actor.label,
             review_on=terms.review_on,
         )
         name = await self._keys.hold_name(conn)
         reason = await asyncio.to_thread(self._keyring.public.seal_text, name, terms.reason, REASON_PURPOSE, hold.id)
         await holds.insert_hold(conn, hold, reason, name)
         await self._keep(conn, hold.id, rows)
+        await self._written(conn, Action.HOLD_PLACE, actor, f"hold:{hold.id}", [row.id for row in rows])
         return HoldView(hold=hold, reason=terms.reason, recordings=tuple(row.id for row in rows))
 
     async def _decide(
-        self, conn: Connection, rows: Sequence[Locked], recording_id: UUID, decision: ThreatDecision, by: str
+        self, conn: Connection, rows: Sequence[Locked], recording_id: UUID, decision: ThreatDecision, actor: Actor
     ) -> None:
         row = next(row for row in rows if row.id == recording_id)
         if not row.flagged:
             raise NotFlagged(recording_id=recording_id)
-        await holds.decide(conn, row.call_id, decision, by, self._clocks.now())
+        await holds.decide(conn, row.call_id, decision, actor.label, self._clocks.now())
+        entry = Entry(action=Action.FLAG_DECIDE, actor=actor, object=f"call:{row.call_id}", because=decision.value)
+        await audit.append(conn, entry, self._clocks.now())
+
+    async def _written(
+        self, conn: Connection, action: Action, actor: Actor, what: str, recordings: Sequence[UUID]
+    ) -> None:
+        """Reference, owner and reason are not written down: they go when the last recording goes, and this stays."""
+        entry = Entry(action=action, actor=actor, object=what, facts={"recordings": [str(one) for one in recordings]})
+        await audit.append(conn, entry, self._clocks.now())
 
     async def _keep(self, conn: Connection, keeper: UUID, rows: Sequence[Locked]) -> None:
         """Kept from here on, and under the hold key."""

@@ -16,6 +16,7 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.config import Config
+from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import KeyInUse, RecordingsNeedKeys, RewrapFailed, ServiceAway
 from ari_recorder.services import control
 from ari_recorder.services.clock import Clocks
@@ -23,7 +24,7 @@ from ari_recorder.services.day_keys import DayKeys, parts_of
 from ari_recorder.services.keys import DAYS_AHEAD, days_left
 from ari_recorder.services.record import key_names
 from ari_recorder.services.rewrap import Rewrapped, rewrap
-from ari_recorder.storage import day_keys, keys
+from ari_recorder.storage import audit, day_keys, keys
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.vault.files import VaultFiles, day_of
@@ -211,6 +212,8 @@ async def _destroy_unused(database: Database, keyring: Keyring, name: str) -> in
         if count := (await keys.left(conn, name)).count:
             return count
         await asyncio.to_thread(keyring.destroy, name)
+        entry = Entry(action=Action.KEY_DESTROY, actor=Actor.service("hold-keys"), object=f"key:{name}")
+        await audit.append(conn, entry, datetime.now(UTC))
     log.info("hold_key_destroy", key=name)
     return 0
 

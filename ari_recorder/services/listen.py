@@ -15,6 +15,7 @@ from io import FileIO
 from pathlib import Path
 from uuid import UUID
 
+from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.calls import Mark, Member
 from ari_recorder.domain.errors import (
     ExportTargetRefused,
@@ -30,7 +31,7 @@ from ari_recorder.domain.recordings import EndReason, Label, StartedBy
 from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
 from ari_recorder.services.record import open_caller
 from ari_recorder.services.verify import verify
-from ari_recorder.storage import calls, exports, holds, recordings
+from ari_recorder.storage import audit, calls, exports, holds, recordings
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.exports import Export
@@ -189,7 +190,7 @@ async def show(database: Database, recording_id: UUID, policy: Policy, keyring: 
 
 
 async def export_wav(
-    database: Database, vault: Vault, recording_id: UUID, target: Path, progress: Progress
+    database: Database, vault: Vault, recording_id: UUID, target: Path, progress: Progress, actor: Actor
 ) -> Exported:
     """Write a recording as WAV, in clear, for this user alone. `target` appears when it is complete, or not at all.
 
@@ -203,7 +204,9 @@ async def export_wav(
         await _known(database, begun)
         expected = (sealed.recording.duration or timedelta()).total_seconds() * SAMPLE_RATE * _FRAME_BYTES
         size, duration = await asyncio.to_thread(_write, vault, sealed, target, fresh, expected, progress)
-        await _known(database, named)
+        facts = {"format": "wav"}
+        entry = Entry(action=Action.RECORDING_EXPORT, actor=actor, object=f"recording:{recording_id}", facts=facts)
+        await _known(database, named, entry)  # and no copy has its name without an entry
         async with database.transaction() as conn:
             # Nobody begins to erase it before the file has its name, and is found by it.
             if not await exports.insert(conn, named, datetime.now(UTC)):
@@ -248,10 +251,11 @@ async def _sealed(database: Database, recording_id: UUID) -> _Sealed:
     return _Sealed(recording=recording, path=recording.path, wrapped_key=recording.wrapped_key, label=label)
 
 
-async def _known(database: Database, copy: Export) -> None:
+async def _known(database: Database, copy: Export, *entries: Entry) -> None:
     async with database.transaction() as conn:
         if not await exports.insert(conn, copy, datetime.now(UTC)):
             raise _gone(copy.recording_id)
+        await audit.append_many(conn, entries, datetime.now(UTC))
 
 
 def _gone(recording_id: UUID) -> RecordingErased:

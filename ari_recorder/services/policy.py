@@ -10,14 +10,17 @@ from datetime import date, datetime, timedelta
 
 import structlog
 
+from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import PolicyNotProposed
 from ari_recorder.domain.retention import Policy, Rules, due_before, local_day, midnight
-from ari_recorder.storage import erasing, policy
+from ari_recorder.storage import audit, erasing, policy
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.erasing import Bounds
 from ari_recorder.storage.policy import Version
 
 log = structlog.get_logger(__name__)
+
+_SELF = Actor.service("configuration")
 
 # Counting may read every recording that is due.
 _COUNT_SECONDS = 60.0
@@ -69,12 +72,15 @@ class Policies:
             known = await policy.current(conn)
             if known is None or self._configured not in known.all_rules:
                 version = await policy.propose(conn, self._configured, now)
+                await _written(conn, Action.POLICY_PROPOSE, _SELF, version, now)
                 at_once = await self._at_once(conn, known, self._configured, now) if known is not None else ()
                 if not at_once:
                     await policy.put_in_force(conn, version, None, now)
+                    await _written(conn, Action.POLICY_CONFIRM, _SELF, version, now)
                 log.info("policy_change", version=version, proposed=bool(at_once))
             elif self._configured == known.rules and known.proposed is not None:
                 await policy.withdraw(conn)
+                await audit.append(conn, Entry(action=Action.POLICY_WITHDRAW, actor=_SELF), now)
                 log.info("policy_withdraw")
             current = await policy.current(conn)
         assert current is not None  # noqa: S101 -- there is one in force now
@@ -98,11 +104,12 @@ class Policies:
             at_once = await self._at_once(conn, known, proposed.rules, now) if known and proposed else ()
         return Standing(versions=versions, proposed=proposed.version if proposed else None, at_once=at_once)
 
-    async def confirm(self, version: int, by: str, now: datetime) -> None:
+    async def confirm(self, version: int, actor: Actor, now: datetime) -> None:
         """The rules of that version are in force from now on, whatever they destroy."""
         async with self._database.transaction() as conn:
-            if not await policy.put_in_force(conn, version, by, now):
+            if not await policy.put_in_force(conn, version, actor.label, now):
                 raise PolicyNotProposed(version=version)
+            await _written(conn, Action.POLICY_CONFIRM, actor, version, now)
         log.info("policy_confirm", version=version)
 
     async def nights(self, nights: int, now: datetime) -> tuple[Night, ...]:
@@ -127,6 +134,10 @@ class Policies:
             for because, count in _with_reasons(queue, rules, now, await erasing.count_due(conn, queue, new, old)):
                 found.append(AtOnce(queue=queue, because=because, recordings=count))
         return tuple(found)
+
+
+async def _written(conn: Connection, action: Action, actor: Actor, version: int, now: datetime) -> None:
+    await audit.append(conn, Entry(action=action, actor=actor, object=f"policy:{version}"), now)
 
 
 def bounds_of(queue: str, current: Policy, now: datetime) -> Bounds:

@@ -15,10 +15,11 @@ from uuid import UUID
 
 import structlog
 
+from ari_recorder.domain.audit import Action, Actor, Entry, Outcome
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
 from ari_recorder.services import reconcile, verify
-from ari_recorder.storage import health
+from ari_recorder.storage import audit, health
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.health import ToScrub
 from ari_recorder.vault.recordings import Vault
@@ -77,6 +78,14 @@ class Scrub:
                 damage = await asyncio.to_thread(self._look, one)
                 async with self._database.transaction() as conn:
                     await health.scrubbed(conn, one.id, now, whole=one.whole, damage=damage)
+                    if damage is not None:
+                        entry = Entry(
+                            action=Action.RECORDING_DAMAGE,
+                            actor=Actor.service("scrub"),
+                            outcome=Outcome.FAILED,
+                            object=f"recording:{one.id}",
+                        )
+                        await audit.append(conn, entry, now)
                 looked_at += 1
                 verified += one.whole
                 if damage is not None:

@@ -11,11 +11,12 @@ from uuid import UUID
 
 import structlog
 
-from ari_recorder.domain.calls import Call
+from ari_recorder.domain.audit import Action, Actor, Entry, Outcome
+from ari_recorder.domain.calls import Call, MarkKind
 from ari_recorder.domain.errors import RecorderError
-from ari_recorder.domain.ledger import judge
+from ari_recorder.domain.ledger import LedgerState, Reason, Verdict, judge
 from ari_recorder.domain.recordings import RecordingState
-from ari_recorder.storage import calls
+from ari_recorder.storage import audit, calls
 from ari_recorder.storage.db import Database
 from ari_recorder.supervise import where
 from ari_recorder.vault.wrapping import key_name_of
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 # A database that is back is used again within this time (DESIGN section 10 asks for 5 s).
 RETRY = timedelta(seconds=2)
+_SELF = Actor.service("store")
+_LESS = frozenset({Reason.TRUNCATED, Reason.LATE_START, Reason.ENDED_UNSEEN})
 
 
 class CallStore:
@@ -92,7 +95,17 @@ class CallStore:
         sealed = self._personal(call) if kept else None  # whose voice is not kept, whose number is not kept
         personal = calls.Personal(sealed=sealed, key_name=key_name_of(sealed)) if sealed is not None else None
         async with self._database.transaction() as conn:
-            await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, datetime.now(UTC))
+            now = datetime.now(UTC)
+            await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, now)
+            if call.finished and (why := _incomplete(call, verdict)):
+                entry = Entry(
+                    action=Action.RECORDING_INCOMPLETE,
+                    actor=_SELF,
+                    outcome=Outcome.FAILED,
+                    object=f"call:{call.id}",
+                    because=why,
+                )
+                await audit.append_once(conn, entry, now, f"{entry.action.value} {call.id} {why}")
         log.info(
             "call_store",
             call_id=str(call.id),
@@ -100,6 +113,13 @@ class CallStore:
             ledger=verdict.state.value,
             reason=verdict.reason.value,
         )
+
+
+def _incomplete(call: Call, verdict: Verdict) -> str:
+    """Why there is less of a call than there should be; empty when there is not."""
+    if verdict.state is LedgerState.UNEXPLAINED or verdict.reason in _LESS:
+        return verdict.reason.value
+    return "gap" if any(mark.kind is MarkKind.GAP for mark in call.marks) else ""
 
 
 async def _either(wake: asyncio.Event | None, stop: asyncio.Event, timeout: timedelta | None) -> None:

@@ -20,6 +20,7 @@ from uuid import UUID
 
 import structlog
 
+from ari_recorder.domain.audit import JSON, Action, Actor, Entry, Outcome
 from ari_recorder.domain.clock import apart, booted_at, implausible
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import ClockJumped, ClocksDiffer
@@ -27,7 +28,7 @@ from ari_recorder.domain.retention import Erase, Kept, Policy, decide
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.erase import BATCH, Eraser
 from ari_recorder.services.policy import Night, Policies, bounds_of
-from ari_recorder.storage import calls, erasing, sweeps
+from ari_recorder.storage import audit, calls, erasing, sweeps
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.erasing import Due
 from ari_recorder.storage.recordings import Key
@@ -39,6 +40,7 @@ log = structlog.get_logger(__name__)
 # Purging has to happen within the hour; after six, somebody has to look.
 OVERDUE = timedelta(hours=6)
 _WATCH_EVERY = timedelta(minutes=10)
+_SELF = Actor.service("sweep")
 # What is done after the recordings: certificates, day keys, reminders.
 Chore = Callable[[Policy, datetime], Awaitable[None]]
 
@@ -140,14 +142,15 @@ class Sweep:
         async with self._database.transaction() as conn:
             return Progress(newest=await sweeps.newest(conn), last_success=await sweeps.last_success(conn))
 
-    async def confirm_time(self, by: str) -> datetime:
+    async def confirm_time(self, actor: Actor) -> datetime:
         """The clock of this host is right, a person says. ClocksDiffer when the database has another time."""
         async with self._database.transaction() as conn:
             reading = await self._clocks.read(conn)
             if (because := apart(reading)) is not None:
                 raise ClocksDiffer(because=because)
             booted = reading.wall - reading.since_boot
-            await sweeps.begin(conn, reading, booted, SweepState.CONFIRMED, f"confirmed by {by}")
+            await sweeps.begin(conn, reading, booted, SweepState.CONFIRMED, f"confirmed by {actor.label}")
+            await audit.append(conn, Entry(action=Action.CLOCK_CONFIRM, actor=actor), reading.wall)
         log.warning("clock_confirm", at=reading.wall.isoformat())
         return reading.wall
 
@@ -205,6 +208,10 @@ class Sweep:
             else:
                 booted = reading.wall - reading.since_boot
                 await sweeps.begin(conn, reading, booted, SweepState.REFUSED, because)
+                entry = Entry(
+                    action=Action.CLOCK_REFUSE, actor=_SELF, outcome=Outcome.REFUSED, facts={"because": because}
+                )
+                await audit.append(conn, entry, reading.wall)
         if because is not None:
             log.error("alarm", alarm=AlarmCode.CLOCK_JUMPED.value, subject="sweep", because=because)
             raise ClockJumped(because=because)
@@ -217,6 +224,15 @@ class Sweep:
                 conn, run_id, state, now, failed=len(eraser.failed), forgotten_calls=forgotten, because=because
             )
             await sweeps.forget_old(conn, now)
+            facts: dict[str, JSON] = {"run": run_id, "failed": len(eraser.failed), "forgotten_calls": forgotten}
+            entry = Entry(
+                action=Action.SWEEP_RUN,
+                actor=_SELF,
+                outcome=Outcome.OK if state is SweepState.DONE else Outcome.FAILED,
+                because=because,
+                facts=facts,
+            )
+            await audit.append(conn, entry, now)
 
     async def _forget_unrecorded(self, policy: Policy, now: datetime) -> int:
         forgotten = 0

@@ -5,14 +5,14 @@ append ─► audit_pending ──sequenced within a second──► audit_entry
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
-from ari_recorder.domain.audit import SALT_BYTES, Action, Commitment, Entry, Outcome
+from ari_recorder.domain.audit import SALT_BYTES, Action, Commitment, Entry, Leaf, Outcome
 from ari_recorder.storage.db import Connection, Row
 
 
@@ -46,6 +46,8 @@ class Wanted:
 
 
 ALL = Wanted()
+# Any, the same for every version for ever.
+_ONCE = UUID("6b0f4f0e-8a4c-5d0e-9b0e-3f6f1d1b8c55")
 
 
 async def append(conn: Connection, entry: Entry, at: datetime) -> None:
@@ -54,29 +56,23 @@ async def append(conn: Connection, entry: Entry, at: datetime) -> None:
 
 
 async def append_many(conn: Connection, entries: Iterable[Entry], at: datetime) -> None:
-    salts = (secrets.token_bytes(size) for size in repeat(SALT_BYTES))
+    salts = _salts()
     leaves = [entry.leaf(uuid4(), at, salts) for entry in entries]
-    if not leaves:
-        return
-    personal = [(leaf.id, one) for leaf in leaves for one in leaf.personal]
-    await conn.execute(
+    if leaves:
+        await _insert(conn, leaves, at)
+
+
+async def append_once(conn: Connection, entry: Entry, at: datetime, key: str) -> None:
+    """For what may be stored again and happened once. `key` says what happened."""
+    entry_id = uuid5(_ONCE, key)
+    known = await conn.fetchval(
         """
-        WITH personal AS (
-            INSERT INTO audit_personal (entry_id, field, salt, value)
-            SELECT * FROM unnest($4::uuid[], $5::text[], $6::bytea[], $7::text[])
-        )
-        INSERT INTO audit_pending (id, at, leaf)
-        SELECT id, $3, leaf FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS given (id, leaf, place)
-        ORDER BY place
+        SELECT EXISTS (SELECT FROM audit_pending WHERE id = $1) OR EXISTS (SELECT FROM audit_entry WHERE id = $1)
         """,
-        [leaf.id for leaf in leaves],
-        [leaf.text for leaf in leaves],
-        at,
-        [entry_id for entry_id, _ in personal],
-        [one.field for _, one in personal],
-        [one.salt for _, one in personal],
-        [one.value for _, one in personal],
+        entry_id,
     )
+    if not known:
+        await _insert(conn, [entry.leaf(entry_id, at, _salts())], at)
 
 
 async def page(
@@ -105,6 +101,22 @@ async def page(
         limit,
     )
     return await _with_personal(conn, list(reversed(rows)) if after is not None else rows)
+
+
+async def newest_fact(conn: Connection, action: Action, name: str) -> Any:
+    """That fact of the newest entry of its kind, whether it has its place yet or not; None if there is none."""
+    return await conn.fetchval(
+        """
+        SELECT leaf::jsonb -> 'facts' ->> $2 FROM (
+            (SELECT 1 AS newer, place, leaf FROM audit_pending WHERE leaf::jsonb ->> 'action' = $1
+             ORDER BY place DESC LIMIT 1)
+            UNION ALL
+            (SELECT 0, seq, leaf FROM audit_entry WHERE action = $1 ORDER BY seq DESC LIMIT 1)
+        ) AS found ORDER BY newer DESC LIMIT 1
+        """,
+        action.value,
+        name,
+    )
 
 
 async def get(conn: Connection, seq: int) -> Written | None:
@@ -137,3 +149,29 @@ async def _with_personal(conn: Connection, rows: Sequence[Row]) -> tuple[Written
         Written(seq=row["seq"], id=row["id"], at=row["at"], leaf=row["leaf"], personal=tuple(found[row["id"]]))
         for row in rows
     )
+
+
+async def _insert(conn: Connection, leaves: Sequence[Leaf], at: datetime) -> None:
+    personal = [(leaf.id, one) for leaf in leaves for one in leaf.personal]
+    await conn.execute(
+        """
+        WITH personal AS (
+            INSERT INTO audit_personal (entry_id, field, salt, value)
+            SELECT * FROM unnest($4::uuid[], $5::text[], $6::bytea[], $7::text[])
+        )
+        INSERT INTO audit_pending (id, at, leaf)
+        SELECT id, $3, leaf FROM unnest($1::uuid[], $2::text[]) WITH ORDINALITY AS given (id, leaf, place)
+        ORDER BY place
+        """,
+        [leaf.id for leaf in leaves],
+        [leaf.text for leaf in leaves],
+        at,
+        [entry_id for entry_id, _ in personal],
+        [one.field for _, one in personal],
+        [one.salt for _, one in personal],
+        [one.value for _, one in personal],
+    )
+
+
+def _salts() -> Iterator[bytes]:
+    return (secrets.token_bytes(size) for size in repeat(SALT_BYTES))

@@ -7,7 +7,7 @@ it, and a constraint of the table has the last word.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ class Due:
     started_at: datetime
     path: str | None
     undecided: bool = False
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,13 +151,13 @@ async def bury(conn: Connection, gone: Mapping[UUID, Sequence[str]], now: dateti
             erased_copies = string_to_array(removed.copies, '|')
         FROM unnest($1::uuid[], $2::text[]) AS removed (id, copies)
         WHERE recording.id = removed.id AND state = 'erasing' AND wrapped_key IS NULL
-        RETURNING recording.id, call_id, queue, started_at, path, false AS undecided
+        RETURNING recording.id, call_id, queue, started_at, path, false AS undecided, erased_because
         """,
         list(gone),
         ["|".join(copies) for copies in gone.values()],
         now,
     )
-    return tuple(_due_from_row(row) for row in rows)
+    return tuple(replace(_due_from_row(row), because=row["erased_because"] or "") for row in rows)
 
 
 def _due_from_row(row: Row) -> Due:

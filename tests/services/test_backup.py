@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import KeyDestroyed
 from ari_recorder.domain.retention import Period, StoredState
 from ari_recorder.services.certify import Certifier
@@ -51,7 +52,7 @@ async def test_a_restored_backup_of_a_day_that_has_gone_plays_what_is_held_and_n
         await migrate(database)
         house = House(database, files.folder, keyring=keyring)
         await house.store(ordinary, held)
-        await house.holds().place([held.recordings[0].id], TERMS, "sari")
+        await house.holds().place([held.recordings[0].id], TERMS, Actor.operator("sari"))
         for call in (ordinary, held):
             assert await house.plays(call.recordings[0])
     await server.stop()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.certificates import CertificateKind, list_sha256
 from ari_recorder.domain.errors import CertificateUnknown
 from ari_recorder.domain.retention import Period
@@ -72,7 +73,7 @@ async def certificate(house: House, subject: object) -> dict[str, object]:
 async def test_the_key_of_a_day_goes_with_its_last_ordinary_recording(house: House) -> None:
     first, last, held, next_day = at(BEGAN), at(BEGAN, flagged=True), at(BEGAN), at(BEGAN + timedelta(days=1))
     await house.store(first, last, held, next_day)
-    await house.holds().place([held.recordings[0].id], TERMS, "sari")
+    await house.holds().place([held.recordings[0].id], TERMS, Actor.operator("sari"))
     await sweep_at(house, DUE)
     assert DAY in keys_of(house).names(), "a flagged call of that day waits for a decision"
     await sweep_at(house, DUE + timedelta(days=14))
@@ -131,10 +132,10 @@ async def test_a_caller_who_is_still_known_keeps_the_key(house: House) -> None:
 async def test_a_hold_that_ends_after_its_day_went_stays_under_the_hold_key(house: House) -> None:
     call = at(BEGAN)
     await house.store(call)
-    view = await house.holds().place([call.recordings[0].id], TERMS, "sari")
+    view = await house.holds().place([call.recordings[0].id], TERMS, Actor.operator("sari"))
     await sweep_at(house, DUE)
     assert DAY not in keys_of(house).names()
-    await house.holds().release(view.hold.id, "olli", yes=True)
+    await house.holds().release(view.hold.id, Actor.operator("olli"), yes=True)
     assert (await house.row(call.recordings[0].id)).key_name == "hold-1"
     assert await house.plays(call.recordings[0])
 
@@ -144,14 +145,14 @@ async def test_ending_holds_and_destroying_days_at_once_loses_nothing(house: Hou
     for turn in range(12):
         call = at(BEGAN + timedelta(days=turn), queue="dental")
         await house.store(call)
-        view = await house.holds().place([call.recordings[0].id], TERMS, "sari")
+        view = await house.holds().place([call.recordings[0].id], TERMS, Actor.operator("sari"))
         house.clocks.time = max(house.clocks.time, DUE + timedelta(days=turn, minutes=10))
         policy = await house.policies.adopt(house.clocks.time)
         days = chores(house)[0]
 
         async def release(turn: int = turn, hold_id: object = view.hold.id) -> None:
             await asyncio.sleep((turn % 4) * 0.003)
-            await house.holds().release(hold_id, "olli", yes=True)  # type: ignore[arg-type]
+            await house.holds().release(hold_id, Actor.operator("olli"), yes=True)  # type: ignore[arg-type]
 
         await asyncio.gather(release(), days(policy, house.clocks.time))
         assert await house.plays(call.recordings[0])
@@ -317,7 +318,7 @@ async def test_killed_at_any_step_after_the_recordings_the_next_sweep_finishes(h
         call, held = at(began), at(began)
         house.clocks.time = began
         await house.store(call, held)
-        await house.holds().place([held.recordings[0].id], TERMS, "sari")
+        await house.holds().place([held.recordings[0].id], TERMS, Actor.operator("sari"))
         name = (await house.row(call.recordings[0].id)).key_name
         house.clocks.time = DUE + timedelta(days=last + 4)
         await house.sweep().run_once()

@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ari_recorder.config import Config
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import RecordingErased
 from ari_recorder.services import certify, connect, listen
 from ari_recorder.storage import exports
@@ -40,7 +41,7 @@ async def known(database: Database, recording_id: UUID) -> tuple[Export, ...]:
 
 
 async def export(site: Config, database: Database, recording_id: UUID, target: Path) -> None:
-    await listen.export_wav(database, connect.vault(site), recording_id, target, lambda _: None)
+    await listen.export_wav(database, connect.vault(site), recording_id, target, lambda _: None, Actor.operator("olli"))
 
 
 async def test_an_export_is_known_under_its_name_alone(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.recordings import Recording
@@ -64,7 +65,7 @@ async def rescue(house: House) -> int:
 async def test_what_is_stored_later_of_a_held_call_is_held_too(house: House) -> None:
     first, second, late = split(at(BEGAN, parts=2))
     await house.store(first)
-    view = await house.holds().place([first.recordings[0].id], TERMS, "sari")
+    view = await house.holds().place([first.recordings[0].id], TERMS, Actor.operator("sari"))
     await house.store(second)
     assert await sweep_at(house, DUE + timedelta(days=30)) == 0
     assert house.keyring is not None
@@ -77,7 +78,7 @@ async def test_what_is_stored_later_of_a_held_call_is_held_too(house: House) -> 
     assert await rescue(house) == 0
     house.keyring.destroy("day-2026-11-23")
     assert await house.plays(late)
-    await house.holds().release(view.hold.id, "olli", yes=True)
+    await house.holds().release(view.hold.id, Actor.operator("olli"), yes=True)
     assert await sweep_at(house, DUE + timedelta(days=30)) == 2
 
 
@@ -85,7 +86,7 @@ async def test_what_is_being_stored_while_its_call_is_held_is_held_too(house: Ho
     first, second, late = split(at(BEGAN, parts=2))
     await house.store(first)
     async with being_stored(house, second):
-        placing = asyncio.create_task(house.holds().place([first.recordings[0].id], TERMS, "sari"))
+        placing = asyncio.create_task(house.holds().place([first.recordings[0].id], TERMS, Actor.operator("sari")))
         await asyncio.sleep(0.5)  # it waits for the row of the call
         assert not placing.done()
     await placing
@@ -96,9 +97,9 @@ async def test_what_is_being_stored_while_its_call_is_held_is_held_too(house: Ho
 async def test_what_is_being_stored_while_its_call_is_let_go_is_not_kept_for_ever(house: House) -> None:
     first, second, late = split(at(BEGAN, parts=2))
     await house.store(first)
-    view = await house.holds().place([first.recordings[0].id], TERMS, "sari")
+    view = await house.holds().place([first.recordings[0].id], TERMS, Actor.operator("sari"))
     async with being_stored(house, second):
-        releasing = asyncio.create_task(house.holds().release(view.hold.id, "sari"))
+        releasing = asyncio.create_task(house.holds().release(view.hold.id, Actor.operator("sari")))
         await asyncio.sleep(0.5)
         assert not releasing.done()
     await releasing
@@ -110,10 +111,10 @@ async def test_two_who_bury_the_last_recordings_of_a_hold_leave_nothing_of_it(ho
     call = at(BEGAN, parts=2)
     await house.store(call)
     ids = [recording.id for recording in call.recordings]
-    view = await house.holds().place(ids, TERMS, "sari")
-    freeze = await house.holds().open_freeze(ids, "2026-77", "sari")
-    await house.holds().release(view.hold.id, "olli")
-    await house.holds().close_freeze(freeze.freeze.id, "olli")
+    view = await house.holds().place(ids, TERMS, Actor.operator("sari"))
+    freeze = await house.holds().open_freeze(ids, "2026-77", Actor.operator("sari"))
+    await house.holds().release(view.hold.id, Actor.operator("olli"))
+    await house.holds().close_freeze(freeze.freeze.id, Actor.operator("olli"))
     async with house.database.transaction() as conn:
         await erasing.begin_erasing(conn, ids, "P3M", DUE)
         await erasing.destroy_keys(conn, ids)

@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from ari_recorder.config import Config
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import KeyDestroyed, KeyInUse, KeyringExists, RecordingsNeedKeys, RewrapFailed
 from ari_recorder.services import connect, key_admin, listen, rewrap
 from ari_recorder.services.holds import HoldTerms
@@ -142,7 +143,7 @@ async def test_a_hold_placed_during_the_rotation_with_the_old_key_is_not_lost(
     service = connect.holds(site, database, open_keyring(site))
     review = day_of(datetime.now(UTC)) + timedelta(days=100)
     terms = HoldTerms(reason="Said he would come.", reference="1/26", owner="Sari", review_on=review)
-    await service.place([other.recording_id], terms, "sari")
+    await service.place([other.recording_id], terms, Actor.operator("sari"))
     has_the_old_name, go_on = asyncio.Event(), asyncio.Event()
     really = keeping.rewrap
 
@@ -152,7 +153,7 @@ async def test_a_hold_placed_during_the_rotation_with_the_old_key_is_not_lost(
         await really(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(keeping, "rewrap", slowly)
-    placing = asyncio.create_task(service.place([one.recording_id], terms, "sari"))
+    placing = asyncio.create_task(service.place([one.recording_id], terms, Actor.operator("sari")))
     await has_the_old_name.wait()
     rotating = asyncio.create_task(key_admin.rotate_hold(database, open_keyring(site), lambda _: None))
     done, _ = await asyncio.wait({rotating}, timeout=0.5)

@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from ari_recorder.domain.errors import RecorderError
+from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.control import ControlSocket, ask
 from ari_recorder.services.key_control import KeyControl
+from ari_recorder.storage import audit
+from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
 from tests.keyring_for_tests import cheap_passphrases
 from tests.site import prepare
@@ -16,7 +19,7 @@ PASSPHRASE = "correct horse battery staple"
 
 
 async def test_a_wrong_passphrase_has_the_code_it_has_without_a_service(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: Database
 ) -> None:
     cheap_passphrases(monkeypatch)
     settings = prepare(tmp_path)
@@ -24,7 +27,11 @@ async def test_a_wrong_passphrase_has_the_code_it_has_without_a_service(
     keyring = Keyring.open(settings.storage.keys)
     heard: list[bool] = []
     control = KeyControl(
-        config=settings, keyring=keyring, unlocked=lambda: heard.append(True), needed=lambda: frozenset()
+        config=settings,
+        keyring=keyring,
+        database=database,
+        unlocked=lambda: heard.append(True),
+        needed=lambda: frozenset(),
     )
     stop = asyncio.Event()
     running = asyncio.create_task(ControlSocket(settings.storage.control, control.answers).run(stop))
@@ -40,5 +47,17 @@ async def test_a_wrong_passphrase_has_the_code_it_has_without_a_service(
     assert not heard
     assert (await ask(settings.storage.control, "keys-unlock", passphrase=PASSPHRASE)) == {"locked": False}
     assert heard == [True]
+    await ask(settings.storage.control, "keys-lock", by="olli")
+    await sequence(database)
+    async with database.transaction() as conn:
+        written = [(entry.fields, entry.personal) for entry in reversed(await audit.page(conn))]
+    told = [(fields["action"], fields["outcome"], fields["because"]) for fields, _ in written]
+    assert told == [
+        *[("keyring:unlock", "refused", "passphrase_wrong")] * 2,
+        *[("keyring:unlock", "refused", "keyring_locked")] * 2,
+        ("keyring:unlock", "ok", ""),
+        ("keyring:lock", "ok", ""),
+    ]
+    assert written[-1][1][0].value == "olli"
     stop.set()
     await running

@@ -10,6 +10,7 @@ import pytest
 
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import Role
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.corrections import Correctable, Proposed
 from ari_recorder.domain.errors import (
     CorrectionOutdated,
@@ -190,14 +191,14 @@ async def test_words_go_with_the_hold_and_come_back(desk: Desk) -> None:
     terms = HoldTerms(
         reason="a crime", reference="CASE-1", owner="Legal", review_on=day_of(datetime.now(UTC) + timedelta(days=30))
     )
-    hold = await holds.place([desk.id], terms, "anna")
+    hold = await holds.place([desk.id], terms, Actor.operator("anna"))
     assert await desk.text_keys() == {"hold-1"}
     await desk.correct(Correctable.CALLER_NAME, "Aino M. Esimerkki", version=1)
     assert await desk.text_keys() == {"hold-1"}
     done = await key_admin.rotate_hold(desk.house.database, desk.house.keyring, lambda _: None)
     assert (done.rewrapped.texts, await desk.text_keys()) == (2, {"hold-2"})
     assert (await desk.field(Correctable.CALLER_NAME)).current == "Aino M. Esimerkki"
-    await holds.release(hold.hold.id, "anna", yes=True)
+    await holds.release(hold.hold.id, Actor.operator("anna"), yes=True)
     assert await desk.text_keys() == {f"day-{day_of(datetime.now(UTC) - timedelta(days=2))}"}
     assert [one.value for one in (await desk.field(Correctable.CALLER_NAME)).versions] == [
         "Aino Esimerkki",

@@ -28,6 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.errors import RecordingErased
 from ari_recorder.domain.retention import Period, StoredState, local_day
@@ -133,7 +134,7 @@ class RetentionMachine(RuleBasedStateMachine):
         review = local_day(self.house.clocks.time) + timedelta(days=100)
         terms = HoldTerms(reason=REASON, reference="1/26", owner="Sari", review_on=review)
         try:
-            view = self.run(self.house.holds().place([known.call.recordings[0].id], terms, "sari"))
+            view = self.run(self.house.holds().place([known.call.recordings[0].id], terms, Actor.operator("sari")))
         except RecordingErased:
             assert known.gone
             return multiple()
@@ -144,7 +145,9 @@ class RetentionMachine(RuleBasedStateMachine):
     @rule(target=freezes, known=calls)
     def freeze(self, known: Known) -> object:
         try:
-            view = self.run(self.house.holds().open_freeze([known.call.recordings[0].id], "R/7", "paula"))
+            view = self.run(
+                self.house.holds().open_freeze([known.call.recordings[0].id], "R/7", Actor.operator("paula"))
+            )
         except RecordingErased:
             assert known.gone
             return multiple()
@@ -156,20 +159,20 @@ class RetentionMachine(RuleBasedStateMachine):
     def release(self, held: tuple[Known, UUID]) -> None:
         known, hold_id = held
         if hold_id in known.keepers:
-            self.run(self.house.holds().release(hold_id, "olli", yes=True))
+            self.run(self.house.holds().release(hold_id, Actor.operator("olli"), yes=True))
             known.keepers.remove(hold_id)
 
     @rule(frozen=freezes)
     def close(self, frozen: tuple[Known, UUID]) -> None:
         known, freeze_id = frozen
         if freeze_id in known.keepers:
-            self.run(self.house.holds().close_freeze(freeze_id, "olli", yes=True))
+            self.run(self.house.holds().close_freeze(freeze_id, Actor.operator("olli"), yes=True))
             known.keepers.remove(freeze_id)
 
     @rule(known=calls)
     def no_threat(self, known: Known) -> None:
         if known.flagged and not known.gone:
-            self.run(self.house.holds().decide_no_threat(known.call.recordings[0].id, "sari", yes=True))
+            self.run(self.house.holds().decide_no_threat(known.call.recordings[0].id, Actor.operator("sari"), yes=True))
             known.flagged = False
 
     @rule(days=DAYS)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import ClockJumped, ClocksDiffer, DatabaseUnreachable, PolicyNotProposed
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.retention import Policy, Rules, StoredState
@@ -268,9 +269,9 @@ async def test_after_a_person_confirmed_the_time_it_goes_on(house: House) -> Non
         await swept_at(house, DUE)
     house.clocks.database_ahead = timedelta(hours=3)
     with pytest.raises(ClocksDiffer):
-        await house.sweep().confirm_time("olli")
+        await house.sweep().confirm_time(Actor.operator("olli"))
     house.clocks.database_ahead = None
-    assert await house.sweep().confirm_time("olli") == DUE
+    assert await house.sweep().confirm_time(Actor.operator("olli")) == DUE
     assert (await swept_at(house, DUE)).erased == 1
 
 
@@ -467,8 +468,8 @@ async def test_rules_that_would_destroy_at_once_wait_for_a_person(house: House) 
     assert standing.proposed == 2
     assert standing.at_once == (AtOnce(queue="advice", because="P14D of queue advice", recordings=1),)
     with pytest.raises(PolicyNotProposed):
-        await policies.confirm(1, "olli", now)
-    await policies.confirm(2, "olli", now)
+        await policies.confirm(1, Actor.operator("olli"), now)
+    await policies.confirm(2, Actor.operator("olli"), now)
     assert (await swept_at(house, now, **swept_by(house, shorter))).erased == 1
     assert [await house.state(call) for call in (old, young)] == ["erased", "sealed"]
     async with house.database.transaction() as conn:
