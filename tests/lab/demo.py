@@ -25,6 +25,8 @@ from rich.table import Table
 from tests.lab.lab import Lab, start_lab
 from tests.lab.service import Service, running_service
 
+_VERIFY_AUDIT = Path(__file__).parent.parent.parent / "tools" / "verify_audit.py"
+
 console = Console(stderr=True, highlight=False)
 # Callers of the demo; a search of everything on disk for these must find nothing.
 NUMBERS = ["0401000001", "0401000002", "0401000003", "0401000004", "0401000005", "0401000006", "0401000007"]
@@ -141,7 +143,7 @@ async def run(folder: Path, *, once: bool) -> int:
             ):
                 console.print(f"  .venv/bin/ari-recorder {command} --config $CONFIG")
             await _until_interrupted()
-    good = ended_well and not summary["unexplained"] and not summary["plaintext_bytes_left"]
+    good = ended_well and not summary["unexplained"] and not summary["plaintext_bytes_left"] and summary["audit_ok"]
     print(json.dumps(summary))
     return 0 if good else 1
 
@@ -181,8 +183,26 @@ async def _summary(lab: Lab, service: Service, rows: dict[str, dict[str, Any]]) 
         "flagged": sum(row["flagged"] for row in rows.values()),
         "unexplained": totals["unexplained"] + totals["pending"],
         "plaintext_bytes_left": left,
-        "audit_ok": None,
+        "audit_ok": await _audit_ok(service),
     }
+
+
+async def _audit_ok(service: Service) -> bool:
+    """What the program says of its audit log, and what the tool says that knows nothing of the program."""
+    target = service.folder / "audit.jsonl"
+    exported = await service.command("audit", "export", str(target))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", str(_VERIFY_AUDIT), "--key", exported["key"], str(target)),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    alone = await process.wait() == 0
+    target.unlink()
+    try:
+        verified = await service.command("audit", "verify")
+    except AssertionError:  # exit code 3: it found something
+        return False
+    return alone and bool(verified["ok"]) and exported["entries"] > 0
 
 
 def _voice(wav: Path) -> bytes:

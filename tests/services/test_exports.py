@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ari_recorder.config import Config
-from ari_recorder.domain.audit import Actor
+from ari_recorder.domain.audit import Actor, Entry
 from ari_recorder.domain.errors import RecordingErased
 from ari_recorder.services import certify, connect, listen
 from ari_recorder.storage import exports
@@ -62,8 +62,8 @@ async def test_what_is_erased_while_it_is_exported_leaves_no_copy(
     makes_known = listen._known
     names = []
 
-    async def interrupted(database: Database, copy: Export) -> None:
-        await makes_known(database, copy)
+    async def interrupted(database: Database, copy: Export, *entries: Entry) -> None:
+        await makes_known(database, copy, *entries)
         names.append(Path(copy.path).name)
         if len(names) == (1 if when == "before it is written" else 2):
             assert len(os.listdir(target.parent)) == 1

@@ -1,0 +1,145 @@
+"""The audit log at size: a million entries through the real code, proofs of them, and actions that are written down.
+
+proof      of one entry among a million: at most 20 hashes, verified by the stand-alone tool in at most a millisecond
+actions    a second at eight connections, each a transaction with its entry; the peer is the same transaction without
+           one. 300 a second are wanted
+"""
+
+import asyncio
+import importlib.util
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+from ari_recorder.domain import merkle
+from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.services import audit_check
+from ari_recorder.services.audit_log import AuditLog, sequence
+from ari_recorder.services.clock import Clocks
+from ari_recorder.storage import audit
+from ari_recorder.storage.db import Database
+from ari_recorder.storage.embedded import EmbeddedPostgres
+from ari_recorder.storage.migrate import migrate
+from ari_recorder.vault.log_signer import LogSigner
+from benchmarks.figures import Figure, Goal, middle
+
+ENTRIES = 1_000_000
+AT_ONCE = 5000
+ACTIONS = 3000
+CONNECTIONS = 8
+PROOFS = 50
+MOST_HASHES = 20
+VERIFY_MS = 1.0
+WANTED_PER_SECOND = 300
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+WHO = Actor.service("bench")
+TOOL = Path(__file__).parent.parent / "tools" / "verify_audit.py"
+
+
+def _tool() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("verify_audit", TOOL)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _entries(begin: int, count: int) -> list[Entry]:
+    return [
+        Entry(action=Action.RECORDING_VIEW, actor=WHO, object=f"recording:{number}")
+        for number in range(begin, begin + count)
+    ]
+
+
+async def _actions(database: Database, *, written: bool) -> float:
+    """How many a second. Each takes a connection, changes a row, and writes its entry, or not."""
+    left = iter(range(ACTIONS))
+
+    async def person() -> None:
+        for number in left:
+            async with database.transaction() as conn:
+                await conn.execute("INSERT INTO reminder VALUES (gen_random_uuid(), now())")
+                if written:
+                    await audit.append(conn, _entries(number, 1)[0], NOW)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(person() for _ in range(CONNECTIONS)))
+    return ACTIONS / (time.perf_counter() - began)
+
+
+async def _measure_actions(database: Database) -> Figure:
+    plain = await _actions(database, written=False)
+    stop = asyncio.Event()
+
+    async def sequencer() -> None:
+        while not stop.is_set():
+            await sequence(database)
+            await asyncio.sleep(0.25)
+
+    beside = asyncio.create_task(sequencer())
+    audited = await _actions(database, written=True)
+    stop.set()
+    await beside
+    return Figure(
+        name=f"actions written down, with {CONNECTIONS} connections, against the same without",
+        ratio=audited / plain,
+        goal=Goal(at_least=WANTED_PER_SECOND / plain),
+        measured=f"{audited:,.0f} a second (goal {WANTED_PER_SECOND}); without an entry {plain:,.0f}",
+        details={"audited_per_second": round(audited), "plain_per_second": round(plain)},
+    )
+
+
+async def _measure_proofs(database: Database, folder: Path) -> Figure:
+    began = time.perf_counter()
+    for begin in range(0, ENTRIES, AT_ONCE):
+        async with database.transaction(within=60) as conn:
+            await audit.append_many(conn, _entries(begin, AT_ONCE), NOW)
+        await sequence(database)
+    built = time.perf_counter() - began
+    signer = LogSigner.open(folder / "audit", "ari-recorder/bench")
+    log = AuditLog(database=database, signer=signer, anchors=(), clocks=Clocks(), every=timedelta(hours=1))
+    note = (await log.checkpoint()).note
+    tool = _tool()
+    key = tool.Key(signer.key)
+    made, verified, hashes = [], [], 0
+    for number in range(PROOFS):
+        seq = number * (note.size // PROOFS)
+        began = time.perf_counter()
+        text = await audit_check.prove(database, signer, seq)
+        made.append((time.perf_counter() - began) * 1000)
+        began = time.perf_counter()
+        tool.verify_proof(text, key)
+        verified.append((time.perf_counter() - began) * 1000)
+        hashes = max(hashes, len(merkle.inclusion_nodes(seq, note.size)))
+    began = time.perf_counter()
+    found = (await audit_check.verify(database, signer, None)).found
+    whole = time.perf_counter() - began
+    assert not found, found
+    assert hashes <= MOST_HASHES, hashes
+    return Figure(
+        name=f"the millisecond a proof among {note.size:,} entries may take to verify, against what it takes",
+        ratio=VERIFY_MS / middle(verified),
+        goal=Goal(at_least=1.0),
+        measured=f"{hashes} hashes at most (goal {MOST_HASHES}); verified in {middle(verified):.2f} ms, made in "
+        f"{middle(made):.1f} ms\nwritten and sequenced in {built:.0f} s, all of it verified in {whole:.0f} s",
+        details={"hashes": hashes, "verify_ms": round(middle(verified), 3), "whole_seconds": round(whole, 1)},
+    )
+
+
+async def _measure(folder: Path) -> list[Figure]:
+    server = EmbeddedPostgres(folder / "database", folder / "logs")
+    await server.start()
+    try:
+        async with Database(server.dsn) as database:
+            await migrate(database)
+            return [await _measure_actions(database), await _measure_proofs(database, folder)]
+    finally:
+        await server.stop()
+
+
+def measure() -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="ari-recorder-bench-") as folder:
+        return asyncio.run(_measure(Path(folder)))
