@@ -41,6 +41,12 @@ DUE = BEGAN + timedelta(days=120)
 HERE = "tests.test_audit_events"
 KEYS = "tests.services.test_key_control:test_a_wrong_passphrase_has_the_code_it_has_without_a_service"
 LISTENING = "tests.services.test_listenings"
+LOGIN = "tests.services.test_login"
+SESSIONS = "tests.services.test_sessions"
+ENROL = "tests.services.test_enrol"
+RIGHTS = "tests.services.test_rights"
+APPROVALS = "tests.services.test_approvals"
+USE = "tests.services.test_use"
 LOG = "tests.services.test_audit_log"
 CLI = "tests.test_cli_audit"
 TRIGGERED = {
@@ -74,6 +80,32 @@ TRIGGERED = {
     Action.RECORDING_SEARCH: "tests.services.test_search:test_a_search_is_on_record_without_the_number",
     Action.RECORDING_VIEW: "tests.services.test_recording_page:test_everything_known_is_shown",
     Action.RECORDING_CORRECT: "tests.services.test_recording_page:test_corrections_stand_beside_their_original",
+    Action.SESSION_LOGIN: f"{LOGIN}:test_name_password_and_code_let_in",
+    Action.SESSION_SECOND_STEP: f"{LOGIN}:test_whatever_is_wrong_the_answer_is_the_same_and_it_is_on_record",
+    Action.SESSION_LOCKOUT: f"{LOGIN}:test_ten_thousand_guesses_are_a_hundred_at_most_and_the_owner_comes_in_meanwhile",
+    Action.SESSION_LOGOUT: f"{SESSIONS}:test_after_log_out_the_cookie_is_worth_nothing",
+    Action.SESSION_END: f"{SESSIONS}:test_users_see_and_end_their_own_sessions_and_nobody_elses",
+    Action.SESSION_STEP_UP: f"{SESSIONS}:test_a_step_up_makes_a_new_token_and_lasts_five_minutes",
+    Action.TOKEN_MAKE: f"{SESSIONS}:test_a_machine_works_with_its_token_in_its_unit_and_never_steps_up",
+    Action.TOKEN_END: f"{SESSIONS}:test_a_machine_works_with_its_token_in_its_unit_and_never_steps_up",
+    Action.ACCOUNT_CREATE: f"{ENROL}:test_a_link_is_good_once",
+    Action.ACCOUNT_INVITE: f"{ENROL}:test_a_link_is_good_once",
+    Action.ACCOUNT_ENROL: f"{ENROL}:test_a_link_is_good_once",
+    Action.ACCOUNT_RESET: f"{ENROL}:test_a_reset_takes_both_factors_and_keeps_the_rights",
+    Action.ACCOUNT_DISABLE: f"{ENROL}:test_who_comes_back_has_no_rights_from_before",
+    Action.ACCOUNT_ENABLE: f"{ENROL}:test_who_comes_back_has_no_rights_from_before",
+    Action.ACCOUNT_CHANGE: f"{ENROL}:test_facts_of_an_account_can_be_changed_but_not_its_name",
+    Action.UNIT_CHANGE: f"{RIGHTS}:test_units_are_named_sets_of_queues_with_a_history",
+    Action.RIGHT_GRANT: f"{RIGHTS}:test_each_change_is_on_record_with_who_and_for_whom",
+    Action.RIGHT_APPROVE: f"{RIGHTS}:test_each_change_is_on_record_with_who_and_for_whom",
+    Action.RIGHT_ATTEST: f"{RIGHTS}:test_each_change_is_on_record_with_who_and_for_whom",
+    Action.RIGHT_END: f"{RIGHTS}:test_each_change_is_on_record_with_who_and_for_whom",
+    Action.APPROVAL_ASK: f"{APPROVALS}:test_every_step_is_on_record",
+    Action.APPROVAL_GIVE: f"{APPROVALS}:test_every_step_is_on_record",
+    Action.APPROVAL_REFUSE: f"{APPROVALS}:test_every_step_is_on_record",
+    Action.ACCESS_REFUSE: f"{USE}:test_ten_of_ten_misuses_are_in_the_report_and_ordinary_work_is_not",
+    Action.USE_REPORT: f"{USE}:test_reading_the_report_is_on_record",
+    Action.USE_SIGN: f"{USE}:test_of_two_who_sign_at_once_one_does",
     Action.AUDIT_DAY: f"{LOG}:test_without_anything_new_nothing_is_signed_but_once_a_day",
     Action.AUDIT_ROLLBACK: f"{LOG}:test_a_database_brought_back_from_a_backup_is_not_signed",
     Action.AUDIT_READ: f"{CLI}:test_the_log_is_listed_shown_and_reading_it_is_an_entry",
@@ -109,7 +141,9 @@ async def actions(database: Database) -> list[str]:
 
 @pytest.fixture
 async def house(database: Database, tmp_path: Path) -> House:
-    house = House(database, tmp_path / "vault", keyring=Keyring.make(tmp_path / "keys", root_key=tmp_path / "root.key"))
+    files = VaultFiles(tmp_path / "vault")
+    files.prepare()
+    house = House(database, files.folder, keyring=Keyring.make(tmp_path / "keys", root_key=tmp_path / "root.key"))
     await house.policies.adopt(BEGAN)
     return house
 

@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ari_recorder.config import Config
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import RecordingRelabelled
 from ari_recorder.services import connect, listen, verify
 from ari_recorder.services.scrub import SCRUB_EVERY, VERIFY_EVERY, Scrub
@@ -21,6 +22,7 @@ from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
 from tests.site import prepare, record
 
+OLLI = Actor.operator("olli")
 MINUTE = timedelta(minutes=1)
 
 
@@ -166,7 +168,9 @@ async def test_two_rows_that_changed_places_are_both_found_and_neither_is_played
     assert set(found.damaged) == {recorded, other}
     for recording_id in (recorded, other):
         with pytest.raises(RecordingRelabelled, match=r"uniqueid, started_at"):
-            await listen.export_wav(database, vault, recording_id, tmp_path / "x.wav", lambda _: None)
+            await listen.export_wav(
+                database, vault, recording_id, tmp_path / "x.wav", lambda _: None, Actor.operator("olli")
+            )
         with pytest.raises(RecordingRelabelled):
             await listen.verify_sealed(database, vault, recording_id)
     assert not [name for name in os.listdir(tmp_path) if "x.wav" in name]
