@@ -265,12 +265,11 @@ def _answer(
 
     with troubles_told(json=json):
         settings = load(config)
-        from ari_recorder.domain.audit import Actor
         from ari_recorder.services import connect
 
         async def asked() -> T:
             async with connect.ready_database(settings) as database:
-                return await ask(connect.people(settings, database), Actor.operator(operator()))
+                return await ask(connect.people(settings, database), operator())
 
         answer = wait_for(asked())
         write_json(answer) if json else write(answer)
