@@ -63,6 +63,7 @@ def write_site(folder: Path, port: int = 1, changes: dict[str, str] | None = Non
         "ami_secret": str(write_secret(folder / "ami.secret", AMI_SECRET)),
         "dialplan_secret": str(write_secret(folder / "dialplan.secret", DIALPLAN_SECRET)),
         "pbx.more": "",
+        "web.more": "",
         "capture.start": "ami",
         "queue": QUEUE,
         "retention": 'retention = "P3M"',
@@ -90,6 +91,7 @@ state = "{folder / "state"}"
 {values["database"]}
 [web]
 port = 0
+{values["web.more"]}
 [[queues]]
 name = "{values["queue"]}"
 {values["retention"]}

@@ -6,6 +6,8 @@ answer = await visitor.post("/log-out")            # with the proof, as its form
 """
 
 import asyncio
+import io
+import json as json_texts
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -43,9 +45,7 @@ class Got:
     set_cookies: tuple[str, ...]
 
     def json(self) -> Any:
-        import json
-
-        return json.loads(self.text)
+        return json_texts.loads(self.text)
 
 
 @dataclass
@@ -104,6 +104,7 @@ class Visitor:
             sent["Accept"] = "application/json"
         elif data is not None:
             body = urlencode(data, doseq=True) if isinstance(data, Mapping) else data
+            body = io.BytesIO(body.encode() if isinstance(body, str) else body)
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
             given["data"] = body
         async with self.http.request(
@@ -113,7 +114,7 @@ class Visitor:
             set_cookies = tuple(answer.headers.getall("Set-Cookie", []))
             for one in set_cookies:
                 self._keep(one)
-            return Got(status=answer.status, headers=dict(answer.headers), text=text, set_cookies=set_cookies)
+            return Got(status=answer.status, headers=answer.headers, text=text, set_cookies=set_cookies)
 
     def _keep(self, line: str) -> None:
         for name, morsel in SimpleCookie(line).items():
