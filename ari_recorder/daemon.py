@@ -134,7 +134,9 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("sweep-watch", sweep.watch)
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
-            _start_web(config, site.build(config, database, keyring, usable), stack, jobs)
+            built = site.build(config, database, keyring, usable)
+            jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
+            _start_web(config, built, stack, jobs)
             jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session
             yield
 

@@ -28,7 +28,7 @@ TIMES = 60
 # What DESIGN asks of ten million; a look-up takes half a millisecond.
 WANTED_MS = 50.0
 
-# Twenty queues of very different size, forty agents, one call in a hundred flagged, one in a thousand unexplained.
+# Twenty queues of very different size, two hundred agents, one call in a hundred flagged, in a thousand unexplained.
 _ROWS = """
     WITH fresh AS (
         INSERT INTO call (id, system_name, uniqueid, linkedid, progress, state, number, queue, first_seen_at, abandoned,
@@ -37,17 +37,19 @@ _ROWS = """
         SELECT gen_random_uuid(), 'bench', 'n' || n, 'n' || n, 1, 'ended', '',
             'queue' || floor(20 * (n * 0.618 % 1) ^ 3),
             now() - n * interval '7 s', false, '60 s',
-            jsonb_build_array(jsonb_build_object('uniqueid', 'm' || n, 'queue', '', 'interface', 'PJSIP/' || n * 7 % 40,
-                'name', 'Agent ' || n * 7 % 40, 'connected_at', '2026-01-01T00:00:00Z', 'hold_time', 'PT1S',
+            jsonb_build_array(jsonb_build_object('uniqueid', 'm' || n, 'queue', '',
+                'interface', 'PJSIP/' || n * 7 % 200, 'name', 'Agent ' || n * 7 % 200,
+                'connected_at', '2026-01-01T00:00:00Z', 'hold_time', 'PT1S',
                 'ring_time', 'PT1S', 'talk_time', 'PT60S', 'end_reason', '')),
-            '[]', '', n % 100 = 0, (CASE WHEN n % 1000 = 0 THEN 'unexplained' ELSE 'recorded' END)::ledger_state, '',
+            '[]', '', n::bigint * 7919 % 1009 < 10,
+            (CASE WHEN n::bigint * 31 % 1009 = 0 THEN 'unexplained' ELSE 'recorded' END)::ledger_state, '',
             sha256((n % 100000)::text::bytea), 1
         FROM generate_series(1, $1) AS n RETURNING id, first_seen_at, queue, flagged
     )
     INSERT INTO recording (id, call_id, segment, state, queue, started_at, started_by, late, clock_at_start, duration,
-        sealed_bytes, sha256, path, wrapped_key, key_name)
+        sealed_bytes, sha256, path, wrapped_key, key_name, flagged)
     SELECT gen_random_uuid(), id, 1, 'sealed', queue, first_seen_at, 'service', false, '0',
-        interval '1 s' * (600 * random() ^ 3), 2000, '\\x00', 'x', '\\x00', 'day-2026-01-01'
+        interval '1 s' * (600 * random() ^ 3), 2000, '\\x00', 'x', '\\x00', 'day-2026-01-01', flagged
     FROM fresh
 """
 
@@ -65,6 +67,7 @@ QUESTIONS: dict[str, tuple[Wanted, Scope]] = {
     "an agent nobody knows": (Wanted(agent="agent 99"), UNIT),
     "flagged": (Wanted(flagged=True), UNIT),
     "flagged, of a quiet queue": (Wanted(flagged=True, queue="queue19"), UNIT),
+    "an adviser who is new": (Wanted(), Scope(queues=UNIT.queues, interfaces=frozenset({"PJSIP/99"}))),
     "held": (Wanted(held=True), EVERYWHERE),
     "long ones": (Wanted(at_least=timedelta(seconds=599)), UNIT),
     "unexplained": (Wanted(ledger=LedgerState.UNEXPLAINED), EVERYWHERE),

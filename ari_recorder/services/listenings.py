@@ -59,8 +59,8 @@ LOOK_EVERY = timedelta(seconds=20)
 _BATCH = 50
 _MEDIA_TYPES = {Codec.FLAC: "audio/flac", Codec.OPUS: "audio/ogg"}
 
-# The one who asks, with the rights of this moment; an error when there is no session any more.
-Again = Callable[[Principal], Awaitable[Principal]]
+# Who asks, with the rights of the moment it is called; an error when there is no session any more.
+Again = Callable[[], Awaitable[Principal]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,12 +77,11 @@ class Part:
 class Listenings:
     """`run` is the service's job: it tells the audit log what was heard."""
 
-    def __init__(self, *, database: Database, vault: Vault, keyring: Keyring, again: Again, clocks: Clocks) -> None:
+    def __init__(self, *, database: Database, vault: Vault, keyring: Keyring, clocks: Clocks) -> None:
         self._database = database
         self._vault = vault
         self._keyring = keyring
         self._texts = CallTexts(keyring)
-        self._again = again
         self._clocks = clocks
 
     async def begin(self, principal: Principal, recording_id: UUID, why: Why) -> Listening:
@@ -127,11 +126,11 @@ class Listenings:
 
     @contextlib.asynccontextmanager
     async def part(
-        self, listening_id: UUID, principal: Principal, *, wanted: str | None = None, if_range: str | None = None
+        self, listening_id: UUID, again: Again, *, wanted: str | None = None, if_range: str | None = None
     ) -> AsyncIterator[Part]:
         """A part of the audio. `wanted` and `if_range`: the headers Range and If-Range. Its first chunk is on record
         and decrypted when this is given back: what refuses the audio refuses it before anything is answered."""
-        heard = _Heard(listening_id=listening_id, principal=principal)
+        heard = _Heard(listening_id=listening_id, again=again)
         goes = await self._check(heard)
         with await asyncio.to_thread(self._open, goes) as opened:
             etag = f'"{goes.sha256}"'
@@ -148,12 +147,16 @@ class Listenings:
             finally:
                 await chunks.aclose()
 
-    async def peaks(self, listening_id: UUID, principal: Principal) -> bytes:
+    async def get(self, listening_id: UUID, again: Again) -> Listening:
+        """A listening that goes on."""
+        return (await self._check(_Heard(listening_id=listening_id, again=again))).listening
+
+    async def peaks(self, listening_id: UUID, again: Again) -> bytes:
         """The waveform: two bytes for each 50 ms, the caller's and the agent's. They tell who spoke when."""
-        goes = await self._check(_Heard(listening_id=listening_id, principal=principal))
+        goes = await self._check(_Heard(listening_id=listening_id, again=again))
         return await asyncio.to_thread(self._peaks, goes)
 
-    async def close(self, listening_id: UUID, principal: Principal) -> None:
+    async def close(self, listening_id: UUID, principal: Principal) -> Listening:
         """The listener has done. Twice is fine."""
         scope = authorise(principal, Permission.RECORDING_PLAY, now=self._clocks.now())
         async with self._database.transaction() as conn:
@@ -163,6 +166,7 @@ class Listenings:
             await listenings.end(conn, listening_id, ListeningEnd.CLOSED, self._clocks.now())
             if (row := await listenings.lock(conn, listening_id)) is not None:
                 await self._tell(conn, row)
+        return goes.listening
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -193,12 +197,12 @@ class Listenings:
     async def _check(self, heard: "_Heard") -> Goes:
         """May this go on? Asked of the session, the rights, the audit log and the recording, all as they are now."""
         try:
-            heard.principal = await self._again(heard.principal)
-            scope = authorise(heard.principal, Permission.RECORDING_PLAY, now=self._clocks.now())
+            who = await heard.again()
+            scope = authorise(who, Permission.RECORDING_PLAY, now=self._clocks.now())
         except (Forbidden, Unauthenticated):
             await self._end(heard.listening_id, ListeningEnd.RIGHT_ENDED)
             raise
-        heard.scope = scope
+        heard.who, heard.scope = who, scope
         goes = await self._ask(heard)
         if goes.listening.over(self._clocks.now()):
             await self._end(heard.listening_id, ListeningEnd.IDLE)
@@ -208,8 +212,9 @@ class Listenings:
 
     async def _ask(self, heard: "_Heard") -> Goes:
         """The listening and its recording, if there is nothing against it. What is, ends the listening."""
-        who, scope = heard.principal, heard.scope
-        assert scope is not None  # noqa: S101 -- _check was here
+        who, scope = heard.who, heard.scope
+        assert who is not None  # noqa: S101 -- _check was here
+        assert scope is not None  # noqa: S101
         async with self._database.transaction() as conn:
             await listenings.log_is_there(conn)
             goes = await listenings.get(conn, heard.listening_id, who.user_id, who.session_id, scope)
@@ -309,6 +314,7 @@ class _Heard:
     """Somebody who is being sent audio."""
 
     listening_id: UUID
-    principal: Principal
+    again: Again
+    who: Principal | None = None
     scope: Scope | None = None
     checked_at: float = 0.0

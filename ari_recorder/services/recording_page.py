@@ -6,7 +6,7 @@ was corrected, why somebody listened.
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from ari_recorder.domain.accounts import Permission, Principal, authorise
+from ari_recorder.domain.accounts import Permission, Principal, Scope, authorise
 from ari_recorder.domain.audit import Action, Entry
 from ari_recorder.domain.calls import Member
 from ari_recorder.domain.corrections import Correctable, Version
@@ -198,6 +198,13 @@ class RecordingPages:
             notes=notes,
             opened=opened,
         )
+
+    async def inside(self, scope: Scope, recording_ids: Collection[UUID]) -> None:
+        """RecordingUnknown when one of them lies outside."""
+        async with self._database.transaction() as conn:
+            for recording_id in recording_ids:
+                if await recordings.visible(conn, recording_id, scope) is None:
+                    raise RecordingUnknown(recording_id=recording_id)
 
     async def _opened(self, conn: Connection, recording_id: UUID) -> tuple[Opened, ...]:
         heard = await listenings.of_recording(conn, recording_id)

@@ -9,9 +9,16 @@ from ari_recorder.config import Config
 from ari_recorder.services import connect
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
+from ari_recorder.services.corrections import Corrections
+from ari_recorder.services.holds import Holds
+from ari_recorder.services.listenings import Listenings
+from ari_recorder.services.recording_page import RecordingPages
+from ari_recorder.services.search import Searches
 from ari_recorder.storage.db import Database
+from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.passwords import Passwords
+from ari_recorder.vault.recordings import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +31,11 @@ class Site:
     keyring: Keyring
     people: People
     now: Callable[[], datetime]
+    searches: Searches
+    pages: RecordingPages
+    corrections: Corrections
+    listenings: Listenings
+    holds: Holds
 
 
 def build(
@@ -35,6 +47,8 @@ def build(
     passwords: Passwords | None = None,
 ) -> Site:
     clocks = clocks or Clocks()
+    policies = connect.policies(config, database)
+    vault = Vault(VaultFiles(config.storage.vault), keyring, config.pbx.spool)
     return Site(
         config=config,
         database=database,
@@ -42,4 +56,9 @@ def build(
         keyring=keyring,
         people=connect.people(config, database, clocks, passwords),
         now=clocks.now,
+        searches=Searches(database=database, keyring=keyring, clocks=clocks),
+        pages=RecordingPages(database=database, vault=vault, keyring=keyring, policies=policies, clocks=clocks),
+        corrections=Corrections(database=database, keyring=keyring, clocks=clocks),
+        listenings=Listenings(database=database, vault=vault, keyring=keyring, clocks=clocks),
+        holds=Holds(database=database, keyring=keyring, policies=policies, clocks=clocks),
     )

@@ -171,6 +171,8 @@ async def upsert(
         "SELECT id FROM call WHERE system_name = $1 AND uniqueid = $2", call.system_name, call.uniqueid
     )
     await recordings.upsert(conn, row_id, call.queue, call.recordings, now)
+    if call.flagged:
+        await recordings.set_flagged(conn, row_id)
     await keeping.join(conn, [row_id], now)
     return row_id
 

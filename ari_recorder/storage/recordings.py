@@ -172,6 +172,11 @@ def _because(recording: Recording) -> str:
     return recording.end_reason.value if recording.end_reason is not None else "destroyed"
 
 
+async def set_flagged(conn: Connection, call_id: UUID) -> None:
+    """Their call was flagged. A flag is never taken back."""
+    await conn.execute("UPDATE recording SET flagged = true WHERE call_id = $1 AND NOT flagged", call_id)
+
+
 async def get(conn: Connection, recording_id: UUID) -> StoredRecording | None:
     row = await conn.fetchrow("SELECT * FROM recording WHERE id = $1", recording_id)
     return _from_row(row) if row is not None else None

@@ -5,6 +5,7 @@ _("…"), _n("…", "…", n)    a sentence in the user's language; values are e
 url("name", key=…)         the address of a page; static("file.css") of a file
 user, may("…"), nav        who asks, what they may, where they can go
 problems                   what is wrong with the form that is shown again
+told                       what enums of recordings are called
 words                      dates, numbers, durations (parts.html has macros for them)
 """
 
@@ -16,6 +17,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ari_recorder.domain.accounts import Permission
+from ari_recorder.web import told
 from ari_recorder.web.asked import Access, Asked, Route
 from ari_recorder.web.languages import NAMES
 from ari_recorder.web.static import Assets
@@ -47,7 +49,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(static=assets.url, url=self.url, language_names=NAMES)
+        self._environment.globals.update(static=assets.url, url=self.url, language_names=NAMES, told=told)
 
     def names(self) -> list[str]:
         return self._environment.list_templates()

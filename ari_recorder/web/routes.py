@@ -39,8 +39,9 @@ What lies outside `asked.reach` must be NotFound: give the scope to the query. A
 `step_up=True`; on the page that shows the form too, or what was typed is lost.
 """
 
-from ari_recorder.web import account, enrolment, home, login, public
+from ari_recorder.web import account, enrolment, home, listening, login, public, recordings
 from ari_recorder.web.asked import Access, Route
+from ari_recorder.web.languages import N_
 from ari_recorder.web.render import Place
 
 __all__ = ["NAV", "ROUTES", "Access", "Place", "Route"]
@@ -51,7 +52,15 @@ ROUTES: tuple[Route, ...] = (
     *login.ROUTES,
     *enrolment.ROUTES,
     *account.ROUTES,
+    *recordings.ROUTES,
+    *listening.ROUTES,
 )
 
 # In the order they are shown. Who may not go there does not see it.
-NAV: tuple[Place, ...] = ()
+NAV: tuple[Place, ...] = (
+    Place(
+        route="recordings",
+        label=N_("Recordings"),
+        about=N_("Find recordings, listen to them, hold what has to be kept."),
+    ),
+)

@@ -11,7 +11,7 @@ from ari_recorder.domain.accounts import EVERYTHING, Grant, Principal, Role
 from ari_recorder.domain.errors import SessionOver
 from ari_recorder.domain.listening import Purpose, Why
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.listenings import Listenings, Part
+from ari_recorder.services.listenings import Again, Listenings, Part
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
@@ -69,6 +69,7 @@ class House:
     vault: Vault
     clocks: Time = field(default_factory=Time)
     now: dict[str, Principal | None] = field(default_factory=dict)
+    asked: int = 0
 
     @classmethod
     def of(cls, site: Config, database: Database) -> "House":
@@ -77,17 +78,19 @@ class House:
         keyring = open_keyring(site)
         return cls(database=database, keyring=keyring, vault=Vault(files, keyring, site.pbx.spool))
 
-    async def again(self, principal: Principal) -> Principal:
-        found = self.now.get(principal.session_id, principal)
-        if found is None:
-            raise SessionOver
-        return found
+    def again(self, principal: Principal) -> Again:
+        async def ask() -> Principal:
+            self.asked += 1
+            found = self.now.get(principal.session_id, principal)
+            if found is None:
+                raise SessionOver
+            return found
+
+        return ask
 
     @property
     def listenings(self) -> Listenings:
-        return Listenings(
-            database=self.database, vault=self.vault, keyring=self.keyring, again=self.again, clocks=self.clocks
-        )
+        return Listenings(database=self.database, vault=self.vault, keyring=self.keyring, clocks=self.clocks)
 
     def audio(self, path: str, wrapped_key: bytes, recording_id: UUID) -> bytes:
         with self.vault.open_recording(path, wrapped_key, recording_id) as opened:

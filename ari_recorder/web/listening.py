@@ -1,0 +1,162 @@
+"""Listening to a recording: its purpose, the player, the audio in ranges. What is sent and put on record: services."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from ari_recorder.domain.accounts import Permission, Principal
+from ari_recorder.domain.listening import Purpose, Why
+from ari_recorder.domain.ranges import Span, Unsatisfiable
+from ari_recorder.domain.timeline import Moment
+from ari_recorder.services.listenings import Again, Part
+from ari_recorder.web import answer
+from ari_recorder.web.asked import Asked, Blob, Page, Redirect, Route, Stream
+from ari_recorder.web.form import Form
+
+
+class PurposeForm(Form):
+    purpose: Purpose
+    reference: Annotated[str, Field(max_length=64)] = ""
+    text: Annotated[str, Field(max_length=500)] = ""
+
+
+class EndForm(Form):
+    """Nothing is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayerView:
+    listening_id: UUID
+    recording_id: UUID
+    purpose: Purpose
+    reference: str
+    duration: timedelta | None
+    moments: tuple[Moment, ...]
+
+
+async def begin(asked: Asked) -> Redirect:
+    form = asked.form_as(PurposeForm)
+    why = Why(purpose=form.purpose, reference=form.reference, text=form.text)
+    listening = await asked.site.listenings.begin(asked.user, asked.id("recording_id"), why)
+    return Redirect(to="listening", params={"listening_id": listening.id})
+
+
+async def show_player(asked: Asked) -> Page:
+    listening = await asked.site.listenings.get(asked.id("listening_id"), _again(asked))
+    found = await asked.site.pages.show(asked.user, listening.recording_id)
+    return Page(
+        view=PlayerView(
+            listening_id=listening.id,
+            recording_id=listening.recording_id,
+            purpose=listening.purpose,
+            reference=listening.reference,
+            duration=found.duration,
+            moments=found.moments,
+        )
+    )
+
+
+async def send_audio(asked: Asked) -> Stream:
+    headers = asked.request.headers
+    async with AsyncExitStack() as stack:
+        part = await stack.enter_async_context(
+            asked.site.listenings.part(
+                asked.id("listening_id"),
+                _again(asked),
+                wanted=headers.get("Range"),
+                if_range=headers.get("If-Range"),
+            )
+        )
+        kept_open = stack.pop_all()
+    told = {"Accept-Ranges": "bytes", "ETag": part.etag}
+    match part.asked:
+        case Span() as span:
+            status, size = 206, span.size
+            told["Content-Range"] = span.content_range(part.size)
+        case Unsatisfiable():
+            status, size = 416, 0
+            told["Content-Range"] = f"bytes */{part.size}"
+        case _:
+            status, size = 200, part.size
+    return Stream(
+        chunks=_sent(part, kept_open), content_type=part.media_type, status=status, size_bytes=size, headers=told
+    )
+
+
+async def _sent(part: Part, kept_open: AsyncExitStack) -> AsyncGenerator[bytes, None]:
+    async with kept_open:
+        async for chunk in part.chunks:
+            yield chunk
+
+
+async def send_peaks(asked: Asked) -> Blob:
+    peaks = await asked.site.listenings.peaks(asked.id("listening_id"), _again(asked))
+    return Blob(body=peaks, content_type="application/octet-stream")
+
+
+async def end(asked: Asked) -> Redirect:
+    listening = await asked.site.listenings.close(asked.id("listening_id"), asked.user)
+    return Redirect(to="recording", params={"recording_id": listening.recording_id})
+
+
+def _again(asked: Asked) -> Again:
+    """The request is looked at anew: its session or token, and the rights of that moment."""
+
+    async def again() -> Principal:
+        return (await answer.recognise(asked.route, asked.request)).user
+
+    return again
+
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/recordings/{recording_id}/listenings",
+        name="listening-begin",
+        handler=begin,
+        permission=Permission.RECORDING_PLAY,
+        form=PurposeForm,
+        shown_by="recording",
+        summary="Say what you listen for; only then there is audio",
+    ),
+    Route(
+        method="GET",
+        path="/listenings/{listening_id}",
+        name="listening",
+        handler=show_player,
+        permission=Permission.RECORDING_PLAY,
+        template="recordings/player.html",
+        view=PlayerView,
+        summary="The player",
+    ),
+    Route(
+        method="GET",
+        path="/listenings/{listening_id}/audio",
+        name="listening-audio",
+        handler=send_audio,
+        permission=Permission.RECORDING_PLAY,
+        summary="The audio, or a range of it: FLAC or Ogg Opus, the caller left, the agent right",
+    ),
+    Route(
+        method="GET",
+        path="/listenings/{listening_id}/peaks",
+        name="listening-peaks",
+        handler=send_peaks,
+        permission=Permission.RECORDING_PLAY,
+        summary="The waveform: two bytes for each 50 ms, the caller's and the agent's loudest sample",
+    ),
+    Route(
+        method="POST",
+        path="/listenings/{listening_id}/end",
+        name="listening-end",
+        handler=end,
+        permission=Permission.RECORDING_PLAY,
+        form=EndForm,
+        summary="Listening is over",
+    ),
+)

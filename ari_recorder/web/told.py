@@ -1,0 +1,94 @@
+"""What enums of recordings are called, and sentences about them. The words themselves are translated where they are
+shown.
+"""
+
+from collections.abc import Mapping
+
+from ari_recorder.domain.calls import MarkKind
+from ari_recorder.domain.corrections import Correctable
+from ari_recorder.domain.ledger import LedgerState
+from ari_recorder.domain.listening import Purpose
+from ari_recorder.domain.recordings import EndReason
+from ari_recorder.domain.retention_told import Rule
+from ari_recorder.services.recording_page import Integrity, RecordingPage
+from ari_recorder.web.asked import Asked
+from ari_recorder.web.languages import N_
+
+PURPOSES: Mapping[Purpose, str] = {
+    Purpose.ADVISER_SAFETY: N_("The safety of an adviser"),
+    Purpose.QUALITY: N_("The quality of the service"),
+    Purpose.SUBJECT_REQUEST: N_("A request of the person concerned"),
+    Purpose.OTHER: N_("Another one, said in words"),
+}
+MOMENTS: Mapping[str, str] = {
+    MarkKind.THREAT: N_("Flagged as a threat"),
+    MarkKind.PAUSE: N_("Recording paused"),
+    MarkKind.RESUME: N_("Recording resumed"),
+    MarkKind.REFUSE: N_("The caller said no"),
+    MarkKind.BLIND_TRANSFER: N_("Transferred"),
+    MarkKind.ATTENDED_TRANSFER: N_("Transferred after a word with the next agent"),
+    MarkKind.HOLD: N_("Caller on hold"),
+    MarkKind.UNHOLD: N_("Caller off hold"),
+    MarkKind.GAP: N_("Something is missing"),
+    "note": N_("Note"),
+}
+FIELDS: Mapping[Correctable, str] = {
+    Correctable.CALLER_NUMBER: N_("Caller's number"),
+    Correctable.CALLER_NAME: N_("Caller's name"),
+    Correctable.AGENT: N_("Agent"),
+    Correctable.QUEUE_MEANING: N_("Queue"),
+    Correctable.NOTE: N_("Note"),
+}
+INTEGRITIES: Mapping[Integrity, str] = {
+    Integrity.INTACT: N_("The file is the one that was sealed (checked now)"),
+    Integrity.DAMAGED: N_("The file is not the one that was sealed"),
+    Integrity.UNKNOWN: N_("The file could not be checked now"),
+    Integrity.GONE: N_("The audio was destroyed"),
+}
+LEDGER: Mapping[LedgerState, str] = {
+    LedgerState.RECORDED: N_("Recorded"),
+    LedgerState.NOT_RECORDED: N_("Not recorded"),
+    LedgerState.UNEXPLAINED: N_("Unexplained"),
+    LedgerState.PENDING: N_("Pending"),
+}
+_ENDS: Mapping[EndReason, str] = {
+    EndReason.HANGUP: N_("One of them hung up"),
+    EndReason.TRANSFERRED: N_("The call was transferred"),
+    EndReason.LEFT_ORGANISATION: N_("The call left the organisation"),
+    EndReason.QUEUE_NOT_RECORDED: N_("The call came to a queue that is not recorded"),
+    EndReason.STOPPED_BY_OTHERS: N_("Somebody else stopped the recording"),
+    EndReason.ENDED_UNSEEN: N_("It ended while the service was away"),
+    EndReason.REFUSED: N_("The caller said no"),
+    EndReason.NO_EVIDENCE: N_("There was no evidence of the announcement"),
+}
+_RULES: Mapping[Rule, str] = {
+    Rule.HOLD: N_("Kept by the hold {reference}, which is looked at again on {review_on}."),
+    Rule.REQUEST: N_("Kept as long as the request {reference} is open."),
+    Rule.PERIOD: N_("Destroyed on {day}: {period} of queue {queue}."),
+    Rule.LONGEST: N_("Destroyed on {day}: {period}, the longest period, for queue {queue} is not configured."),
+    Rule.UNDECIDED: N_(
+        "Destroyed on {day}, unless somebody decides: {period} of queue {queue}, and {grace} for the flag."
+    ),
+    Rule.UNCONFIRMED: N_("Destroyed on {day}: new rules wait to be confirmed."),
+    Rule.DUE: N_("Its time is up: the next sweep destroys it ({period} of queue {queue})."),
+    Rule.GONE: N_("Destroyed."),
+}
+
+
+def destruction(asked: Asked, found: RecordingPage) -> str:
+    """Until when it is kept, and by which rule."""
+    told = found.retention
+    words = asked.words
+    return words.text(
+        _RULES[told.rule],
+        day=words.date(told.destroyed_on) if told.destroyed_on else "",
+        review_on=words.date(told.review_on) if told.review_on else "",
+        period=told.period,
+        grace=told.grace,
+        queue=told.queue,
+        reference=told.reference,
+    )
+
+
+def ending(asked: Asked, found: RecordingPage) -> str:
+    return asked.text(_ENDS[found.end_reason]) if found.end_reason is not None else ""
