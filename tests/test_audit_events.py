@@ -104,6 +104,7 @@ TRIGGERED = {
     Action.APPROVAL_GIVE: f"{APPROVALS}:test_every_step_is_on_record",
     Action.APPROVAL_REFUSE: f"{APPROVALS}:test_every_step_is_on_record",
     Action.ACCESS_REFUSE: f"{USE}:test_ten_of_ten_misuses_are_in_the_report_and_ordinary_work_is_not",
+    Action.LEDGER_VIEW: "tests.web.test_use:test_the_ledger_shows_days_and_who_looked_is_on_record",
     Action.USE_REPORT: f"{USE}:test_reading_the_report_is_on_record",
     Action.USE_SIGN: f"{USE}:test_of_two_who_sign_at_once_one_does",
     Action.AUDIT_DAY: f"{LOG}:test_without_anything_new_nothing_is_signed_but_once_a_day",

@@ -191,13 +191,13 @@ def holds(config: Config, opened: Database, keys: Keyring) -> Holds:
     return Holds(database=opened, keyring=keys, policies=policies(config, opened), clocks=Clocks())
 
 
-def use_reports(config: Config, opened: Database) -> UseReports:
+def use_reports(config: Config, opened: Database, clocks: Clocks | None = None) -> UseReports:
     post = Post(config.mail, config.web.language)
-    return UseReports(database=opened, settings=config.use, post=post, clocks=Clocks())
+    return UseReports(database=opened, settings=config.use, post=post, clocks=clocks or Clocks())
 
 
-def approvals(config: Config, opened: Database) -> Approvals:
-    return Approvals(database=opened, clocks=Clocks(), needed=config.use.two_persons)
+def approvals(config: Config, opened: Database, clocks: Clocks | None = None) -> Approvals:
+    return Approvals(database=opened, clocks=clocks or Clocks(), needed=config.use.two_persons)
 
 
 def people(

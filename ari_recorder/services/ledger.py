@@ -1,15 +1,21 @@
-"""The ledger of a day: the PBX's own queue_log held against what the database knows. Nothing is decided here."""
+"""The ledger of a day: the PBX's own queue_log held against what the database knows. Nothing is decided here.
+
+On the page who looks sees the calls of the own units; that somebody looked is in the audit log.
+"""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from ari_recorder.domain.accounts import Permission, Principal, authorise
+from ari_recorder.domain.audit import Action, Entry
 from ari_recorder.domain.ledger import LedgerRow, LedgerState, balance
 from ari_recorder.domain.queue_log import read_queue_log
 from ari_recorder.domain.retention import midnight
+from ari_recorder.services.clock import Clocks
 from ari_recorder.services.queue_logs import begin_of, read_lines
-from ari_recorder.storage import calls
+from ari_recorder.storage import audit, calls
 from ari_recorder.storage.db import Database
 
 
@@ -48,3 +54,29 @@ async def day_ledger(
         rows=balance(of_day.values(), known, queues, now),
         reaches_back=oldest is not None and oldest <= begin,
     )
+
+
+class Ledgers:
+    """For people: as far as the right reaches. The days of who sees some queues balance by those queues."""
+
+    def __init__(self, *, database: Database, queue_log: Path, queues: frozenset[str], clocks: Clocks) -> None:
+        self._database = database
+        self._queue_log = queue_log
+        self._queues = queues
+        self._clocks = clocks
+
+    async def of_day(self, principal: Principal, day: date) -> DayLedger:
+        now = self._clocks.now()
+        scope = authorise(principal, Permission.LEDGER_VIEW, now=now)
+        found = await day_ledger(self._database, queue_log=self._queue_log, queues=self._queues, day=day, now=now)
+        if scope.queues is not None:
+            found = replace(found, rows=tuple(row for row in found.rows if row.queue in scope.queues))
+        entry = Entry(
+            action=Action.LEDGER_VIEW,
+            actor=principal.actor(Permission.LEDGER_VIEW),
+            object=f"day:{day}",
+            facts={"calls": len(found.rows)},
+        )
+        async with self._database.transaction() as conn:
+            await audit.append(conn, entry, now)
+        return found

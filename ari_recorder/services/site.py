@@ -7,13 +7,16 @@ from datetime import datetime
 
 from ari_recorder.config import Config
 from ari_recorder.services import connect
+from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
 from ari_recorder.services.corrections import Corrections
 from ari_recorder.services.holds import Holds
+from ari_recorder.services.ledger import Ledgers
 from ari_recorder.services.listenings import Listenings
 from ari_recorder.services.recording_page import RecordingPages
 from ari_recorder.services.search import Searches
+from ari_recorder.services.use import OwnNumbers, UseReports
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
@@ -36,6 +39,10 @@ class Site:
     corrections: Corrections
     listenings: Listenings
     holds: Holds
+    use_reports: UseReports
+    own_numbers: OwnNumbers
+    approvals: Approvals
+    ledgers: Ledgers
 
 
 def build(
@@ -61,4 +68,13 @@ def build(
         corrections=Corrections(database=database, keyring=keyring, clocks=clocks),
         listenings=Listenings(database=database, vault=vault, keyring=keyring, clocks=clocks),
         holds=Holds(database=database, keyring=keyring, policies=policies, clocks=clocks),
+        use_reports=connect.use_reports(config, database, clocks),
+        own_numbers=OwnNumbers(database=database, keyring=keyring, clocks=clocks),
+        approvals=connect.approvals(config, database, clocks),
+        ledgers=Ledgers(
+            database=database,
+            queue_log=config.pbx.queue_log,
+            queues=frozenset(queue.name for queue in config.queues),
+            clocks=clocks,
+        ),
     )

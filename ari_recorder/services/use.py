@@ -40,6 +40,8 @@ from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.use import Report, Sample
 from ari_recorder.vault.keyring import Keyring
 
+__all__ = ["OwnNumbers", "Report", "Sample", "UseReports", "WeekReport", "hours"]
+
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY = timedelta(minutes=10)

@@ -1,0 +1,155 @@
+"""The ledger: is every call of a day accounted for? A day a row, and the calls of a day."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from ari_recorder.domain.accounts import Permission
+from ari_recorder.domain.errors import PageUnknown
+from ari_recorder.domain.ledger import LedgerState
+from ari_recorder.domain.retention import local_day
+from ari_recorder.services.ledger import DayLedger
+from ari_recorder.web.asked import Asked, Page, Route
+from ari_recorder.web.forms import Form
+from ari_recorder.web.languages import N_
+
+# A screenful; each is read out of the PBX's own log.
+_DAYS = 7
+STATES: Mapping[LedgerState, str] = {
+    LedgerState.RECORDED: N_("Recorded"),
+    LedgerState.NOT_RECORDED: N_("Not recorded, with a reason"),
+    LedgerState.UNEXPLAINED: N_("Unexplained"),
+    LedgerState.PENDING: N_("Going on"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayView:
+    """`reaches_back`: the PBX's log still holds the beginning of the day; without it no day balances."""
+
+    day: date
+    is_balanced: bool
+    reaches_back: bool
+    recorded: int
+    not_recorded: int
+    unexplained: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerView:
+    """`earlier` and `later`: the last days of the pages before and after."""
+
+    days: tuple[DayView, ...]
+    earlier: date
+    later: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallView:
+    uniqueid: str
+    queue: str
+    entered_at: datetime
+    state: LedgerState
+    state_name: str
+    reason: str
+    is_flagged: bool
+    talked_seconds: float
+    heard_seconds: float
+    recording_ids: tuple[UUID, ...]
+
+    @property
+    def talked(self) -> timedelta:
+        return timedelta(seconds=self.talked_seconds)
+
+    @property
+    def heard(self) -> timedelta:
+        return timedelta(seconds=self.heard_seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerDayView:
+    day: DayView
+    calls: tuple[CallView, ...]
+
+
+class LedgerQuery(Form):
+    until: date | None = None
+
+
+async def show_ledger(asked: Asked) -> Page:
+    today = local_day(asked.now)
+    until = min(asked.query_as(LedgerQuery).until or today, today)
+    days = [until - timedelta(days=back) for back in range(_DAYS)]
+    found = await asyncio.gather(*(asked.site.ledgers.of_day(asked.user, day) for day in days))
+    later = min(until + timedelta(days=_DAYS), today)
+    return Page(
+        view=LedgerView(
+            days=tuple(_day(one) for one in found),
+            earlier=until - timedelta(days=_DAYS),
+            later=later if until < today else None,
+        )
+    )
+
+
+async def show_day(asked: Asked) -> Page:
+    try:
+        day = date.fromisoformat(str(asked.params["day"]))
+    except ValueError:
+        raise PageUnknown from None
+    found = await asked.site.ledgers.of_day(asked.user, day)
+    calls = tuple(
+        CallView(
+            uniqueid=row.uniqueid,
+            queue=row.queue,
+            entered_at=row.entered_at,
+            state=row.verdict.state,
+            state_name=asked.text(STATES[row.verdict.state]),
+            reason=row.verdict.reason,
+            is_flagged=row.flagged,
+            talked_seconds=row.talk_time.total_seconds(),
+            heard_seconds=row.heard.total_seconds(),
+            recording_ids=row.recording_ids,
+        )
+        for row in found.rows
+    )
+    return Page(view=LedgerDayView(day=_day(found), calls=calls))
+
+
+def _day(found: DayLedger) -> DayView:
+    return DayView(
+        day=found.day,
+        is_balanced=found.balanced,
+        reaches_back=found.reaches_back,
+        recorded=found.count(LedgerState.RECORDED),
+        not_recorded=found.count(LedgerState.NOT_RECORDED),
+        unexplained=found.count(LedgerState.UNEXPLAINED),
+        pending=found.count(LedgerState.PENDING),
+    )
+
+
+ROUTES = (
+    Route(
+        method="GET",
+        path="/ledger",
+        name="ledger",
+        handler=show_ledger,
+        permission=Permission.LEDGER_VIEW,
+        query=LedgerQuery,
+        template="ledger/days.html",
+        view=LedgerView,
+        summary="Days and whether they balance",
+    ),
+    Route(
+        method="GET",
+        path="/ledger/{day}",
+        name="ledger-day",
+        handler=show_day,
+        permission=Permission.LEDGER_VIEW,
+        template="ledger/day.html",
+        view=LedgerDayView,
+        summary="The calls of a day, each with what became of it",
+    ),
+)
