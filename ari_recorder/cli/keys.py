@@ -179,6 +179,7 @@ def rotate(
     with troubles_told(json=json):
         settings = load(config)
         from ari_recorder.services import connect, key_admin
+        from ari_recorder.vault.files import VaultFiles
 
         if undo:
             undone = key_admin.take_back(settings, root_key)
@@ -192,7 +193,7 @@ def rotate(
             async def work() -> key_admin.HoldRotated:
                 async with connect.ready_database(settings) as database:
                     with progress("wrapping anew", hidden=json) as told:
-                        return await key_admin.rotate_hold(database, keyring, told)
+                        return await key_admin.rotate_hold(database, keyring, VaultFiles(settings.storage.vault), told)
 
             done = wait_for(work())
             _note(settings, "keyring:rotate")

@@ -139,10 +139,11 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The facts of a recording that its retention depends on. `undecided`: flagged, and no supervisor decided yet."""
+    """The facts of a recording that its retention depends on. `kept_from`: its beginning, or later when the clock was
+    behind then. `undecided`: flagged, and no supervisor decided yet."""
 
     queue: str
-    started_at: datetime
+    kept_from: datetime
     undecided: bool = False
 
 
@@ -170,7 +171,7 @@ def decide(
     for request in requests:
         if request.closed_at is None:
             return Keep(until=None, because=f"an open request ({request.reference})")
-    began = local_day(recording.started_at)
+    began = local_day(recording.kept_from)
     last_days = [rules.last_day(recording.queue, began, undecided=recording.undecided) for rules in policy.all_rules]
     until = midnight(max(last_days) + timedelta(days=1))
     because = _because(recording, policy.rules, began)

@@ -49,7 +49,7 @@ def told(
     if frozen:
         return Retention(rule=Rule.REQUEST, reference=frozen[0].reference, also=also)
     decision = decide(recording, policy, (), (), now)
-    began = local_day(recording.started_at)
+    began = local_day(recording.kept_from)
     rules = policy.rules
     period, _ = rules.of(recording.queue, began)
     destroyed_on = local_day(now)

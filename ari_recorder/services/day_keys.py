@@ -30,6 +30,7 @@ from ari_recorder.domain.retention import Policy, midnight, whole_day_due
 from ari_recorder.services.clock import Clocks
 from ari_recorder.storage import audit, day_keys, health
 from ari_recorder.storage.db import Database
+from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.wrapping import day_name, day_of_name, key_name_of
@@ -86,7 +87,7 @@ class DayKeys:
         needing = await asyncio.to_thread(parts_of, self._parts, name)
         if needing or name in self._in_journal():
             return False
-        if unknown := await self.unknown(day):
+        if unknown := await unknown_files(self._database, self._parts.files, day):
             because = f"its key is kept: {unknown} sealed file(s) of that day are not in this database"
             log.error("alarm", alarm=AlarmCode.VAULT_DIFFERS.value, subject=name, because=because)
             return False
@@ -98,13 +99,6 @@ class DayKeys:
             await day_keys.begin(conn, name, day, because, self._clocks.now())
         await self._destroy(name)
         return True
-
-    async def unknown(self, day: date) -> int:
-        """How many sealed files of that day this database does not know. Then it may be another one, or an old copy,
-        and cannot say that nothing is left."""
-        there = await asyncio.to_thread(self._parts.files.of_day, day)
-        async with self._database.transaction() as conn:
-            return len(there - (await health.of_ids(conn, there)).keys())
 
     async def _destroy(self, name: str) -> None:
         await asyncio.to_thread(self._keyring.destroy, name)
@@ -121,6 +115,14 @@ def _told(name: str) -> Iterator[None]:
         yield
     except _TROUBLES as error:
         log.error("alarm", alarm=AlarmCode.ERASE_FAILED.value, subject=name, because=str(error))
+
+
+async def unknown_files(database: Database, files: VaultFiles, day: date) -> int:
+    """How many sealed files of that day this database does not know. Then it may be another one, or an old copy, and
+    cannot say that nothing is left."""
+    there = await asyncio.to_thread(files.of_day, day)
+    async with database.transaction() as conn:
+        return len(there - (await health.of_ids(conn, there)).keys())
 
 
 def parts_of(parts: Parts, name: str) -> int:

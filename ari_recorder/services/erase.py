@@ -93,7 +93,7 @@ class Eraser:
                 if row.path != path_of(row.id, day_of(row.started_at)):
                     _told_apart(row)
                     continue
-                kept = Kept(queue=row.queue, started_at=row.started_at, undecided=row.undecided)
+                kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=row.undecided)
                 of = keeping.get(row.id, holds.NOTHING)
                 decision = decide(kept, policy, of.holds, of.freezes, now)
                 if isinstance(decision, Erase):

@@ -32,7 +32,7 @@ async def of_rows(
     for row in rows:
         of = known.get(row.id, holds.NOTHING)
         decision = decide(
-            Kept(queue=row.queue, started_at=row.started_at, undecided=row.undecided),
+            Kept(queue=row.queue, kept_from=row.kept_from, undecided=row.undecided),
             policy,
             [hold for hold in of.holds if hold.id != without],
             [freeze for freeze in of.freezes if freeze.id != without],

@@ -153,7 +153,7 @@ class Holds:
             found = await holds.undecided(conn)
         listed = []
         for one in found:
-            began = local_day(one.started_at)
+            began = local_day(one.kept_from)
             ends = [
                 max(rules.last_day(one.queue, began, undecided=undecided) for rules in policy.all_rules)
                 for undecided in (False, True)

@@ -20,7 +20,7 @@ from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import KeyInUse, RecordingsNeedKeys, RewrapFailed, ServiceAway
 from ari_recorder.services import control
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.day_keys import DayKeys, parts_of
+from ari_recorder.services.day_keys import DayKeys, parts_of, unknown_files
 from ari_recorder.services.keys import DAYS_AHEAD, days_left
 from ari_recorder.services.record import key_names
 from ari_recorder.services.rewrap import Rewrapped, rewrap
@@ -172,8 +172,19 @@ async def _tell_passphrase(config: Config, passphrase: str) -> None:
         pass
 
 
-async def rotate_hold(database: Database, keyring: Keyring, progress: Callable[[float], None]) -> HoldRotated:
-    """A new hold key for everything that is held. RewrapFailed when something does not open: then the old one stays."""
+async def rotate_hold(
+    database: Database, keyring: Keyring, files: VaultFiles, progress: Callable[[float], None]
+) -> HoldRotated:
+    """A new hold key for everything that is held. RewrapFailed when something does not open: then the old one stays.
+
+    KeyInUse when the vault has files this database does not know: held ones may be among them.
+    """
+    for day in await asyncio.to_thread(files.days):
+        if unknown := await unknown_files(database, files, day):
+            what = (
+                f"{unknown} sealed file(s) of {day} are not in this database: is it the right one, and not an old copy?"
+            )
+            raise KeyInUse(name=keyring.public.hold_name, what=what)
     holds = _numbered(keyring.names(), "hold")
     if len(holds) < 2:
         await asyncio.to_thread(keyring.make_hold)
@@ -235,7 +246,7 @@ async def destroy_day(config: Config, database: Database, day: date, *, dry_run:
         recordings=left.recordings,
         callers=left.callers,
         parts=needing,
-        unknown=await days.unknown(day),
+        unknown=await unknown_files(database, parts.files, day),
         unfinished=name in in_journal,
         over=day < day_of(datetime.now(UTC)),
         destroyed=not dry_run,

@@ -149,7 +149,7 @@ async def show(database: Database, recording_id: UUID, policy: Policy, keyring: 
     recording, call = await _get(database, recording_id)
     async with database.transaction() as conn:
         keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
-    facts = Kept(queue=recording.queue, started_at=recording.started_at, undecided=call.undecided)
+    facts = Kept(queue=recording.queue, kept_from=recording.kept_from, undecided=call.undecided)
     kept = decide(facts, policy, keeping.holds, keeping.freezes, datetime.now(UTC))
     caller = None
     if keyring is not None and call.personal is not None:

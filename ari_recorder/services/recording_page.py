@@ -231,7 +231,7 @@ class RecordingPages:
     ) -> Retention:
         if row.state is not StoredState.SEALED:
             return Retention(rule=Rule.GONE)
-        kept = Kept(queue=row.queue, started_at=row.started_at, undecided=call.undecided)
+        kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=call.undecided)
         return told(kept, await self._policies.within(conn), keeping.holds, keeping.freezes, now)
 
     def _look(self, row: StoredRecording) -> Integrity:

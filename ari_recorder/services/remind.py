@@ -37,7 +37,7 @@ class Reminders:
         found = await holds.undecided(conn)
         last = await sweeps.reminded(conn, [one.call_id for one in found])
         for one in found:
-            began = local_day(one.started_at)
+            began = local_day(one.kept_from)
             ordinary, hard = (
                 max(rules.last_day(one.queue, began, undecided=undecided) for rules in policy.all_rules)
                 for undecided in (False, True)

@@ -266,7 +266,7 @@ def _doomed(rows: Sequence[Due], policy: Policy, now: datetime) -> list[Doomed]:
     """The decision itself; the question to the database only narrows down whom it is about."""
     doomed = []
     for row in rows:
-        kept = Kept(queue=row.queue, started_at=row.started_at, undecided=row.undecided)
+        kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=row.undecided)
         decision = decide(kept, policy, (), (), now)
         if isinstance(decision, Erase):
             doomed.append(

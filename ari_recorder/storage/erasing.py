@@ -17,12 +17,14 @@ from ari_recorder.storage.recordings import Key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """What the sweep needs to know of a recording that may be due, or is being erased."""
+    """What the sweep needs to know of a recording that may be due, or is being erased. Retention counts from
+    `kept_from`."""
 
     id: UUID
     call_id: UUID
     queue: str
     started_at: datetime
+    kept_from: datetime
     path: str | None
     undecided: bool = False
     because: str = ""
@@ -63,10 +65,10 @@ async def due(
     what somebody else has locked is left to them."""
     rows = await conn.fetch(
         f"""
-        SELECT recording.id, call_id, recording.queue, started_at, path, {_UNDECIDED} AS undecided
+        SELECT recording.id, call_id, recording.queue, started_at, kept_from, path, {_UNDECIDED} AS undecided
         FROM recording JOIN call ON call.id = recording.call_id
-        WHERE recording.state = 'sealed' AND keeps = 0 AND recording.queue = $1 AND started_at < $2
-            AND (NOT {_UNDECIDED} OR started_at < $3) AND (started_at, recording.id) > ($4, $5)
+        WHERE recording.state = 'sealed' AND keeps = 0 AND recording.queue = $1 AND started_at < $2 AND kept_from < $2
+            AND (NOT {_UNDECIDED} OR kept_from < $3) AND (started_at, recording.id) > ($4, $5)
         ORDER BY started_at, recording.id LIMIT $6
         {"FOR UPDATE OF recording SKIP LOCKED" if lock else ""}
         """,  # noqa: S608 -- the texts are the ones above
@@ -85,11 +87,11 @@ async def count_due(conn: Connection, queue: str, bounds: Bounds, since: Bounds 
     start = datetime.min.replace(tzinfo=UTC)
     row = await conn.fetchrow(
         f"""
-        SELECT count(*) FILTER (WHERE NOT {_UNDECIDED} AND started_at >= $3 AND started_at < $2) AS ordinary,
-               count(*) FILTER (WHERE {_UNDECIDED} AND started_at >= $5 AND started_at < $4) AS undecided
+        SELECT count(*) FILTER (WHERE NOT {_UNDECIDED} AND kept_from >= $3 AND kept_from < $2) AS ordinary,
+               count(*) FILTER (WHERE {_UNDECIDED} AND kept_from >= $5 AND kept_from < $4) AS undecided
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE recording.state = 'sealed' AND keeps = 0 AND recording.queue = $1
-            AND started_at < greatest($2, $4) AND started_at >= least($3, $5)
+            AND started_at < greatest($2, $4) AND kept_from >= least($3, $5)
         """,  # noqa: S608 -- the texts are the ones above
         queue,
         bounds.ordinary,
@@ -104,7 +106,7 @@ async def erasing(conn: Connection, *, limit: int, but: Collection[UUID] = ()) -
     """Those that are being erased, without `but`: what a crash or a failing disk left to do."""
     rows = await conn.fetch(
         """
-        SELECT id, call_id, queue, started_at, path, false AS undecided FROM recording
+        SELECT id, call_id, queue, started_at, kept_from, path, false AS undecided FROM recording
         WHERE state = 'erasing' AND id <> ALL($1::uuid[])
         ORDER BY id LIMIT $2
         """,
@@ -151,7 +153,7 @@ async def bury(conn: Connection, gone: Mapping[UUID, Sequence[str]], now: dateti
             erased_copies = string_to_array(removed.copies, '|')
         FROM unnest($1::uuid[], $2::text[]) AS removed (id, copies)
         WHERE recording.id = removed.id AND state = 'erasing' AND wrapped_key IS NULL
-        RETURNING recording.id, call_id, queue, started_at, path, false AS undecided, erased_because
+        RETURNING recording.id, call_id, queue, started_at, kept_from, path, false AS undecided, erased_because
         """,
         list(gone),
         ["|".join(copies) for copies in gone.values()],
@@ -166,6 +168,7 @@ def _due_from_row(row: Row) -> Due:
         call_id=row["call_id"],
         queue=row["queue"],
         started_at=row["started_at"],
+        kept_from=row["kept_from"],
         path=row["path"],
         undecided=row["undecided"],
     )

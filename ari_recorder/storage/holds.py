@@ -28,6 +28,7 @@ class Undecided:
     recording_id: UUID
     queue: str
     started_at: datetime
+    kept_from: datetime
 
 
 async def of_recordings(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Keeping]:
@@ -199,10 +200,10 @@ async def undecided(conn: Connection, *, limit: int = 1000) -> tuple[Undecided, 
     """Flagged calls with recordings that are there, on which nobody decided; the oldest first."""
     rows = await conn.fetch(
         """
-        SELECT call.id AS call_id, oldest.id AS recording_id, oldest.queue, oldest.started_at
+        SELECT call.id AS call_id, oldest.id AS recording_id, oldest.queue, oldest.started_at, oldest.kept_from
         FROM call CROSS JOIN LATERAL (
-            SELECT id, queue, started_at FROM recording
-            WHERE call_id = call.id AND state = 'sealed' AND keeps = 0 ORDER BY started_at, id LIMIT 1
+            SELECT id, queue, started_at, kept_from FROM recording
+            WHERE call_id = call.id AND state = 'sealed' AND keeps = 0 ORDER BY kept_from, id LIMIT 1
         ) AS oldest
         WHERE flagged AND decision IS NULL AND forgotten_at IS NULL
         ORDER BY call.first_seen_at LIMIT $1
@@ -215,6 +216,7 @@ async def undecided(conn: Connection, *, limit: int = 1000) -> tuple[Undecided, 
             recording_id=row["recording_id"],
             queue=row["queue"],
             started_at=row["started_at"],
+            kept_from=row["kept_from"],
         )
         for row in rows
     )

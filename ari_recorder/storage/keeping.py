@@ -26,6 +26,7 @@ class Locked:
     state: StoredState
     queue: str
     started_at: datetime
+    kept_from: datetime
     keeps: int
     wrapped_key: bytes | None = field(repr=False)
     key_name: str | None
@@ -67,8 +68,8 @@ async def read(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
     """The same rows for who only looks."""
     rows = await conn.fetch(
         """
-        SELECT recording.id, call_id, recording.state, recording.queue, started_at, keeps, wrapped_key, key_name,
-               erased_because, call.flagged, call.flagged AND call.decision IS NULL AS undecided,
+        SELECT recording.id, call_id, recording.state, recording.queue, started_at, kept_from, keeps, wrapped_key,
+               key_name, erased_because, call.flagged, call.flagged AND call.decision IS NULL AS undecided,
                call.state = 'ended' AS call_over
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE recording.id = ANY($1::uuid[]) ORDER BY started_at, recording.id
@@ -82,6 +83,7 @@ async def read(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
             state=StoredState(row["state"]),
             queue=row["queue"],
             started_at=row["started_at"],
+            kept_from=row["kept_from"],
             keeps=row["keeps"],
             wrapped_key=row["wrapped_key"],
             key_name=row["key_name"],

@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from ari_recorder.domain.accounts import Scope
+from ari_recorder.domain.clock import TOLERANCE
 from ari_recorder.domain.events import Side
 from ari_recorder.domain.recordings import EndReason, Label, Recording, RecordingState, StartedBy
 from ari_recorder.domain.retention import StoredState
@@ -42,6 +43,7 @@ class StoredRecording:
     state: StoredState
     queue: str
     started_at: datetime
+    kept_from: datetime
     ended_at: datetime | None
     started_by: StartedBy
     end_reason: EndReason | None
@@ -88,9 +90,9 @@ async def upsert(conn: Connection, call_id: UUID, queue: str, recordings: Sequen
     for recording in recordings:
         match recording.state:
             case RecordingState.SEALED:
-                await _insert_sealed(conn, call_id, queue, recording)
+                await _insert_sealed(conn, call_id, queue, recording, now)
             case RecordingState.DISCARDING if recording.sealed is not None:
-                await _insert_sealed(conn, call_id, queue, recording)
+                await _insert_sealed(conn, call_id, queue, recording, now)
                 await conn.execute(
                     """
                     UPDATE recording
@@ -107,15 +109,21 @@ async def upsert(conn: Connection, call_id: UUID, queue: str, recordings: Sequen
                 pass
 
 
-async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording: Recording) -> None:
+async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording: Recording, now: datetime) -> None:
     facts = recording.sealed
     assert facts is not None, recording.id  # noqa: S101 -- the machine seals nothing without them
     await conn.execute(
         """
         INSERT INTO recording (
             id, call_id, segment, state, queue, started_at, ended_at, started_by, end_reason, late, clock_at_start,
-            duration, sealed_bytes, sha256, path, wrapped_key, sides, key_name, truncated_because
-        ) VALUES ($1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+            duration, sealed_bytes, sha256, path, wrapped_key, sides, key_name, truncated_because, clock_floor
+        ) VALUES (
+            $1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+            -- A clock that was set back makes a recording look older than it is: what was trusted last counts then.
+            (SELECT at FROM (
+                SELECT started_at AS at FROM sweep_run WHERE state <> 'refused' ORDER BY id DESC LIMIT 1
+            ) AS trusted WHERE at > $19::timestamptz + $20::interval)
+        )
         ON CONFLICT (id) DO UPDATE SET end_reason = excluded.end_reason, ended_at = excluded.ended_at
             WHERE recording.state = 'sealed' AND recording.end_reason IS NULL
         """,
@@ -137,6 +145,8 @@ async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording:
         _SIDES.dump_python(Sides(caller=facts.caller, agent=facts.agent), mode="json"),
         facts.key_name,
         facts.truncated or None,
+        now,
+        TOLERANCE,
     )
 
 
@@ -253,6 +263,7 @@ def _from_row(row: Row) -> StoredRecording:
         state=StoredState(row["state"]),
         queue=row["queue"],
         started_at=row["started_at"],
+        kept_from=row["kept_from"],
         ended_at=row["ended_at"],
         started_by=StartedBy(row["started_by"]),
         end_reason=EndReason(row["end_reason"]) if row["end_reason"] is not None else None,

@@ -122,6 +122,11 @@ class VaultFiles:
         """Is there any sealed file? Then the keys must not be made anew."""
         return next(self.folder.glob("[0-9]*/[0-9]*/[0-9]*/*.sealed"), None) is not None
 
+    def days(self) -> tuple[date, ...]:
+        """Those that have a folder, the oldest first."""
+        folders = self.folder.glob("[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]")
+        return tuple(sorted(date(*map(int, folder.parts[-3:])) for folder in folders))
+
     def of_day(self, day: date) -> frozenset[UUID]:
         """The recordings whose sealed files lie in the folder of that day."""
         folder = f"{day:%Y/%m/%d}"

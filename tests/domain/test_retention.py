@@ -43,7 +43,7 @@ def helsinki(year: int, month: int, day: int, hour: int = 12, minute: int = 0) -
 
 def until(period: str, started_at: datetime) -> datetime:
     """When it becomes due, as people in Helsinki read it."""
-    decision = decide(Kept(queue="advice", started_at=started_at), policy(advice=period), (), (), started_at)
+    decision = decide(Kept(queue="advice", kept_from=started_at), policy(advice=period), (), (), started_at)
     assert isinstance(decision, Keep)
     assert decision.until is not None
     return decision.until.astimezone(HELSINKI)
@@ -147,7 +147,7 @@ def test_the_day_is_that_of_helsinki_whatever_the_time_zone_of_the_facts() -> No
 
 
 def test_to_the_microsecond() -> None:
-    recording = Kept(queue="advice", started_at=helsinki(2026, 11, 23))
+    recording = Kept(queue="advice", kept_from=helsinki(2026, 11, 23))
     due = helsinki(2027, 2, 24, 0)
     assert decide(recording, P3M, (), (), due - timedelta(microseconds=1)) == Keep(
         until=due.astimezone(UTC), because="P3M of queue advice"
@@ -160,27 +160,27 @@ def test_each_queue_has_its_own_period() -> None:
     rules = policy(advice="P3M", dental="P14D")
     now = helsinki(2026, 12, 24)
     started_at = helsinki(2026, 11, 23)
-    assert isinstance(decide(Kept(queue="advice", started_at=started_at), rules, (), (), now), Keep)
-    assert decide(Kept(queue="dental", started_at=started_at), rules, (), (), now) == Erase(
+    assert isinstance(decide(Kept(queue="advice", kept_from=started_at), rules, (), (), now), Keep)
+    assert decide(Kept(queue="dental", kept_from=started_at), rules, (), (), now) == Erase(
         because="P14D of queue dental"
     )
 
 
 def test_a_queue_that_is_no_longer_configured_goes_by_the_longest_period() -> None:
     rules = policy(None, P14D="P14D", P3M="P3M", P90D="P90D")
-    gone = Kept(queue="gone", started_at=helsinki(2026, 11, 23))
-    decision = decide(gone, rules, (), (), gone.started_at)
+    gone = Kept(queue="gone", kept_from=helsinki(2026, 11, 23))
+    decision = decide(gone, rules, (), (), gone.kept_from)
     assert isinstance(decision, Keep)
     assert decision.until is not None
     assert decision.until.astimezone(HELSINKI).date() == date(2027, 2, 24)
     assert decision.because == "P3M, the longest period, for queue gone is not configured"
     # From 31 January three months reach to the end of April, 90 days to the first of May.
-    gone = Kept(queue="gone", started_at=helsinki(2027, 1, 31))
-    assert "P90D" in decide(gone, rules, (), (), gone.started_at).because
+    gone = Kept(queue="gone", kept_from=helsinki(2027, 1, 31))
+    assert "P90D" in decide(gone, rules, (), (), gone.kept_from).because
 
 
 def test_another_period_counts_for_old_recordings_too() -> None:
-    recording = Kept(queue="advice", started_at=helsinki(2026, 11, 23))
+    recording = Kept(queue="advice", kept_from=helsinki(2026, 11, 23))
     now = helsinki(2026, 12, 24)
     assert isinstance(decide(recording, P3M, (), (), now), Keep)
     assert isinstance(decide(recording, policy(advice="P1M"), (), (), now), Erase)
@@ -211,7 +211,7 @@ def test_months_keep_the_number_of_the_day_or_end_with_the_month(day: date, mont
 @given(started_at=moments, period=periods)
 def test_due_at_midnight_in_helsinki_and_never_before_the_period_is_over(started_at: datetime, period: Period) -> None:
     rules = Policy(rules=Rules(queues={"advice": period}))
-    decision = decide(Kept(queue="advice", started_at=started_at), rules, (), (), started_at)
+    decision = decide(Kept(queue="advice", kept_from=started_at), rules, (), (), started_at)
     assert isinstance(decision, Keep)
     assert decision.until is not None
     due = decision.until.astimezone(HELSINKI)
@@ -242,7 +242,7 @@ def test_the_question_for_a_queue_is_the_decision_for_each_recording(
     queue = "0" if known else "gone"
     before = due_before(queue, current, now, undecided=undecided)
     for started_at in (before, before - timedelta(microseconds=1), before + offset, now):
-        kept = Kept(queue=queue, started_at=started_at, undecided=undecided)
+        kept = Kept(queue=queue, kept_from=started_at, undecided=undecided)
         assert isinstance(decide(kept, current, (), (), now), Erase) == (started_at < before)
 
 
@@ -262,7 +262,7 @@ LONG_AFTER = helsinki(2040, 1, 1)
 
 
 def test_what_is_held_or_asked_for_is_kept_without_an_end() -> None:
-    kept = Kept(queue="advice", started_at=STARTED)
+    kept = Kept(queue="advice", kept_from=STARTED)
     held = decide(kept, P3M, (HOLD,), (), LONG_AFTER)
     assert held == Keep(until=None, because="a hold (5530/R/1/26), to be reviewed on 2027-11-01")
     asked = decide(kept, P3M, (), (FREEZE,), LONG_AFTER)
@@ -270,7 +270,7 @@ def test_what_is_held_or_asked_for_is_kept_without_an_end() -> None:
 
 
 def test_what_was_released_or_closed_keeps_no_more() -> None:
-    kept = Kept(queue="advice", started_at=STARTED)
+    kept = Kept(queue="advice", kept_from=STARTED)
     released = replace(HOLD, released_at=STARTED, released_by="sari")
     closed = replace(FREEZE, closed_at=STARTED, closed_by="olli")
     assert isinstance(decide(kept, P3M, (released,), (closed,), LONG_AFTER), Erase)
@@ -279,7 +279,7 @@ def test_what_was_released_or_closed_keeps_no_more() -> None:
 
 
 def test_a_flag_nobody_decided_on_has_a_grace_period_and_a_hard_end() -> None:
-    kept = Kept(queue="advice", started_at=STARTED, undecided=True)
+    kept = Kept(queue="advice", kept_from=STARTED, undecided=True)
     because = "P3M of queue advice, and P14D for a flag nobody decided on"
     # To the end of 23 February, and fourteen days more: to the end of 9 March.
     hard = helsinki(2027, 3, 10, 0)
@@ -292,7 +292,7 @@ def test_a_flag_nobody_decided_on_has_a_grace_period_and_a_hard_end() -> None:
 
 
 def test_rules_that_wait_for_a_person_destroy_nothing_and_neither_do_those_they_lengthen() -> None:
-    kept = Kept(queue="advice", started_at=STARTED)
+    kept = Kept(queue="advice", kept_from=STARTED)
     shorter = policy({"advice": "P14D"}, advice="P3M")
     assert decide(kept, shorter, (), (), helsinki(2026, 12, 24)) == Keep(
         until=helsinki(2027, 2, 24, 0).astimezone(UTC), because="P3M of queue advice"
@@ -334,7 +334,7 @@ def test_ten_years_of_days_against_a_plain_calendar(months: int) -> None:
         due = datetime.combine(plain_last_day(began, months) + timedelta(days=1), time(), HELSINKI)
         # The ends of the day, and the hour that in autumn is there twice and in spring is not.
         for hour, minute, fold in ((0, 0, 0), (3, 30, 0), (3, 30, 1), (23, 59, 0)):
-            kept = Kept(queue="advice", started_at=datetime.combine(began, time(hour, minute, fold=fold), HELSINKI))
+            kept = Kept(queue="advice", kept_from=datetime.combine(began, time(hour, minute, fold=fold), HELSINKI))
             assert isinstance(decide(kept, rules, (), (), due - timedelta(microseconds=1)), Keep), kept
             assert isinstance(decide(kept, rules, (), (), due), Erase), kept
         began += timedelta(days=1)

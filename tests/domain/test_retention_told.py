@@ -14,7 +14,7 @@ from ari_recorder.domain.retention_told import Rule, told
 BEGAN = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
 RULES = Rules(queues={"advice": Period.parse("P3M"), "dental": Period.parse("P14D")})
 POLICY = Policy(rules=RULES)
-KEPT = Kept(queue="advice", started_at=BEGAN)
+KEPT = Kept(queue="advice", kept_from=BEGAN)
 HOLD = Hold(id=uuid4(), reference="CASE-1", owner="Legal", placed_at=BEGAN, placed_by="x", review_on=date(2027, 3, 1))
 FREEZE = Freeze(id=uuid4(), reference="DSAR-1", opened_at=BEGAN, opened_by="x")
 
@@ -51,7 +51,7 @@ def test_rules_that_wait_are_told() -> None:
 
 @given(st.integers(0, 400), st.sampled_from(["advice", "dental", "gone"]), st.booleans())
 def test_what_is_told_is_what_is_decided(days: int, queue: str, undecided: bool) -> None:
-    kept = Kept(queue=queue, started_at=BEGAN, undecided=undecided)
+    kept = Kept(queue=queue, kept_from=BEGAN, undecided=undecided)
     now = BEGAN + timedelta(days=days)
     decision = decide(kept, POLICY, [], [], now)
     found = told(kept, POLICY, [], [], now)

@@ -108,7 +108,9 @@ class House:
             if self.keyring is not None:
                 call, caller, files = self._wrapped(self.keyring, call)
             async with self.database.transaction() as conn:
-                await calls.upsert(conn, call, caller, LedgerState.RECORDED, "", timedelta(seconds=60), BEGAN)
+                await calls.upsert(
+                    conn, call, caller, LedgerState.RECORDED, "", timedelta(seconds=60), self.clocks.now()
+                )
             for recording in call.recordings:
                 self.sealed.append(recording)
                 self.file(recording).parent.mkdir(parents=True, exist_ok=True)

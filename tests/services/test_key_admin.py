@@ -17,7 +17,7 @@ from ari_recorder.storage import calls, erasing, keeping, keys, recordings
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.storage.keys import Left
-from ari_recorder.vault.files import day_of
+from ari_recorder.vault.files import VaultFiles, day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.wrapping import day_name
@@ -100,13 +100,26 @@ async def test_the_hold_key_is_replaced_and_the_old_one_gone(site: Config, datab
     made = await several(site, database, 3)
     await move(site, database, day_name(day_of(LONG_AGO)), "hold-1")
     heard: list[float] = []
-    done = await key_admin.rotate_hold(database, open_keyring(site), heard.append)
+    done = await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), heard.append)
     assert (done.key_name, done.destroyed, done.rewrapped.recordings) == ("hold-2", ("hold-1",), 3)
     assert heard[-1] == 1.0
     assert open_keyring(site).public.hold_name == "hold-2"
     assert "hold-1" not in open_keyring(site).names()
     for one in made:
         await plays(site, database, one)
+
+
+async def test_an_empty_database_beside_a_full_vault_costs_no_hold_key(site: Config, database: Database) -> None:
+    (one,) = await several(site, database, 1)
+    await move(site, database, day_name(day_of(LONG_AGO)), "hold-1")
+    async with database.transaction() as conn:
+        await conn.execute("UPDATE recording SET id = gen_random_uuid()")
+    with pytest.raises(KeyInUse, match="not in this database"):
+        await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
+    assert "hold-1" in open_keyring(site).names()
+    async with database.transaction() as conn:
+        await conn.execute("UPDATE recording SET id = $1", one.recording_id)
+    await plays(site, database, one)
 
 
 async def test_a_hold_rotation_that_was_killed_goes_on_where_it_was(
@@ -126,11 +139,11 @@ async def test_a_hold_rotation_that_was_killed_goes_on_where_it_was(
     with monkeypatch.context() as patch:
         patch.setattr(keys, "rewrap_recordings", dying)
         with pytest.raises(asyncio.CancelledError):
-            await key_admin.rotate_hold(database, open_keyring(site), lambda _: None)
+            await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
     assert (await left(database, "hold-1")).recordings == 3
     for one in made:
         await plays(site, database, one)
-    done = await key_admin.rotate_hold(database, open_keyring(site), lambda _: None)
+    done = await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
     assert (done.key_name, done.rewrapped.recordings) == ("hold-2", 3)
     for one in made:
         await plays(site, database, one)
@@ -155,7 +168,9 @@ async def test_a_hold_placed_during_the_rotation_with_the_old_key_is_not_lost(
     monkeypatch.setattr(keeping, "rewrap", slowly)
     placing = asyncio.create_task(service.place([one.recording_id], terms, Actor.operator("sari")))
     await has_the_old_name.wait()
-    rotating = asyncio.create_task(key_admin.rotate_hold(database, open_keyring(site), lambda _: None))
+    rotating = asyncio.create_task(
+        key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
+    )
     done, _ = await asyncio.wait({rotating}, timeout=0.5)
     assert not done, "the old key is destroyed only when nobody can be using it"
     go_on.set()
@@ -178,7 +193,7 @@ async def test_what_does_not_open_keeps_the_old_key_and_is_told(site: Config, da
             made[0].recording_id,
         )
     with structlog.testing.capture_logs() as lines, pytest.raises(RewrapFailed, match="1 entries of hold-1"):
-        await key_admin.rotate_hold(database, open_keyring(site), lambda _: None)
+        await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
     assert {line["event"] for line in lines} >= {"rewrap_fail"}
     assert "hold-1" in open_keyring(site).names()
     for one in made[1:]:

@@ -195,7 +195,7 @@ async def test_words_go_with_the_hold_and_come_back(desk: Desk) -> None:
     assert await desk.text_keys() == {"hold-1"}
     await desk.correct(Correctable.CALLER_NAME, "Aino M. Esimerkki", version=1)
     assert await desk.text_keys() == {"hold-1"}
-    done = await key_admin.rotate_hold(desk.house.database, desk.house.keyring, lambda _: None)
+    done = await key_admin.rotate_hold(desk.house.database, desk.house.keyring, desk.house.vault.files, lambda _: None)
     assert (done.rewrapped.texts, await desk.text_keys()) == (2, {"hold-2"})
     assert (await desk.field(Correctable.CALLER_NAME)).current == "Aino M. Esimerkki"
     await holds.release(hold.hold.id, Actor.operator("anna"), yes=True)

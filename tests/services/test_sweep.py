@@ -260,6 +260,22 @@ async def test_a_clock_that_jumped_destroys_nothing_until_it_is_right(
     assert (await swept_at(house, DUE)).erased == 1
 
 
+@pytest.mark.parametrize("behind", [timedelta(hours=1), timedelta(days=1), timedelta(days=366)])
+async def test_what_is_recorded_while_the_clock_is_behind_is_kept_from_the_time_that_was_known(
+    house: House, behind: timedelta
+) -> None:
+    await swept_at(house, BEGAN)
+    house.clocks.ahead = -behind
+    seems_old = at(BEGAN + timedelta(minutes=10) - behind)
+    await house.store(seems_old)
+    house.clocks.ahead = timedelta()
+    for now in (BEGAN + timedelta(minutes=20), DUE - timedelta(minutes=1)):
+        await swept_at(house, now)
+        assert await house.state(seems_old) is StoredState.SEALED
+    await swept_at(house, DUE)
+    assert await house.state(seems_old) is StoredState.ERASED
+
+
 async def test_after_a_person_confirmed_the_time_it_goes_on(house: House) -> None:
     call = at(BEGAN)
     await house.store(call)

@@ -47,6 +47,7 @@ async def test_a_recording_is_stored_with_all_that_is_known_of_it(database: Data
             state=StoredState.SEALED,
             queue="advice",
             started_at=recording.started_at,
+            kept_from=recording.started_at,
             ended_at=recording.ended_at,
             started_by=recording.started_by,
             end_reason=EndReason.HANGUP,
