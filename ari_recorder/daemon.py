@@ -57,6 +57,9 @@ async def run(config: Config) -> None:
     """Until SIGTERM or SIGINT. A RecorderError or ConfigError says why it cannot start."""
     # There are keys and voices in this memory: no core dump of it, whatever the unit says.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Connections to the page may be many; spool and vault must not run out of files because of them.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
         async with _service(config):

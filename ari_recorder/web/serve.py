@@ -7,6 +7,7 @@ What is no HTTP at all is answered here, with the same headers as everything els
 """
 
 import asyncio
+import resource
 import secrets
 import socket
 from typing import Any
@@ -26,7 +27,7 @@ from ari_recorder.web.tls import Tls
 
 log = structlog.get_logger(__name__)
 
-# Far more than a city's supervisors have; each costs a file descriptor, of which recording needs the rest.
+# Far more than a city's supervisors have. Each costs a file descriptor, and recording keeps at least half of those.
 MOST_CONNECTIONS = 1000
 _HANDSHAKE_SECONDS = 10.0
 _GOODBYE_SECONDS = 5.0
@@ -118,7 +119,8 @@ class WebServer:
     @staticmethod
     def _make_room(connections: list[RequestHandler]) -> None:
         """The oldest idle ones go first; those that are being answered stay."""
-        surplus = len(connections) + 1 - MOST_CONNECTIONS
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        surplus = len(connections) + 1 - min(MOST_CONNECTIONS, files // 2)
         for one in connections:
             if surplus <= 0:
                 return

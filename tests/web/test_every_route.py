@@ -12,6 +12,8 @@ from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
 from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.headers import HEADERS
 from ari_recorder.web.routes import ROUTES
+from tests.services.people import OPERATOR
+from tests.site import record
 from tests.web.house import MACHINE, NOBODY, STRANGER, VISITORS, Got, House, Visitor
 from tests.web.samples import NOWHERE_ID, TEXTS
 
@@ -92,6 +94,29 @@ async def test_what_lies_elsewhere_is_not_there(house: House) -> None:
             for id in (NOWHERE_ID, "1", "..%2f..%2fetc%2fpasswd", "%00", NOWHERE_ID.upper() + "x", f"{{{NOWHERE_ID}}}"):
                 got = await visitor.get(path_of(route, id), Accept="application/json")
                 assert got.status in (403, 404) if route.step_up else got.status == 404, f"{route.name} {id}"
+
+
+async def test_a_recording_of_another_unit_is_not_there(house: House) -> None:
+    """The same answer as for one that nobody has, and another one for the unit's own supervisor."""
+    recorded = await record(house.site.config, house.site.database)
+    await house.people.rights.set_unit("elsewhere", frozenset({"elsewhere"}), "another unit", OPERATOR)
+    await house.person("stranger-to-it")
+    await house.people.give("stranger-to-it", Role.SUPERVISOR, "elsewhere")
+    own, other = await house.visitor(Role.SUPERVISOR.value), await house.visitor("stranger-to-it")
+    for route in ROUTES:
+        if route.method != "GET" or "{recording_id}" not in route.path or not may(route, Role.SUPERVISOR.value):
+            continue
+        path = path_of(route, str(recorded.recording_id))
+        if "_id}" in route.path.replace("{recording_id}", ""):
+            continue  # of things in it, which nobody has made here
+        refused, nowhere = await other.get(path), await other.get(path_of(route))
+        assert refused.status == nowhere.status == 404, route.name
+        assert _without_ids(refused) == _without_ids(nowhere), route.name
+        assert (await own.get(path)).status != 404, route.name
+
+
+def _without_ids(got: Got) -> str:
+    return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{16,64}", "", got.text)
 
 
 async def test_nothing_is_changed_without_the_proof_of_a_page_of_ours(house: House) -> None:
