@@ -20,6 +20,7 @@ from ari_recorder.domain.errors import WebAddressTaken
 from ari_recorder.services.site import Site
 from ari_recorder.services.web_certificate import web_certificate
 from ari_recorder.web.app import make_app
+from ari_recorder.web.asked import Route
 from ari_recorder.web.headers import secure
 from ari_recorder.web.house import HOUSE, SECONDS
 from ari_recorder.web.routes import NAV, ROUTES
@@ -62,8 +63,9 @@ class Connection(RequestHandler):
 class WebServer:
     """The job: `run(stop)`. `again` is set to have the certificate read again."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, routes: tuple[Route, ...] = ROUTES) -> None:
         self._site = site
+        self._routes = routes
         self.again = asyncio.Event()
         self.address = ""
         self.ready = asyncio.Event()
@@ -71,7 +73,7 @@ class WebServer:
     async def run(self, stop: asyncio.Event) -> None:
         certificate = await asyncio.to_thread(web_certificate, self._site.config, self._site.now())
         tls = Tls(certificate) if certificate is not None else None
-        app = make_app(self._site, ROUTES, NAV)
+        app = make_app(self._site, self._routes, NAV)
         # No log of aiohttp's own: it would hold addresses with what people looked for.
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()

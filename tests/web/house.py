@@ -25,6 +25,8 @@ from ari_recorder.services.accounts import Person
 from ari_recorder.services.site import Site
 from ari_recorder.storage.db import Database
 from ari_recorder.web import cookies
+from ari_recorder.web.asked import Route
+from ari_recorder.web.routes import ROUTES
 from ari_recorder.web.serve import WebServer
 from tests.services.people import OPERATOR, OTHER_OPERATOR, Counting, Known, People, Watch
 from tests.site import open_keyring, prepare
@@ -193,8 +195,8 @@ async def open_house(folder: Path, database: Database, changes: dict[str, str] |
 
 
 @asynccontextmanager
-async def serving(site: Site) -> AsyncIterator[WebServer]:
-    server = WebServer(site)
+async def serving(site: Site, routes: tuple[Route, ...] = ROUTES) -> AsyncIterator[WebServer]:
+    server = WebServer(site, routes)
     stop = asyncio.Event()
     running = asyncio.create_task(server.run(stop))
     started = asyncio.create_task(server.ready.wait())

@@ -9,12 +9,12 @@ from dataclasses import fields
 import pytest
 
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
-from ari_recorder.web.asked import Access, Route
+from ari_recorder.web.asked import Access, Asked, Blob, Route
 from ari_recorder.web.headers import HEADERS
 from ari_recorder.web.routes import ROUTES
 from tests.services.people import OPERATOR
 from tests.site import record
-from tests.web.house import MACHINE, NOBODY, STRANGER, VISITORS, Got, House, Visitor
+from tests.web.house import MACHINE, NOBODY, STRANGER, VISITORS, Got, House, Visitor, serving
 from tests.web.samples import NOWHERE_ID, TEXTS
 
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
@@ -82,6 +82,45 @@ async def test_who_may_and_who_may_not(house: House) -> None:
             else:
                 refused = "person_needed" if route.permission is Access.PERSON else "permission_missing"
                 assert (got.status, _code(got)) == (403, refused), what
+
+
+async def test_each_permission_lets_in_whom_the_table_says(house: House) -> None:
+    """Whatever pages there are today: one for each permission, and one that wants a fresh code too."""
+    probes = tuple(
+        Route(
+            method="GET",
+            path=f"/probe/{'fresh' if step_up else 'plain'}/{permission.name}",
+            name=f"probe-{permission.name}-{step_up}",
+            handler=_reach,
+            permission=permission,
+            step_up=step_up,
+        )
+        for permission in Permission
+        for step_up in (False, True)
+    )
+    async with serving(house.site, (*ROUTES, *probes)) as server:
+        for who in VISITORS:
+            visitor = await house.visitor(who)
+            visitor.address = server.address
+            house.people.watch.go(minutes=6)  # the code of the log-in is not fresh any more
+            for probe in probes:
+                got = await visitor.get(probe.path, Accept="application/json")
+                what = f"{probe.name} as {who}"
+                if who == STRANGER:
+                    assert got.status == 401, what
+                elif not may(probe, who):
+                    assert (got.status, _code(got)) == (403, "permission_missing"), what
+                elif probe.step_up:
+                    assert (got.status, _code(got)) == (403, "step_up_needed"), what
+                else:
+                    assert got.status == 200, what
+                    unit = "advice" if who in ("supervisor", "adviser", MACHINE) else "all"
+                    assert got.text.startswith(unit), what
+
+
+async def _reach(asked: Asked) -> Blob:
+    queues = asked.reach.queues
+    return Blob(body=(", ".join(sorted(queues)) if queues is not None else "all").encode(), content_type="text/plain")
 
 
 async def test_what_lies_elsewhere_is_not_there(house: House) -> None:
