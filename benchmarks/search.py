@@ -2,6 +2,8 @@
 
 search     the slowest of the usual questions at its 95th percentile; the peer is a plain look-up by primary key at its
            own, on the same connections. A page answers with fifty rows, their calls and the scope
+agent      the same for all calls of one of two hundred agents. They are few for one person, and all of them are read:
+           some 20 us each, so the figure grows with how many one person took. Shown, and nothing demanded of it
 """
 
 import asyncio
@@ -85,7 +87,7 @@ async def _p95(ask: Callable[[], Awaitable[object]], times: int = TIMES) -> floa
     return sorted(took)[int(0.95 * len(took))]
 
 
-async def _measure_in(database: Database, conn: asyncpg.Connection) -> Figure:
+async def _measure_in(database: Database, conn: asyncpg.Connection) -> list[Figure]:
     await conn.execute(_ROWS, ROWS, timeout=1200)
     await conn.execute("VACUUM ANALYZE", timeout=600)
     some = await conn.fetch("SELECT id, started_at FROM recording OFFSET 500000 LIMIT 1")
@@ -108,11 +110,20 @@ async def _measure_in(database: Database, conn: asyncpg.Connection) -> Figure:
             await recordings.get(inside, middle.id)
 
     plain = await _p95(look_up, 5 * TIMES)
+    of_agents = {name: took for name, took in p95.items() if "agent" in name or "adviser" in name}
+    others = {name: took for name, took in p95.items() if name not in of_agents}
+    return [
+        _figure("searches", others, plain, Goal(at_least=plain / WANTED_MS)),
+        _figure("searches for an agent", of_agents, plain, None),
+    ]
+
+
+def _figure(what: str, p95: dict[str, float], plain: float, goal: Goal | None) -> Figure:
     slowest = max(p95, key=lambda name: p95[name])
     return Figure(
-        name=f"a look-up by key, against the slowest of {len(p95)} searches among {ROWS:,} recordings",
+        name=f"a look-up by key, against the slowest of {len(p95)} {what} among {ROWS:,} recordings",
         ratio=plain / p95[slowest],
-        goal=Goal(at_least=plain / WANTED_MS),
+        goal=goal,
         measured=f"{slowest}: p95 {p95[slowest]:.1f} ms (goal {WANTED_MS:.0f} ms)\nlook-up: p95 {plain:.2f} ms\n"
         + ", ".join(f"{name} {took:.1f}" for name, took in p95.items()),
         details={"p95_ms": {name: round(took, 2) for name, took in p95.items()}, "look_up_ms": round(plain, 3)},
@@ -127,7 +138,7 @@ async def _measure(folder: Path) -> list[Figure]:
             await migrate(database)
             conn = await asyncpg.connect(server.dsn)
             try:
-                return [await _measure_in(database, conn)]
+                return await _measure_in(database, conn)
             finally:
                 await conn.close()
     finally:
