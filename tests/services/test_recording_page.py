@@ -226,7 +226,9 @@ async def test_the_key_of_a_day_waits_for_words(desk: Desk) -> None:
     day = day_of(datetime.now(UTC) - timedelta(days=2))
     async with desk.house.database.transaction() as conn:
         await conn.execute("UPDATE call SET personal = NULL, personal_key_name = NULL")
-        await conn.execute("UPDATE recording SET key_name = 'hold-1'")
+        wrapped = await conn.fetchval("SELECT wrapped_key FROM recording")
+        anew = desk.house.keyring.rewrap(wrapped, desk.id, "hold-1")
+        await conn.execute("UPDATE recording SET key_name = 'hold-1', wrapped_key = $1", anew)
     with pytest.raises(KeyInUse):
         await key_admin.destroy_day(desk.site, desk.house.database, day, dry_run=False)
 
