@@ -109,9 +109,14 @@ async def _service(config: Config) -> AsyncIterator[None]:
             signer = await asyncio.to_thread(connect.log_signer, config)
             log_of_audit = connect.audit_log(config, database, signer)
 
+            told_start = False
+
             async def audited(stop: asyncio.Event) -> None:
-                await connect.audit_start(config, database, keyring)
-                await log_of_audit.run(stop)
+                nonlocal told_start
+                if not told_start:  # after a failure the job begins anew, the service does not
+                    await connect.audit_start(config, database, keyring)
+                    told_start = True
+                await log_of_audit.run(stop, farewell=connect.STOPS)
 
             control = _control(config, keyring, database, recorder, supply, rescue)
             stack.push_async_callback(recorder.aclose)

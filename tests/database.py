@@ -4,17 +4,41 @@ There is no default address: a default would one day find somebody else's server
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
+from ari_recorder.domain.audit import Action
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.storage.migrate import migrate
+from tests.triggered import wanted_behind
 
 TEMPLATE = "ari_recorder_template"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """No row of tests/triggered.py names a test whose log nobody looks at."""
+    for item in items:
+        if _wanted(item) and "dsn" not in getattr(item, "fixturenames", ()):
+            raise pytest.UsageError(f"{item.nodeid} is said to write to the audit log, and has no database")
+
+
+def _wanted(item: pytest.Item) -> frozenset[Action]:
+    assert isinstance(item, pytest.Function)
+    return wanted_behind(item.module.__name__, item.originalname)
+
+
+async def _written(address: str) -> frozenset[Action]:
+    conn = await asyncpg.connect(address, timeout=10)
+    try:
+        rows = await conn.fetch("SELECT leaf FROM audit_pending UNION ALL SELECT leaf FROM audit_entry")
+    finally:
+        await conn.close()
+    return frozenset(Action(json.loads(row["leaf"])["action"]) for row in rows)
 
 
 async def _administer(server: EmbeddedPostgres, sql: str) -> None:
@@ -56,10 +80,12 @@ async def fresh(server: EmbeddedPostgres, template: str = TEMPLATE) -> AsyncIter
 
 
 @pytest.fixture
-async def dsn(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
-    """The address of a fresh database with all tables."""
+async def dsn(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The address of a fresh database with all tables. What the test has to leave in the audit log is looked for."""
     async for address in fresh(postgres):
         yield address
+        missing = _wanted(request.node) - await _written(address) if _wanted(request.node) else frozenset()
+        assert not missing, f"not in the audit log: {', '.join(missing)}"
 
 
 @pytest.fixture

@@ -74,8 +74,8 @@ class AuditLog:
         self._every = every
         self._told_rollback: int | None = None
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """A supervised job. The last thing it does is to sign what there is."""
+    async def run(self, stop: asyncio.Event, farewell: Entry | None = None) -> None:
+        """A supervised job. The last thing it does is to write `farewell`, and to sign what there is."""
         loop = asyncio.get_running_loop()
         signed = loop.time() - self._every.total_seconds()
         while not stop.is_set():
@@ -86,6 +86,8 @@ class AuditLog:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _LOOK_EVERY.total_seconds())
         with contextlib.suppress(RecorderError):  # the database may be going too; the next start signs
+            if farewell is not None:
+                await written(self._database, farewell, self._clocks.now())
             await sequence(self._database)
             await self._sign_if_new()
 

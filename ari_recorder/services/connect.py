@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
-from ari_recorder.domain.audit import Actor, Entry
+from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Policy, Rules
 from ari_recorder.services import anchors
@@ -167,6 +167,9 @@ def log_signer(config: Config, *, new_log: bool = False) -> LogSigner:
 def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
     every = timedelta(seconds=config.audit.checkpoint_every_seconds)
     return AuditLog(database=opened, signer=signer, anchors=anchors.of(config), clocks=Clocks(), every=every)
+
+
+STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))
 
 
 async def audit_start(config: Config, opened: Database, keyring: Keyring) -> None:

@@ -15,6 +15,7 @@ from ari_recorder.services.holds import Holds
 from ari_recorder.services.ledger import Ledgers
 from ari_recorder.services.listenings import Listenings
 from ari_recorder.services.recording_page import RecordingPages
+from ari_recorder.services.refusals import Refusals
 from ari_recorder.services.search import Searches
 from ari_recorder.services.use import OwnNumbers, UseReports
 from ari_recorder.storage.db import Database
@@ -43,6 +44,7 @@ class Site:
     own_numbers: OwnNumbers
     approvals: Approvals
     ledgers: Ledgers
+    refusals: Refusals
 
 
 def build(
@@ -77,4 +79,5 @@ def build(
             queues=frozenset(queue.name for queue in config.queues),
             clocks=clocks,
         ),
+        refusals=Refusals(database=database, clocks=clocks),
     )

@@ -4,13 +4,25 @@ guarded ─► answered in time, or refused ─► router ─► web/answer.py
 """
 
 import asyncio
+import contextlib
 import secrets
+from uuid import UUID
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from ari_recorder.domain.errors import AnswerLate, BodyTooLong, MethodRefused, PageUnknown, RecorderError
+from ari_recorder.domain.accounts import Permission
+from ari_recorder.domain.errors import (
+    AnswerLate,
+    BodyTooLong,
+    MethodRefused,
+    NotFound,
+    PageUnknown,
+    PermissionMissing,
+    PersonNeeded,
+    RecorderError,
+)
 from ari_recorder.web import who
 from ari_recorder.web.forms import FormProblems
 from ari_recorder.web.headers import secure
@@ -50,6 +62,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         error, allowed = _ours(told)
     except (RecorderError, FormProblems) as refusal:
         error, allowed = refusal, ""
+        await _noted(request, refusal)
     except TimeoutError:
         error, allowed = AnswerLate(seconds=int(SECONDS)), ""
     except ConnectionError:
@@ -68,6 +81,34 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     if response.status == 503:
         response.headers["Retry-After"] = "5"
     return response
+
+
+async def _noted(request: web.Request, refusal: RecorderError | FormProblems) -> None:
+    """Somebody who is logged in wanted what is not theirs."""
+    asked = request.get(ASKED)
+    if asked is None or asked.principal is None:
+        return
+    of_route = asked.route.permission
+    about = _about(request)
+    # What is gone for everybody is no secret, and a page that is none nobody's.
+    is_unknown = isinstance(refusal, NotFound) and refusal.code.endswith("_unknown") and about
+    if isinstance(refusal, RecorderError) and (is_unknown or isinstance(refusal, PermissionMissing | PersonNeeded)):
+        await request.app[HOUSE].site.refusals.note(
+            asked.principal,
+            of_route if isinstance(of_route, Permission) else None,
+            about,
+            refusal.code,
+            asked.route.name,
+        )
+
+
+def _about(request: web.Request) -> str:
+    """The object in the path, when there is one. What else stands there is typed text, and personal maybe."""
+    for name, value in reversed(request.match_info.items()):
+        if name.endswith("_id"):
+            with contextlib.suppress(ValueError):
+                return f"{name.removesuffix('_id')}:{UUID(value)}"
+    return ""
 
 
 def _ours(told: web.HTTPException) -> tuple[Exception, str]:

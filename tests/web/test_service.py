@@ -1,4 +1,5 @@
-"""The page as a job of the real service: there without a PBX, read anew on SIGHUP, gone with the service."""
+"""The page as a job of the real service: there without a PBX, read anew on SIGHUP, gone with the service. That it began
+and ended is on record: tests/triggered.py."""
 
 import asyncio
 import json
