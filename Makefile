@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test nightly check bench audit-dependencies sounds catalogues lock clean
+.PHONY: help demo test nightly check bench screenshots audit-dependencies sounds catalogues lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -34,6 +34,9 @@ check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
 
 bench: $(BIN)/.installed  ## every figure as a ratio against its peers, in one run
 	$(BIN)/python -m benchmarks
+
+screenshots: $(BIN)/.installed  ## a picture of every page, in docs/screenshots
+	$(BIN)/python -m tests.browser.screenshots
 
 audit-dependencies: $(BIN)/.installed  ## known holes in what is pinned, from the package registry's list of them
 	$(BIN)/python -m tests.audit_dependencies

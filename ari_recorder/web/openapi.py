@@ -7,14 +7,14 @@ import json
 import re
 from collections.abc import Iterable
 from importlib.metadata import version
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.web.answer import Moved, adapter
-from ari_recorder.web.asked import Access, Route
+from ari_recorder.web.asked import Access, Redirect, Route
 from ari_recorder.web.errors import ErrorView
 
 _REF = "#/components/schemas/{model}"
@@ -109,13 +109,22 @@ def _query_parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, A
 
 def _success(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     if route.view is not None and route.template:
-        return {"description": "The page.", "content": {_JSON: {"schema": _schema(route.view, schemas)}}}
+        shape = _schema(route.view, schemas)
+        if _may_send_on(route):
+            shape = {"anyOf": [shape, _schema(Moved, schemas)]}
+        return {"description": "The page.", "content": {_JSON: {"schema": shape}}}
     if route.method == "POST":
         return {
             "description": "Done; where a browser would be sent on to.",
             "content": {_JSON: {"schema": _schema(Moved, schemas)}},
         }
     return {"description": "The bytes.", "content": {"*/*": {}}}
+
+
+def _may_send_on(route: Route) -> bool:
+    """A page that is not for everybody at every time: its handler says so."""
+    answer = get_type_hints(route.handler).get("return")
+    return Redirect in (answer, *get_args(answer))
 
 
 def _model(model: type[BaseModel], schemas: dict[str, Any]) -> dict[str, Any]:

@@ -15,21 +15,31 @@ from playwright.async_api import Page
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
 
-RUN = """tags => axe.run(document, {runOnly: tags, resultTypes: ['violations']}).then(found => found.violations.map(
+RUN = """rules => axe.run(document, {runOnly: rules, resultTypes: ['violations']}).then(found => found.violations.map(
     rule => ({rule: rule.id, help: rule.help, impact: rule.impact,
               where: rule.nodes.map(node => node.target.join(' ') + ': ' + node.failureSummary)})))"""
 
 # What can be pressed or typed into, and begins or ends where nobody can scroll to.
-OUT_OF_REACH = """() => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
+OUT_OF_REACH = """() => {
+    // A table may be wider than the window in a box of its own that scrolls (WCAG 1.4.10 lets tables do so).
+    const scrolls = box => box && box !== document.documentElement && (
+        (box.scrollWidth > box.clientWidth && /auto|scroll/.test(getComputedStyle(box).overflowX))
+        || scrolls(box.parentElement))
+    return [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')]
     .filter(element => element.checkVisibility({checkOpacity: true, checkVisibilityCSS: true}))
     .filter(element => {
         const box = element.getBoundingClientRect()
         // 1 px: what is hidden from eyes only, for screen readers
         return box.width > 1 && (box.left < -1 || box.right > document.documentElement.clientWidth + 1)
-            && !element.closest('.skip-link')
-    }).map(element => element.outerHTML.slice(0, 120))"""
+            && !scrolls(element.parentElement)
+    }).map(element => element.outerHTML.slice(0, 120))
+}"""
 
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+WIDEST = """() => [...document.querySelectorAll('body *')]
+    .filter(element => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+    .map(element => element.outerHTML.slice(0, 100)).slice(-3)"""
 
 
 class Way(StrEnum):
@@ -59,22 +69,34 @@ async def ways_of_seeing(page: Page) -> AsyncIterator[Way]:
     await page.evaluate("document.documentElement.style.fontSize = ''")
 
 
-async def violations(page: Page) -> list[dict[str, Any]]:
+# What can differ from the page in light: the rest is the same document, and would be told twice. On a narrow page
+# tables are cards and things lie below each other, so all rules are tried there too.
+RULES_OF = {
+    Way.DARK: {"type": "rule", "values": ["color-contrast"]},
+    Way.ZOOMED: None,
+    Way.LARGE_TEXT: None,
+}
+
+
+async def violations(page: Page, way: Way = Way.LIGHT) -> list[dict[str, Any]]:
     """What axe-core finds wrong in the page as it is now."""
+    rules = RULES_OF.get(way, {"type": "tag", "values": RULES})
+    if rules is None:
+        return []
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE_SCRIPT)
-    found: list[dict[str, Any]] = await page.evaluate(RUN, RULES)
+    found: list[dict[str, Any]] = await page.evaluate(RUN, rules)
     return found
 
 
-async def assert_usable(page: Page, what: str = "") -> None:
+async def assert_usable(page: Page, way: Way = Way.LIGHT) -> None:
     """No rule of axe-core is broken, nothing scrolls sideways, every control can be reached."""
-    found = await violations(page)
+    found = await violations(page, way)
     told = "\n".join(
         f"{rule['rule']} ({rule['impact']}): {rule['help']}\n  " + "\n  ".join(rule["where"]) for rule in found
     )
-    assert not found, f"{what} {page.url}\n{told}"
+    assert not found, f"{way} {page.url}\n{told}"
     too_wide = await page.evaluate(WIDE)
-    assert too_wide <= 0, f"{what} {page.url} is {too_wide} px wider than its window"
+    assert too_wide <= 0, f"{way} {page.url} is {too_wide} px too wide: {await page.evaluate(WIDEST)}"
     lost = await page.evaluate(OUT_OF_REACH)
-    assert not lost, f"{what} {page.url}: out of reach: {lost}"
+    assert not lost, f"{way} {page.url}: out of reach: {lost}"

@@ -1,32 +1,47 @@
 """The whole page, running: the service's own web over real PostgreSQL, a vault with sealed recordings, and people.
 
     house.address                         https://localhost:…, with the certificate the service made for itself
-    house.clocks.go_on(hours=1)           its time; nobody waits
+    house.clocks.go_on(timedelta(hours=1)) its time; nobody waits
+    await house.signed_in(contexts, role) somebody's browser, logged in
+    await house.enrol(role)               one more person, for a test that changes something of them
 
-Every test module shares it: a test that changes something makes its own recording or person for that.
+All test modules of a run share it: a test that changes something makes its own recording or person for that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
+from uuid import uuid4
+
+import argon2
+from playwright.async_api import BrowserContext, Page, Response, StorageState
 
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
-from ari_recorder.domain.audit import Actor
+from ari_recorder.domain.retention import HELSINKI, midnight
+from ari_recorder.domain.use import WEEK, week_of
 from ari_recorder.services import site as sites
-from ari_recorder.services.accounts import Person
 from ari_recorder.services.site import Site
+from ari_recorder.storage import use
 from ari_recorder.storage.db import Database
+from ari_recorder.storage.use import Report
+from ari_recorder.vault.passwords import Passwords
 from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.routes import ROUTES
 from ari_recorder.web.serve import WebServer
-from tests.people import ClocksAhead
-from tests.site import Recorded, open_keyring, prepare, record
+from tests.browser.contexts import Contexts
+from tests.people import ClocksAhead, Person, enrol, invite, open_desk
+from tests.site import QUEUE, Recorded, open_keyring, prepare, record
 
+# A password costs 0.2 s of both processors by intent; what it costs is tested elsewhere.
+CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+# A wait is kept in memory for so long.
+REMEMBERED = timedelta(seconds=31)
 STARTED_WITHIN = 30.0  # s; a key of 4096 bits on a machine that does other things
 
 
@@ -37,15 +52,113 @@ class House:
     clocks: ClocksAhead
     address: str
     recorded: Recorded
-    invitation: str
+    week: date
+    people: dict[Role, Person] = field(default_factory=dict)
+    _cookies: dict[Role, StorageState] = field(default_factory=dict)
 
-    def url(self, route: Route) -> str:
+    async def enrol(self, role: Role, name: str = "", language: str = "en") -> Person:
+        return await enrol(self.site.people, role, self.clocks, name, language)
+
+    async def forget_tries(self) -> None:
+        """Of log-ins. Everybody here has one address; after somebody who tried everything, nobody could log in."""
+        async with self.site.database.transaction() as conn:
+            await conn.execute("TRUNCATE throttle")
+        self.clocks.go_on(REMEMBERED)
+
+    async def log_in(self, page: Page, person: Person) -> None:
+        """By the forms of the page, whatever its language."""
+        await page.goto(f"{self.address}/login")
+        await page.fill("input[name=name]", person.name)
+        await page.fill("input[name=password]", person.password)
+        await page.press("input[name=password]", "Enter")
+        await page.fill("input[name=code]", person.code())
+        await page.press("input[name=code]", "Enter")
+        await page.wait_for_url(f"{self.address}/")
+
+    async def visit(self, page: Page, route: Route) -> Response:
+        """The page, with what has to be done before it."""
+        role = visitor(route)
+        if route.step_up and role is not None:
+            await page.goto(f"{self.address}/step-up")
+            await page.fill("input[name=code]", self.people[role].code())
+            await page.press("input[name=code]", "Enter")
+            await page.wait_for_url(f"{self.address}/")
+            self._cookies[role] = await page.context.storage_state()  # a fresh code makes a new session
+        road = ROADS.get(route.name)
+        if road is None:
+            answer = await page.goto(await self.url(route))
+        else:
+            await road(self, page)
+            answer = await page.reload()
+        if answer is None:
+            raise LookupError(f"{route.name}: no answer")
+        return answer
+
+    async def signed_in(self, contexts: Contexts, role: Role, **settings: object) -> BrowserContext:
+        """A browser of somebody of that role, logged in: once in a run, for it takes a second."""
+        if role not in self.people:
+            self.people[role] = await self.enrol(role)
+        if role not in self._cookies:
+            context = await contexts.open()
+            await self.log_in(await context.new_page(), self.people[role])
+            self._cookies[role] = await context.storage_state()
+        return await contexts.open(storage_state=self._cookies[role], **settings)
+
+    async def url(self, route: Route) -> str:
         """Where that page is, with something that is there for each parameter."""
-        samples = {"recording_id": str(self.recorded.recording_id), "token": self.invitation}
+        day = self.recorded.call.first_seen_at.astimezone(HELSINKI).date()
+        samples: dict[str, str] = {
+            "recording_id": str(self.recorded.recording_id),
+            "day": day.isoformat(),
+            "week": self.week.isoformat(),
+        }
+        if "{token}" in route.path:
+            samples["token"] = await invite(self.site.people, Role.ADVISER, f"invited-{uuid4().hex[:8]}")
         try:
             return self.address + route.path.format(**samples)
         except KeyError as missing:
             raise LookupError(f"{route.name}: {missing} has no sample in tests/browser/house.py") from None
+
+
+async def _to_the_code(house: House, page: Page) -> None:
+    """What is asked between password and home."""
+    await page.goto(f"{house.address}/login")
+    await page.fill("input[name=name]", "somebody")
+    await page.fill("input[name=password]", "something")
+    await page.press("input[name=password]", "Enter")
+    await page.wait_for_url("**/login/code**")
+    await house.forget_tries()
+
+
+async def _to_the_player(house: House, page: Page) -> None:
+    await page.goto(f"{house.address}/recordings/{house.recorded.recording_id}")
+    await page.select_option("select[name=purpose]", index=1)
+    await page.fill("input[name=reference]", "VN-2026-1")
+    await page.click("section:has(#listen) button")
+    await page.wait_for_url("**/listenings/*")
+
+
+async def _to_the_release(house: House, page: Page) -> None:
+    await page.goto(f"{house.address}/recordings/{house.recorded.recording_id}")
+    release = page.locator("a[href$='/release']")
+    if not await release.count():
+        await page.locator("details:has(textarea[name=reason]) > summary").click()
+        await page.fill("details textarea[name=reason]", "the caller threatened an adviser")
+        await page.fill("details input[name=reference]", "VN-2026-1")
+        await page.fill("input[name=owner]", "Sten Supervisor")
+        await page.fill("input[name=review_on]", (house.clocks.now() + timedelta(days=60)).date().isoformat())
+        await page.locator("details:has(textarea[name=reason]) button").click()
+        await page.wait_for_load_state()
+    await release.first.click()
+    await page.wait_for_url("**/release")
+
+
+# Pages no address alone leads to: something is done before. By their names in the table of routes.
+ROADS: dict[str, Callable[[House, Page], Awaitable[None]]] = {
+    "login-code": _to_the_code,
+    "listening": _to_the_player,
+    "hold-release": _to_the_release,
+}
 
 
 def pages() -> list[Route]:
@@ -58,10 +171,20 @@ def visitor(route: Route) -> Role | None:
     match route.permission:
         case Permission() as permission:
             return next(role for role in Role if permission in PERMISSIONS[role])
-        case Access.SIGNED_IN | Access.PERSON:
-            return Role.SUPERVISOR
-        case _:
+        case Access.PUBLIC:
             return None
+        case _:
+            return Role.SUPERVISOR
+
+
+async def _report_of_a_quiet_week(database: Database, clocks: ClocksAhead) -> date:
+    """The week before this one, of which there is a report."""
+    now = clocks.now()
+    week = week_of(now) - WEEK
+    report = Report(week=week, made_at=now, seed=bytes(32), read_up_to=-1, due_on=week + 2 * WEEK)
+    async with database.transaction() as conn:
+        await use.insert(conn, report, (), (), midnight(week + WEEK))
+    return week
 
 
 @asynccontextmanager
@@ -75,9 +198,9 @@ async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
     usable.set()
     async with Database(dsn) as database:
         recorded = await record(config, database)
-        site = sites.build(config, database, open_keyring(config), usable, clocks)
-        person = Person(name="invited", full_name="Invited Example")
-        invited = await site.people.accounts.create(person, Actor.operator("root"))
+        site = sites.build(config, database, open_keyring(config), usable, clocks, Passwords(CHEAP))
+        await open_desk(site.people, {QUEUE})
+        week = await _report_of_a_quiet_week(database, clocks)
         server = WebServer(site)
         stop = asyncio.Event()
         running = asyncio.create_task(server.run(stop))
@@ -87,14 +210,7 @@ async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
         if running.done():
             running.result()
         try:
-            yield House(
-                config=config,
-                site=site,
-                clocks=clocks,
-                address=server.address,
-                recorded=recorded,
-                invitation=invited.token,
-            )
+            yield House(config=config, site=site, clocks=clocks, address=server.address, recorded=recorded, week=week)
         finally:
             stop.set()
             await running

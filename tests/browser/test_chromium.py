@@ -14,7 +14,8 @@ from playwright.async_api import Error as BrowserError
 
 from tests import debian
 from tests.browser.chromium import starter
-from tests.browser.fixtures import FAILED, Contexts
+from tests.browser.contexts import Contexts
+from tests.browser.fixtures import FAILED
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

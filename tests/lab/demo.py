@@ -9,12 +9,14 @@ import asyncio
 import json
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
 import wave
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ari_recorder import config, logs
+from ari_recorder.domain.accounts import Role
+from ari_recorder.services import connect
+from tests.lab.asterisk import free_port
 from tests.lab.lab import Lab, start_lab
-from tests.lab.service import Service, running_service
+from tests.lab.service import RECORDED, Service, running_service
+from tests.people import ClocksAhead, Person, enrol, open_desk
 
 _VERIFY_AUDIT = Path(__file__).parent.parent.parent / "tools" / "verify_audit.py"
 
@@ -123,7 +130,11 @@ async def run(folder: Path, *, once: bool) -> int:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # as Ctrl-C: nothing is left running
     console.print("Starting a PBX, the world around it, and the service …")
     started = time.monotonic()
-    async with start_lab(folder / "lab") as lab, running_service(lab, folder / "service") as service:
+    port = free_port(socket.SOCK_STREAM)
+    async with (
+        start_lab(folder / "lab") as lab,
+        running_service(lab, folder / "service", web_port=port) as service,
+    ):
         console.print(f"… up after {time.monotonic() - started:.0f} s. Calls:")
         await lab.agent("1006").does_not_answer()
         uniqueids = await asyncio.gather(
@@ -133,6 +144,7 @@ async def run(folder: Path, *, once: bool) -> int:
         ended_well = _show(uniqueids, rows)
         summary = await _summary(lab, service, rows)
         if not once:
+            _show_people(service, await _enrol(service))
             console.print(f"\nThe service goes on until Ctrl-C. In another shell:\n  CONFIG={service.config}")
             for command in (
                 "ledger",
@@ -205,6 +217,24 @@ async def _audit_ok(service: Service) -> bool:
     return alone and bool(verified["ok"]) and exported["entries"] > 0
 
 
+async def _enrol(service: Service) -> dict[Role, Person]:
+    """One of each role. A minute ago, as far as their authenticators know: the code of now is not used yet."""
+    settings = config.load(service.config)
+    clocks = ClocksAhead(timedelta(minutes=-1))
+    async with connect.database(settings) as database:
+        desk = connect.people(settings, database, clocks)
+        await open_desk(desk, RECORDED)
+        return {role: await enrol(desk, role, clocks) for role in Role}
+
+
+def _show_people(service: Service, people: dict[Role, Person]) -> None:
+    console.print(f"\nThe page: {service.address}  (its certificate is self-made: a browser asks)")
+    for role, person in people.items():
+        console.print(f"  {role.value}: user name {person.name}, password {person.password}")
+        console.print(f"      a code: .venv/bin/python -m tests.lab.code {person.secret}", soft_wrap=True)
+        console.print(f"      for an app: {person.uri}", soft_wrap=True)
+
+
 def _voice(wav: Path) -> bytes:
     """A piece of the caller's voice as raw samples. A steady tone repeats: it would be found wherever it were left."""
     with wave.open(str(wav)) as file:
@@ -238,6 +268,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the calls")
     once = parser.parse_args().once
+    logs.set_up(level="warning", json_lines=False)
     with tempfile.TemporaryDirectory(prefix="ari-recorder-demo-") as folder:
         try:
             sys.exit(asyncio.run(run(Path(folder), once=once)))

@@ -25,6 +25,7 @@ class Service:
     lab: Lab
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    web_port: int = 0
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -34,6 +35,11 @@ class Service:
     @property
     def state(self) -> Path:
         return self.folder / "state"
+
+    @property
+    def address(self) -> str:
+        """Where its page is, when it was given a port."""
+        return f"https://localhost:{self.web_port}"
 
     @property
     def log(self) -> Path:
@@ -64,7 +70,7 @@ class Service:
             "[storage]",
             f'state = "{self.state}"',
             "[web]",
-            "port = 0",
+            f"port = {self.web_port}",
             "[log]",
             f'file = "{self.log}"',
             *(f'[[queues]]\nname = "{queue}"\nretention = "P3M"' for queue in queues),
@@ -146,8 +152,8 @@ class Service:
 
 
 @asynccontextmanager
-async def running_service(lab: Lab, folder: Path, **settings: str) -> AsyncIterator[Service]:
-    service = Service(lab, folder, settings)
+async def running_service(lab: Lab, folder: Path, *, web_port: int = 0, **settings: str) -> AsyncIterator[Service]:
+    service = Service(lab, folder, settings, web_port)
     service.configure()
     try:
         await service.start()
