@@ -13,6 +13,7 @@ from enum import StrEnum
 class LetterKind(StrEnum):
     FLAG_UNDECIDED = "flag-undecided"
     HOLD_REVIEW = "hold-review"
+    FLAG_ASKED = "flag-asked"
     USE_REPORT = "use-report"
     SIGN_OVERDUE = "sign-overdue"
     ACCOUNT_NOTICE = "account-notice"
@@ -74,6 +75,20 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
             subject="A hold is to be reviewed by {review_on}",
             body="Recordings are kept beyond their period. "
             "Look whether there still is a reason: the day is {review_on}.",
+        ),
+    },
+    LetterKind.FLAG_ASKED: {
+        "fi": Text(
+            subject="Sinulta kysytään merkitystä puhelusta",
+            body="Esihenkilö pyytää sinua katsomaan puhelua, jonka neuvoja on merkinnyt uhkaavaksi.",
+        ),
+        "sv": Text(
+            subject="Du tillfrågas om ett flaggat samtal",
+            body="En chef ber dig se på ett samtal som en rådgivare har flaggat som hotfullt.",
+        ),
+        "en": Text(
+            subject="You are asked about a flagged call",
+            body="A supervisor asks you to look at a call that an adviser flagged as a threat.",
         ),
     },
     LetterKind.USE_REPORT: {

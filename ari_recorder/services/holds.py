@@ -9,7 +9,7 @@ Who may do this is not decided here yet: whoever can unlock the keyring may.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
@@ -42,6 +42,9 @@ from ari_recorder.storage.keeping import Locked
 from ari_recorder.vault.keyring import Keyring
 
 log = structlog.get_logger(__name__)
+
+# Is this hold released with the consent of whoever has to agree?
+Agreed = Callable[[Connection, Hold], Awaitable[None]]
 
 # A thousand recordings take half a second of ciphers.
 _SECONDS = 60.0
@@ -113,10 +116,15 @@ class Holds:
         log.info("hold_extend", hold_id=str(hold_id), review_on=review_on.isoformat())
         return replace(hold, review_on=review_on)
 
-    async def release(self, hold_id: UUID, actor: Actor, *, yes: bool = False) -> tuple[Fate, ...]:
-        """What it kept goes by the ordinary rule again. ReleaseDestroys when that is at once, and nobody said `yes`."""
+    async def release(
+        self, hold_id: UUID, actor: Actor, *, yes: bool = False, agreed: Agreed | None = None
+    ) -> tuple[Fate, ...]:
+        """What it kept goes by the ordinary rule again. ReleaseDestroys when that is at once, and nobody said `yes`.
+        `agreed` is asked within the transaction, and refuses by raising."""
         async with self._database.transaction(within=_SECONDS) as conn:
-            _active(hold_id, await holds.lock_hold(conn, hold_id))
+            hold = _active(hold_id, await holds.lock_hold(conn, hold_id))
+            if agreed is not None:
+                await agreed(conn, hold)
             rows = await keeping.lock(conn, await keeping.kept_by(conn, hold_id))
             told = await self._fates(conn, rows, hold_id)
             if (count := sum(fate.at_once for fate in told)) and not yes:

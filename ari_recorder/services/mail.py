@@ -60,9 +60,9 @@ class Post:
         }
         self._is_on = mail.host is not None
 
-    async def queue(self, conn: Connection, letter: Letter, now: datetime) -> None:
-        """Sent if this transaction commits."""
-        recipients = self._to.get(letter.kind, ()) if self._is_on else ()
+    async def queue(self, conn: Connection, letter: Letter, now: datetime, *, to: str = "") -> None:
+        """Sent if this transaction commits; to who is told of its kind, and `to` besides."""
+        recipients = (*self._to.get(letter.kind, ()), *([to] if to else [])) if self._is_on else ()
         if recipients and (left_out := await outbox.queue(conn, letter, recipients, self._language, now)):
             because = f"{left_out} letter(s) were not queued: {outbox.MOST_WAITING} are waiting"
             log.error("alarm", alarm=AlarmCode.MAIL_FAILED.value, subject=letter.kind.value, because=because)

@@ -11,9 +11,11 @@ from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
 from ari_recorder.services.corrections import Corrections
+from ari_recorder.services.hold_desk import HoldDesk
 from ari_recorder.services.holds import Holds
 from ari_recorder.services.ledger import Ledgers
 from ari_recorder.services.listenings import Listenings
+from ari_recorder.services.mail import Post
 from ari_recorder.services.recording_page import RecordingPages
 from ari_recorder.services.refusals import Refusals
 from ari_recorder.services.search import Searches
@@ -45,6 +47,7 @@ class Site:
     approvals: Approvals
     ledgers: Ledgers
     refusals: Refusals
+    hold_desk: HoldDesk
 
 
 def build(
@@ -58,21 +61,32 @@ def build(
     clocks = clocks or Clocks()
     policies = connect.policies(config, database)
     vault = Vault(VaultFiles(config.storage.vault), keyring, config.pbx.spool)
+    people = connect.people(config, database, clocks, passwords)
+    holds = Holds(database=database, keyring=keyring, policies=policies, clocks=clocks)
+    approvals = connect.approvals(config, database, clocks)
     return Site(
         config=config,
         database=database,
         usable=usable,
         keyring=keyring,
-        people=connect.people(config, database, clocks, passwords),
+        people=people,
         now=clocks.now,
         searches=Searches(database=database, keyring=keyring, clocks=clocks),
         pages=RecordingPages(database=database, vault=vault, keyring=keyring, policies=policies, clocks=clocks),
         corrections=Corrections(database=database, keyring=keyring, clocks=clocks),
         listenings=Listenings(database=database, vault=vault, keyring=keyring, clocks=clocks),
-        holds=Holds(database=database, keyring=keyring, policies=policies, clocks=clocks),
+        holds=holds,
         use_reports=connect.use_reports(config, database, clocks),
         own_numbers=OwnNumbers(database=database, keyring=keyring, clocks=clocks),
-        approvals=connect.approvals(config, database, clocks),
+        approvals=approvals,
+        hold_desk=HoldDesk(
+            database=database,
+            holds=holds,
+            approvals=approvals,
+            rights=people.rights,
+            post=Post(config.mail, config.web.language),
+            clocks=clocks,
+        ),
         ledgers=Ledgers(
             database=database,
             queue_log=config.pbx.queue_log,

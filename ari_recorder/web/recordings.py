@@ -245,7 +245,7 @@ async def show_release(asked: Asked) -> Page:
 async def release_hold(asked: Asked) -> Redirect:
     fates = await _fates(asked)
     yes = asked.form_as(ReleaseForm).yes
-    await asked.site.holds.release(asked.id("hold_id"), asked.user.actor(Permission.HOLD_RELEASE), yes=yes)
+    await asked.site.hold_desk.release(asked.user, asked.id("hold_id"), yes=yes)
     return Redirect(
         to="recording",
         params={"recording_id": fates[0].recording_id},

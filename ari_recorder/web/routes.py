@@ -39,7 +39,7 @@ What lies outside `asked.reach` must be NotFound: give the scope to the query. A
 `step_up=True`; on the page that shows the form too, or what was typed is lost.
 """
 
-from ari_recorder.web import account, enrolment, home, ledger, listening, login, public, recordings, use
+from ari_recorder.web import account, enrolment, holds, home, ledger, listening, login, public, recordings, review, use
 from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.languages import N_
 from ari_recorder.web.render import Place
@@ -54,6 +54,8 @@ ROUTES: tuple[Route, ...] = (
     *account.ROUTES,
     *recordings.ROUTES,
     *listening.ROUTES,
+    *review.ROUTES,
+    *holds.ROUTES,
     *ledger.ROUTES,
     *use.ROUTES,
 )
@@ -65,6 +67,8 @@ NAV: tuple[Place, ...] = (
         label=N_("Recordings"),
         about=N_("Find recordings, listen to them, hold what has to be kept."),
     ),
+    Place(route="review", label=N_("Review list"), about=N_("Decide on calls that advisers flagged as threats.")),
+    Place(route="holds", label=N_("Holds"), about=N_("See what is kept longer, extend it or end it.")),
     Place(route="ledger", label=N_("Ledger"), about=N_("See for each day whether every call is accounted for.")),
     Place(route="use", label=N_("Use"), about=N_("See how recordings are used, and sign off listenings of others.")),
 )

@@ -68,7 +68,7 @@ class Browser:
 
 @pytest.fixture
 def site(tmp_path: Path, dsn: str) -> Config:
-    return prepare(tmp_path, changes={"database": f'dsn = "{dsn}"'})
+    return prepare(tmp_path, changes={"database": f'dsn = "{dsn}"\n[use]\ntwo_persons = false'})
 
 
 def elsewhere() -> tuple[Route, ...]:

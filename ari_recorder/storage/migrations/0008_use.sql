@@ -134,3 +134,12 @@ CREATE TABLE use_sample (
 );
 
 CREATE INDEX use_sample_unsigned ON use_sample (week) WHERE signed_at IS NULL;
+
+-- Whom a supervisor asked about a flagged call. It is shown as long as the call waits for a decision.
+CREATE TABLE flag_asked (
+    call_id uuid NOT NULL REFERENCES call,
+    account_id uuid NOT NULL REFERENCES account,
+    asked_by text NOT NULL,
+    asked_at timestamptz NOT NULL,
+    PRIMARY KEY (call_id, account_id)
+);
