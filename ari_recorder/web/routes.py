@@ -39,7 +39,21 @@ What lies outside `asked.reach` must be NotFound: give the scope to the query. A
 `step_up=True`; on the page that shows the form too, or what was typed is lost.
 """
 
-from ari_recorder.web import account, enrolment, holds, home, ledger, listening, login, public, recordings, review, use
+from ari_recorder.web import (
+    account,
+    accounts,
+    enrolment,
+    holds,
+    home,
+    ledger,
+    listening,
+    login,
+    public,
+    recordings,
+    review,
+    rights,
+    use,
+)
 from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.languages import N_
 from ari_recorder.web.render import Place
@@ -58,6 +72,8 @@ ROUTES: tuple[Route, ...] = (
     *holds.ROUTES,
     *ledger.ROUTES,
     *use.ROUTES,
+    *accounts.ROUTES,
+    *rights.ROUTES,
 )
 
 # In the order they are shown. Who may not go there does not see it.
@@ -70,5 +86,9 @@ NAV: tuple[Place, ...] = (
     Place(route="review", label=N_("Review list"), about=N_("Decide on calls that advisers flagged as threats.")),
     Place(route="holds", label=N_("Holds"), about=N_("See what is kept longer, extend it or end it.")),
     Place(route="ledger", label=N_("Ledger"), about=N_("See for each day whether every call is accounted for.")),
+    Place(route="accounts", label=N_("Users"), about=N_("Make accounts, help who is locked out, disable who leaves.")),
+    Place(
+        route="rights", label=N_("Rights"), about=N_("Grant, approve, attest and end rights; see who had which when.")
+    ),
     Place(route="use", label=N_("Use"), about=N_("See how recordings are used, and sign off listenings of others.")),
 )
