@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ari_recorder.domain.audit import Action
 
+READING = "tests.test_cli_reading"
 EVENTS = "tests.test_audit_events"
 KEYS = "tests.services.test_key_control:test_a_wrong_passphrase_has_the_code_it_has_without_a_service"
 LISTENING = "tests.services.test_listenings"
@@ -23,6 +24,8 @@ TRIGGERED: Mapping[Action, str] = {
     Action.FREEZE_CLOSE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.FLAG_DECIDE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.RECORDING_EXPORT: f"{EVENTS}:test_an_export_in_clear",
+    Action.RECORDING_VERIFY: f"{READING}:test_whatever_is_read_is_on_record",
+    Action.CERTIFICATE_READ: f"{READING}:test_whatever_is_read_is_on_record",
     Action.RECORDING_ERASE: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.SWEEP_RUN: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.KEY_DESTROY: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",

@@ -133,7 +133,7 @@ def list_recordings(
                 wanted = listen.Wanted(
                     day=date_of(day), queue=queue, flagged=flagged or None, caller_index=index, limit=limit
                 )
-                return await listen.find(database, wanted)
+                return await listen.find(database, wanted, operator())
 
         keyring = None
         if caller is not None:
@@ -166,7 +166,7 @@ def show_recording(
             async with connect.ready_database(settings) as database:
                 recording_id = await listen.identify(database, wanted)
                 policy = await connect.policies(settings, database).in_force()
-                return await listen.show(database, recording_id, policy, keyring)
+                return await listen.show(database, recording_id, policy, keyring, operator())
 
         passphrase = passphrase_of(settings, passphrase_file) if with_caller else None
         keyring = connect.keyring(settings, passphrase) if with_caller else None
@@ -198,7 +198,7 @@ def export_recording(
         async def ask() -> tuple[listen.Exported, tuple[str, ...]]:
             async with connect.ready_database(settings) as database:
                 recording_id = await listen.identify(database, wanted)
-                checked = await listen.verify_sealed(database, opened, recording_id) if verify else ()
+                checked = await listen.verify_sealed(database, opened, recording_id, operator()) if verify else ()
                 with progress(f"exporting {recording_id}", hidden=json) as told:
                     return await listen.export_wav(database, opened, recording_id, target, told, operator()), checked
 
@@ -232,6 +232,7 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
                     queues=frozenset(queue.name for queue in settings.queues),
                     day=date_of(day) or datetime.now(HELSINKI).date(),
                     now=datetime.now(UTC),
+                    reader=operator(),
                 )
 
         found = wait_for(ask())

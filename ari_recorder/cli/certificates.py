@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ari_recorder.cli.tools import DEFAULT_CONFIG, ConfigOption, JsonOption, load, troubles_told, wait_for
+from ari_recorder.cli.tools import DEFAULT_CONFIG, ConfigOption, JsonOption, load, operator, troubles_told, wait_for
 
 if TYPE_CHECKING:
     from ari_recorder.services.certify import Listed
@@ -36,7 +36,7 @@ def list_certificates(
 
         async def ask() -> "Listed":
             async with connect.ready_database(settings) as database:
-                return await certify.find(database, CertificateKind.DAY if days else None, limit)
+                return await certify.find(database, CertificateKind.DAY if days else None, limit, operator())
 
         listed = wait_for(ask())
         if json:
@@ -91,6 +91,6 @@ def _get(config: Path, subject: str) -> "Certificate":
 
     async def ask() -> "Certificate":
         async with connect.ready_database(settings) as database:
-            return await certify.get(database, subject)
+            return await certify.get(database, subject, operator())
 
     return wait_for(ask())

@@ -82,6 +82,7 @@ class Action(StrEnum):
     RECORDING_INCOMPLETE = "recording:incomplete"  # truncated, late, with a gap, or a call that nobody can explain
     RECORDING_DAMAGE = "recording:damage"
     RECORDING_ERASE = "recording:erase"
+    CERTIFICATE_READ = "certificate:read"
     # what keeps them
     HOLD_PLACE = "hold:place"
     HOLD_EXTEND = "hold:extend"

@@ -9,10 +9,11 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.certificates import (
     PURPOSE,
     CertificateKind,
@@ -24,7 +25,7 @@ from ari_recorder.domain.errors import CertificateUnknown
 from ari_recorder.domain.retention import Period, Policy, midnight
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.erase import BATCH
-from ari_recorder.storage import certificates, day_keys
+from ari_recorder.storage import audit, certificates, day_keys
 from ari_recorder.storage.certificates import Certificate
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
@@ -97,20 +98,27 @@ class Certifier:
         ]
 
 
-async def find(database: Database, kind: CertificateKind | None, limit: int) -> Listed:
+async def find(database: Database, kind: CertificateKind | None, limit: int, reader: Actor) -> Listed:
     """The newest first."""
     async with database.transaction() as conn:
-        return Listed(
+        listed = Listed(
             certificates=await certificates.newest(conn, kind, limit=limit), waiting=await certificates.waiting(conn)
         )
+        facts = {"certificates": len(listed.certificates)}
+        entry = Entry(action=Action.CERTIFICATE_READ, actor=reader, facts=facts)
+        await audit.append(conn, entry, datetime.now(UTC))
+    return listed
 
 
-async def get(database: Database, beginning: str) -> Certificate:
+async def get(database: Database, beginning: str, reader: Actor) -> Certificate:
     """The one whose subject is this, or begins so."""
     async with database.transaction() as conn:
         found = await certificates.get(conn, beginning)
-    if found is None:
-        raise CertificateUnknown(subject=beginning)
+        if found is None:
+            raise CertificateUnknown(subject=beginning)
+        about = f"{'key' if found.kind is CertificateKind.DAY else 'recording'}:{found.subject}"
+        entry = Entry(action=Action.CERTIFICATE_READ, actor=reader, object=about)
+        await audit.append(conn, entry, datetime.now(UTC))
     return found
 
 

@@ -1,15 +1,16 @@
 """The ledger of a day: the PBX's own queue_log held against what the database knows. Nothing is decided here.
 
-On the page who looks sees the calls of the own units; that somebody looked is in the audit log.
+On the page who looks sees the calls of the own units. That somebody looked is an entry of the audit log, in the
+transaction that reads.
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from ari_recorder.domain.accounts import Permission, Principal, authorise
-from ari_recorder.domain.audit import Action, Entry
+from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.ledger import LedgerRow, LedgerState, balance
 from ari_recorder.domain.queue_log import read_queue_log
 from ari_recorder.domain.retention import midnight
@@ -37,23 +38,32 @@ class DayLedger:
 
 
 async def day_ledger(
-    database: Database, *, queue_log: Path, queues: frozenset[str], day: date, now: datetime
+    database: Database,
+    *,
+    queue_log: Path,
+    queues: frozenset[str],
+    day: date,
+    now: datetime,
+    reader: Actor,
+    scope: frozenset[str] | None = None,
 ) -> DayLedger:
-    """All calls that entered a queue on `day` (Europe/Helsinki), by the PBX's clock where the PBX knows the call."""
+    """All calls that entered a queue on `day` (Europe/Helsinki), by the PBX's clock where the PBX knows the call.
+    `scope`: of these queues only."""
     begin, end = midnight(day), midnight(day + timedelta(days=1))
     lines = await asyncio.to_thread(read_lines, queue_log, begin)
     logged = await asyncio.to_thread(read_queue_log, lines)
     of_day = {uniqueid: call for uniqueid, call in logged.items() if begin <= call.entered_at < end}
     async with database.transaction() as conn:
         known = await calls.of_day(conn, begin, end, of_day)
-    # After a late reconnect the recorder may think that a call of yesterday came today.
-    known = tuple(call for call in known if call.uniqueid in of_day or call.uniqueid not in logged)
+        # After a late reconnect the recorder may think that a call of yesterday came today.
+        known = tuple(call for call in known if call.uniqueid in of_day or call.uniqueid not in logged)
+        rows = balance(of_day.values(), known, queues, now)
+        if scope is not None:
+            rows = tuple(row for row in rows if row.queue in scope)
+        entry = Entry(action=Action.LEDGER_VIEW, actor=reader, object=f"day:{day}", facts={"calls": len(rows)})
+        await audit.append(conn, entry, now)
     oldest = begin_of(lines)
-    return DayLedger(
-        day=day,
-        rows=balance(of_day.values(), known, queues, now),
-        reaches_back=oldest is not None and oldest <= begin,
-    )
+    return DayLedger(day=day, rows=rows, reaches_back=oldest is not None and oldest <= begin)
 
 
 class Ledgers:
@@ -68,15 +78,12 @@ class Ledgers:
     async def of_day(self, principal: Principal, day: date) -> DayLedger:
         now = self._clocks.now()
         scope = authorise(principal, Permission.LEDGER_VIEW, now=now)
-        found = await day_ledger(self._database, queue_log=self._queue_log, queues=self._queues, day=day, now=now)
-        if scope.queues is not None:
-            found = replace(found, rows=tuple(row for row in found.rows if row.queue in scope.queues))
-        entry = Entry(
-            action=Action.LEDGER_VIEW,
-            actor=principal.actor(Permission.LEDGER_VIEW),
-            object=f"day:{day}",
-            facts={"calls": len(found.rows)},
+        return await day_ledger(
+            self._database,
+            queue_log=self._queue_log,
+            queues=self._queues,
+            day=day,
+            now=now,
+            reader=principal.actor(Permission.LEDGER_VIEW),
+            scope=scope.queues,
         )
-        async with self._database.transaction() as conn:
-            await audit.append(conn, entry, now)
-        return found

@@ -1,6 +1,8 @@
 """Finding, showing and exporting recordings. What is personal is opened only where somebody asks for it by name.
 
-Who may do this is not decided here yet: whoever can unlock the keyring may.
+For the command line: whoever may read the database and unlock the keyring may do this. Each look is an entry of the
+audit log, in the transaction that reads: without it nothing is shown. What people see on the page: services/search.py,
+services/recording_page.py.
 """
 
 import asyncio
@@ -15,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 from uuid import UUID
 
-from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.audit import JSON, Action, Actor, Entry, Outcome
 from ari_recorder.domain.calls import Mark, Member
 from ari_recorder.domain.errors import (
     ExportTargetRefused,
@@ -29,11 +31,12 @@ from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.recordings import EndReason, Label, StartedBy
 from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
+from ari_recorder.services.audit_log import written
 from ari_recorder.services.record import open_caller
 from ari_recorder.services.verify import verify
 from ari_recorder.storage import audit, calls, exports, holds, recordings
 from ari_recorder.storage.calls import StoredCall
-from ari_recorder.storage.db import Database
+from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.exports import Export
 from ari_recorder.storage.recordings import Sides, StoredRecording
 from ari_recorder.vault.keyring import Keyring
@@ -117,7 +120,7 @@ class Exported:
     size_bytes: int
 
 
-async def find(database: Database, wanted: Wanted) -> list[Line]:
+async def find(database: Database, wanted: Wanted, actor: Actor) -> list[Line]:
     """The newest first. Tombstones of destroyed recordings are among them."""
     begin, end = _bounds(wanted.day)
     filters = recordings.Filters(
@@ -130,6 +133,7 @@ async def find(database: Database, wanted: Wanted) -> list[Line]:
     async with database.transaction() as conn:
         found = await recordings.find(conn, filters, limit=wanted.limit)
         of = await calls.get(conn, {recording.call_id for recording in found})
+        await audit.append(conn, _looked(wanted, len(found), actor), datetime.now(UTC))
     return [_line(recording, of[recording.call_id]) for recording in found]
 
 
@@ -144,10 +148,15 @@ async def identify(database: Database, wanted: str) -> UUID:
     return found[0]
 
 
-async def show(database: Database, recording_id: UUID, policy: Policy, keyring: Keyring | None) -> Details:
+async def show(
+    database: Database, recording_id: UUID, policy: Policy, keyring: Keyring | None, actor: Actor
+) -> Details:
     """With a keyring the caller's number and name are opened too."""
-    recording, call = await _get(database, recording_id)
+    facts_told: dict[str, JSON] = {"caller": True} if keyring is not None else {}
     async with database.transaction() as conn:
+        recording, call = await _get(conn, recording_id)
+        entry = Entry(action=Action.RECORDING_VIEW, actor=actor, object=f"recording:{recording_id}", facts=facts_told)
+        await audit.append(conn, entry, datetime.now(UTC))
         keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
     facts = Kept(queue=recording.queue, kept_from=recording.kept_from, undecided=call.undecided)
     kept = decide(facts, policy, keeping.holds, keeping.freezes, datetime.now(UTC))
@@ -221,11 +230,20 @@ async def export_wav(
     return Exported(recording_id=recording_id, target=target, duration=duration, size_bytes=size)
 
 
-async def verify_sealed(database: Database, vault: Vault, recording_id: UUID) -> tuple[str, ...]:
+async def verify_sealed(database: Database, vault: Vault, recording_id: UUID, actor: Actor) -> tuple[str, ...]:
     """What was checked of a recording, in words; an error when it is not what was sealed."""
     sealed = await _sealed(database, recording_id)
     sha256 = bytes.fromhex(sealed.recording.sha256 or "")
-    return await asyncio.to_thread(verify, vault, sealed.path, sealed.wrapped_key, recording_id, sha256, sealed.label)
+    entry = Entry(action=Action.RECORDING_VERIFY, actor=actor, object=f"recording:{recording_id}")
+    try:
+        checked = await asyncio.to_thread(
+            verify, vault, sealed.path, sealed.wrapped_key, recording_id, sha256, sealed.label
+        )
+    except RecorderError as error:
+        await written(database, replace(entry, outcome=Outcome.FAILED, because=error.code), datetime.now(UTC))
+        raise
+    await written(database, entry, datetime.now(UTC))
+    return checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +257,8 @@ class _Sealed:
 
 
 async def _sealed(database: Database, recording_id: UUID) -> _Sealed:
-    recording, call = await _get(database, recording_id)
+    async with database.transaction() as conn:
+        recording, call = await _get(conn, recording_id)
     if recording.state is not StoredState.SEALED or recording.path is None or recording.wrapped_key is None:
         raise RecordingErased(recording_id=recording_id, because=recording.erased_because or recording.state.value)
     label = Label(
@@ -324,12 +343,24 @@ def _refused(target: Path) -> Iterator[None]:
         raise ExportTargetRefused(path=target, reason=error.strerror) from None
 
 
-async def _get(database: Database, recording_id: UUID) -> tuple[StoredRecording, StoredCall]:
-    async with database.transaction() as conn:
-        recording = await recordings.get(conn, recording_id)
-        if recording is None:
-            raise RecordingUnknown(recording_id=recording_id)
-        of = await calls.get(conn, [recording.call_id])
+def _looked(wanted: Wanted, found: int, actor: Actor) -> Entry:
+    """What was looked for; of a number only that there was one."""
+    asked: dict[str, JSON] = {
+        "day": wanted.day.isoformat() if wanted.day is not None else None,
+        "queue": wanted.queue,
+        "flagged": wanted.flagged,
+        "number": True if wanted.caller_index is not None else None,
+    }
+    facts = {name: value for name, value in asked.items() if value is not None}
+    action = Action.RECORDING_SEARCH if facts else Action.RECORDING_LIST
+    return Entry(action=action, actor=actor, facts={**facts, "found": found})
+
+
+async def _get(conn: Connection, recording_id: UUID) -> tuple[StoredRecording, StoredCall]:
+    recording = await recordings.get(conn, recording_id)
+    if recording is None:
+        raise RecordingUnknown(recording_id=recording_id)
+    of = await calls.get(conn, [recording.call_id])
     return recording, of[recording.call_id]
 
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
+from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.clock import Reading
 from ari_recorder.domain.errors import RecorderError
@@ -28,6 +29,8 @@ from ari_recorder.vault.wrapping import key_name_of
 from tests.storage.calls_for_tests import BEGAN, CALLER, finished_call, sealed_recording
 
 BOOT = UUID(int=7)
+# Somebody at the command line.
+READER = Actor.operator("sari")
 PERSON = "+358401234567 Päivi Ääkkönen"
 
 

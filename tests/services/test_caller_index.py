@@ -12,6 +12,7 @@ from ari_recorder.services.caller_index import CallerIndex, search_key
 from ari_recorder.storage import caller_index, calls
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
+from tests.services.house import READER
 from tests.site import NUMBER, prepare, record
 
 
@@ -26,7 +27,7 @@ async def indexed(database: Database, keyring: Keyring) -> int:
 
 async def found(database: Database, keyring: Keyring, number: str) -> int:
     index, _ = await search_key(database, keyring, number)
-    return len(await listen.find(database, listen.Wanted(caller_index=index)))
+    return len(await listen.find(database, listen.Wanted(caller_index=index), READER))
 
 
 async def test_a_caller_is_found_however_the_number_is_written(site: Config, database: Database) -> None:

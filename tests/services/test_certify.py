@@ -21,7 +21,7 @@ from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import Parts
 from tests.keyring_for_tests import keyring_in
-from tests.services.house import PERSON, RULES, House, at
+from tests.services.house import PERSON, READER, RULES, House, at
 from tests.services.steps import Killed, Steps
 from tests.services.test_holds import TERMS
 from tests.storage.calls_for_tests import BEGAN
@@ -63,7 +63,7 @@ async def sweep_at(house: House, now: datetime, journal: frozenset[str] = frozen
 
 
 async def certificate(house: House, subject: object) -> dict[str, object]:
-    fields: dict[str, object] = json.loads((await certify.get(house.database, str(subject))).body)
+    fields: dict[str, object] = json.loads((await certify.get(house.database, str(subject), READER)).body)
     return fields
 
 
@@ -188,18 +188,18 @@ async def test_every_destruction_has_a_certificate(house: House) -> None:
         "was_held": False,
         "backups_may_hold_ciphertext_until": "2027-03-24",
     }
-    listed = await certify.find(house.database, None, 10)
+    listed = await certify.find(house.database, None, 10, READER)
     assert (len(listed.certificates), listed.waiting) == (3, 0)
-    (day,) = (await certify.find(house.database, CertificateKind.DAY, 10)).certificates
+    (day,) = (await certify.find(house.database, CertificateKind.DAY, 10, READER)).certificates
     assert day.subject == DAY
     with pytest.raises(CertificateUnknown):
-        await certify.get(house.database, "day-2020-01-01")
+        await certify.get(house.database, "day-2020-01-01", READER)
 
 
 async def test_the_signed_text_is_canonical(house: House) -> None:
     await house.store(at(BEGAN))
     await sweep_at(house, DUE)
-    for one in (await certify.find(house.database, None, 10)).certificates:
+    for one in (await certify.find(house.database, None, 10, READER)).certificates:
         fields = json.loads(one.body)
         assert one.body == json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
@@ -211,10 +211,10 @@ async def test_with_the_keyring_locked_it_destroys_and_certifies_later(house: Ho
     await sweep_at(house, DUE)
     assert not await house.plays(call.recordings[0])
     assert DAY not in keys_of(house).names()
-    assert (await certify.find(house.database, None, 10)).waiting == 2
+    assert (await certify.find(house.database, None, 10, READER)).waiting == 2
     keys_of(house).unlock(root_key=tmp_path / "root.key")
     await sweep_at(house, DUE + timedelta(days=1))
-    listed = await certify.find(house.database, None, 10)
+    listed = await certify.find(house.database, None, 10, READER)
     assert (len(listed.certificates), listed.waiting) == (2, 0)
     fields = await certificate(house, call.recordings[0].id)
     assert fields["when"] == {"decided": "2027-02-23T22:00:00+00:00", "destroyed": "2027-02-23T22:00:00+00:00"}
@@ -226,7 +226,7 @@ async def test_several_who_certify_at_once_make_one_each(house: House) -> None:
     await house.sweep().run_once()
     policy = await house.policies.in_force()
     await asyncio.gather(*(chores(house)[1](policy, DUE) for _ in range(4)))
-    assert len((await certify.find(house.database, None, 100)).certificates) == 20
+    assert len((await certify.find(house.database, None, 100, READER)).certificates) == 20
 
 
 async def run_tool(*arguments: object) -> tuple[int, str, str]:
@@ -249,13 +249,13 @@ async def test_the_stand_alone_verifier_believes_genuine_ones_only(house: House,
     await sweep_at(house, DUE)
     signer = keys_of(house).signer.hex()
     good = tmp_path / "good.json"
-    data = certify.as_file(await certify.get(house.database, str(call.recordings[0].id)[:8]))
+    data = certify.as_file(await certify.get(house.database, str(call.recordings[0].id)[:8], READER))
     good.write_bytes(data)
     code, out, err = await run_tool("--signer", signer, good)
     assert (code, err) == (0, "")
     assert str(call.recordings[0].id) in out
     envelope = json.loads(data)
-    other = certify.as_file(await certify.get(house.database, DAY))
+    other = certify.as_file(await certify.get(house.database, DAY, READER))
     forgeries = {
         "changed": data.replace(b"P3M", b"P9M"),
         "moved": json.dumps({**envelope, "signature": json.loads(other)["signature"]}).encode(),
@@ -334,9 +334,9 @@ async def test_killed_at_any_step_after_the_recordings_the_next_sweep_finishes(h
             await chore(policy, house.clocks.time)
         assert name not in keys_of(house).names()
         assert await house.plays(held.recordings[0])
-        assert (await certify.find(house.database, None, 1000)).waiting == 0
-        await certify.get(house.database, str(call.recordings[0].id))
-        await certify.get(house.database, str(name))
+        assert (await certify.find(house.database, None, 1000, READER)).waiting == 0
+        await certify.get(house.database, str(call.recordings[0].id), READER)
+        await certify.get(house.database, str(name), READER)
         if steps.left > 0:
             break
     assert killed > 10

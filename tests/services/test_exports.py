@@ -16,6 +16,7 @@ from ari_recorder.services import certify, connect, listen
 from ari_recorder.storage import exports
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.exports import Export
+from tests.services.house import READER
 from tests.site import prepare, record
 
 
@@ -90,7 +91,7 @@ async def test_an_export_on_another_host_is_told_and_goes_with_the_sweep_there(
     (told,) = [line for line in logs if line.get("alarm") == "erase-failed"]
     assert told["subject"] == str(old)
     assert there in told["because"]
-    body = (await certify.get(database, str(old))).body
+    body = (await certify.get(database, str(old), READER)).body
     assert '"copies_destroyed":["wrapped data key","sealed file"]' in body
     assert '"copies_not_found":["export in clear, on another host"]' in body
     assert target.exists()
@@ -106,7 +107,7 @@ async def test_a_certificate_does_not_claim_an_export_that_was_moved(
     await export(site, database, old, target)
     target.rename(tmp_path / "moved.wav")
     await sweep(site, database)
-    body = (await certify.get(database, str(old))).body
+    body = (await certify.get(database, str(old), READER)).body
     assert '"copies_destroyed":["wrapped data key","sealed file"]' in body
     assert '"copies_not_found":["export in clear, not where it was written any more"]' in body
     assert await known(database, old) == ()

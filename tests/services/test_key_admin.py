@@ -21,6 +21,7 @@ from ari_recorder.vault.files import VaultFiles, day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.wrapping import day_name
+from tests.services.house import READER
 from tests.site import NAME, Recorded, open_keyring, prepare, record
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=20)
@@ -56,7 +57,7 @@ async def plays(site: Config, database: Database, recorded: Recorded) -> None:
     """It can be heard, and the caller's name read."""
     vault, ring = connect.vault(site), connect.keyring(site)
     policy = await connect.policies(site, database).in_force()
-    details = await listen.show(database, recorded.recording_id, policy, ring)
+    details = await listen.show(database, recorded.recording_id, policy, ring, READER)
     assert details.caller is not None
     assert details.caller.name == NAME
     async with database.transaction() as conn:

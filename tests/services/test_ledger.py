@@ -18,6 +18,7 @@ from ari_recorder.services import queue_logs
 from ari_recorder.services.ledger import DayLedger, day_ledger
 from ari_recorder.storage import calls, erasing
 from ari_recorder.storage.db import Database
+from tests.services.house import READER
 from tests.storage.calls_for_tests import finished_call, sealed_recording
 
 DAY = date(2026, 11, 23)
@@ -48,7 +49,7 @@ def queue_log(tmp_path: Path) -> Path:
 
 
 async def ledger(database: Database, queue_log: Path, day: date = DAY) -> DayLedger:
-    return await day_ledger(database, queue_log=queue_log, queues=QUEUES, day=day, now=NOW)
+    return await day_ledger(database, queue_log=queue_log, queues=QUEUES, day=day, now=NOW, reader=READER)
 
 
 async def store(database: Database, call: Call, state: LedgerState = LedgerState.RECORDED) -> None:

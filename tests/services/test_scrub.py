@@ -20,6 +20,7 @@ from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
+from tests.services.house import READER
 from tests.site import prepare, record
 
 OLLI = Actor.operator("olli")
@@ -172,5 +173,5 @@ async def test_two_rows_that_changed_places_are_both_found_and_neither_is_played
                 database, vault, recording_id, tmp_path / "x.wav", lambda _: None, Actor.operator("olli")
             )
         with pytest.raises(RecordingRelabelled):
-            await listen.verify_sealed(database, vault, recording_id)
+            await listen.verify_sealed(database, vault, recording_id, READER)
     assert not [name for name in os.listdir(tmp_path) if "x.wav" in name]
