@@ -8,11 +8,13 @@ from datetime import datetime
 from ari_recorder.config import Config
 from ari_recorder.services import connect
 from ari_recorder.services.approvals import Approvals
+from ari_recorder.services.audit_desk import AuditDesk
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
 from ari_recorder.services.corrections import Corrections
 from ari_recorder.services.hold_desk import HoldDesk
 from ari_recorder.services.holds import Holds
+from ari_recorder.services.key_desk import KeyDesk
 from ari_recorder.services.ledger import Ledgers
 from ari_recorder.services.listenings import Listenings
 from ari_recorder.services.mail import Post
@@ -48,6 +50,8 @@ class Site:
     ledgers: Ledgers
     refusals: Refusals
     hold_desk: HoldDesk
+    audit_desk: AuditDesk
+    key_desk: KeyDesk
 
 
 def build(
@@ -79,6 +83,8 @@ def build(
         use_reports=connect.use_reports(config, database, clocks),
         own_numbers=OwnNumbers(database=database, keyring=keyring, clocks=clocks),
         approvals=approvals,
+        audit_desk=AuditDesk(config=config, database=database, clocks=clocks),
+        key_desk=KeyDesk(config=config, database=database, keyring=keyring, clocks=clocks),
         hold_desk=HoldDesk(
             database=database,
             holds=holds,

@@ -126,6 +126,12 @@ async def newest_note(conn: Connection, origin: str, *, since: int = 0) -> Note 
     return _note(row) if row is not None else None
 
 
+async def last_signed(conn: Connection) -> Note | None:
+    """The checkpoint that was signed last, whatever log it is of."""
+    row = await conn.fetchrow("SELECT * FROM audit_checkpoint ORDER BY signed_at DESC, size DESC LIMIT 1")
+    return _note(row) if row is not None else None
+
+
 async def notes(conn: Connection, after: Note | None = None, *, limit: int = 1000) -> tuple[Note, ...]:
     """Of every origin, in the order of their sizes; those after `after`."""
     rows = await conn.fetch(

@@ -42,9 +42,11 @@ What lies outside `asked.reach` must be NotFound: give the scope to the query. A
 from ari_recorder.web import (
     account,
     accounts,
+    audit,
     enrolment,
     holds,
     home,
+    keys,
     ledger,
     listening,
     login,
@@ -74,6 +76,8 @@ ROUTES: tuple[Route, ...] = (
     *use.ROUTES,
     *accounts.ROUTES,
     *rights.ROUTES,
+    *keys.ROUTES,
+    *audit.ROUTES,
 )
 
 # In the order they are shown. Who may not go there does not see it.
@@ -90,5 +94,7 @@ NAV: tuple[Place, ...] = (
     Place(
         route="rights", label=N_("Rights"), about=N_("Grant, approve, attest and end rights; see who had which when.")
     ),
+    Place(route="keys", label=N_("Keys"), about=N_("Unlock and lock the keyring.")),
+    Place(route="audit", label=N_("Audit log"), about=N_("Search what was done by whom, and prove it.")),
     Place(route="use", label=N_("Use"), about=N_("See how recordings are used, and sign off listenings of others.")),
 )
