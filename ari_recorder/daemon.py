@@ -29,6 +29,7 @@ from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderE
 from ari_recorder.domain.switchboard import Switchboard
 from ari_recorder.services import connect, site
 from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.caller_index import CallerIndex
 from ari_recorder.services.control import ControlSocket
 from ari_recorder.services.key_control import KeyControl
@@ -93,7 +94,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
         # Whoever had a journal has been here before: the vault may just not be mounted.
         been_here = files.any_sealed() or config.storage.journal.exists()
         keyring = await asyncio.to_thread(_keyring, config, been_here)
-        supply = KeySupply(keyring)
+        later = LaterEntries(config.storage.audit)
+        supply = KeySupply(keyring, later)
         await supply.fill(datetime.now(UTC))
         async with AsyncExitStack() as stack:
             journal = stack.enter_context(Journal(config.storage.journal))
@@ -118,7 +120,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
                     told_start = True
                 await log_of_audit.run(stop, farewell=connect.STOPS)
 
-            control = _control(config, keyring, database, recorder, supply, rescue)
+            control = _control(config, keyring, database, recorder, supply, rescue, later)
             stack.push_async_callback(recorder.aclose)
             await stack.enter_async_context(jobs)
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
@@ -253,11 +255,24 @@ def _start_web(config: Config, built: site.Site, stack: AsyncExitStack, jobs: Su
 
 
 def _control(
-    config: Config, keyring: Keyring, database: Database, recorder: Recorder, supply: KeySupply, rescue: FallbackRescue
+    config: Config,
+    keyring: Keyring,
+    database: Database,
+    recorder: Recorder,
+    supply: KeySupply,
+    rescue: FallbackRescue,
+    later: LaterEntries,
 ) -> ControlSocket:
     def unlocked() -> None:
         supply.wake()
         rescue.wake()
 
-    keys = KeyControl(config=config, keyring=keyring, database=database, unlocked=unlocked, needed=recorder.key_names)
+    keys = KeyControl(
+        config=config,
+        keyring=keyring,
+        database=database,
+        unlocked=unlocked,
+        needed=recorder.key_names,
+        later=later,
+    )
     return ControlSocket(config.storage.control, keys.answers)

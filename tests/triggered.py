@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ari_recorder.domain.audit import Action
 
+LATER = "tests.services.test_audit_later"
 READING = "tests.test_cli_reading"
 EVENTS = "tests.test_audit_events"
 KEYS = "tests.services.test_key_control:test_a_wrong_passphrase_has_the_code_it_has_without_a_service"
@@ -42,6 +43,8 @@ TRIGGERED: Mapping[Action, str] = {
     Action.KEYRING_MAKE: f"{EVENTS}:test_the_service_begins_with_another_configuration",
     Action.KEYRING_BACKUP: f"{EVENTS}:test_a_backup_and_a_new_root_key",
     Action.KEYRING_ROTATE: f"{EVENTS}:test_a_backup_and_a_new_root_key",
+    Action.KEYRING_REWRAP: "tests.services.test_key_admin:test_what_the_fallback_took_gets_the_key_of_its_day",
+    Action.KEY_MAKE: f"{LATER}:test_what_happened_without_a_database_is_in_the_log_with_its_own_time",
     Action.KEYRING_UNLOCK: KEYS,
     Action.KEYRING_LOCK: KEYS,
     Action.RECORDING_PLAY: f"{LISTENING}:test_the_purpose_is_on_record_before_anything_is_opened",

@@ -193,7 +193,9 @@ def rotate(
             async def work() -> key_admin.HoldRotated:
                 async with connect.ready_database(settings) as database:
                     with progress("wrapping anew", hidden=json) as told:
-                        return await key_admin.rotate_hold(database, keyring, VaultFiles(settings.storage.vault), told)
+                        return await key_admin.rotate_hold(
+                            database, keyring, VaultFiles(settings.storage.vault), told, operator()
+                        )
 
             done = wait_for(work())
             _note(settings, "keyring:rotate")
@@ -232,7 +234,7 @@ def destroy_day(
 
         async def work() -> key_admin.DayKey:
             async with connect.ready_database(settings) as database:
-                return await key_admin.destroy_day(settings, database, day.date(), dry_run=dry_run)
+                return await key_admin.destroy_day(settings, database, day.date(), operator(), dry_run=dry_run)
 
         found = wait_for(work())
         if json:
@@ -274,14 +276,14 @@ def _new_root(
 
 
 def _note(settings: "Config", action: str) -> None:
-    """Written down when there is a database; else it is said that it is not."""
+    """Written down when there is a database; else it waits for the service, and that is said."""
     from ari_recorder.domain.audit import Action, Entry
     from ari_recorder.output import write_trouble
     from ari_recorder.services import connect
 
     entry = Entry(action=Action(action), actor=operator(), object="keyring")
     if trouble := wait_for(connect.noted(settings, entry)):
-        write_trouble(f"this is not in the audit log: {trouble}")
+        write_trouble(f"this is not in the audit log yet; the service brings it there: {trouble}")
 
 
 def _opener(settings: "Config", keyring: "Keyring") -> str:

@@ -25,6 +25,7 @@ from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import AuditRolledBack, RecorderError
 from ari_recorder.domain.merkle import Frontier
 from ari_recorder.services.anchors import Anchor, line_of
+from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.clock import Clocks
 from ari_recorder.storage import audit, audit_tree
 from ari_recorder.storage.audit_tree import Note
@@ -66,12 +67,13 @@ class AuditLog:
     def __init__(
         self, *, database: Database, signer: LogSigner, anchors: Sequence[Anchor], clocks: Clocks, every: timedelta
     ) -> None:
-        """`every`: how often it is signed when there is something new."""
+        """`every`: how often it is signed when there is something new. What waits beside the signer is taken in."""
         self._database = database
         self._signer = signer
         self._anchors = anchors
         self._clocks = clocks
         self._every = every
+        self._later = LaterEntries(signer.folder)
         self._told_rollback: int | None = None
 
     async def run(self, stop: asyncio.Event, farewell: Entry | None = None) -> None:
@@ -79,6 +81,7 @@ class AuditLog:
         loop = asyncio.get_running_loop()
         signed = loop.time() - self._every.total_seconds()
         while not stop.is_set():
+            await self._later.drain(self._database)
             await sequence(self._database)
             if loop.time() - signed >= self._every.total_seconds():
                 await self._sign_if_new()
@@ -88,6 +91,7 @@ class AuditLog:
         with contextlib.suppress(RecorderError):  # the database may be going too; the next start signs
             if farewell is not None:
                 await written(self._database, farewell, self._clocks.now())
+            await self._later.drain(self._database)
             await sequence(self._database)
             await self._sign_if_new()
 

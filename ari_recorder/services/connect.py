@@ -18,6 +18,7 @@ from ari_recorder.services import anchors
 from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_access import AuditAccess
+from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditLog, sequence, started, written
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
@@ -148,11 +149,13 @@ def sweep(
 
 
 async def noted(config: Config, entry: Entry) -> str:
-    """An entry about what needs no database. Why it is not written down; empty when it is."""
+    """An entry about what needs no database. Why it is not in the log yet; empty when it is."""
+    now = Clocks().now()
     try:
         async with ready_database(config) as opened:
-            await written(opened, entry, Clocks().now())
+            await written(opened, entry, now)
     except (Unavailable, ConfigError) as error:
+        await LaterEntries(config.storage.audit).put(entry, now)
         return str(error)
     return ""
 

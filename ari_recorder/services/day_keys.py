@@ -49,6 +49,7 @@ _TROUBLES = (
     SealedUnreadable,
 )
 _BECAUSE = "the retention of every queue is over, and nothing of that day is left but what is held"
+_SELF = Actor.service("day-keys")
 
 
 class DayKeys:
@@ -81,7 +82,7 @@ class DayKeys:
             with _told(day_name(day)):
                 await self.destroy(day, _BECAUSE)
 
-    async def destroy(self, day: date, because: str) -> bool:
+    async def destroy(self, day: date, because: str, actor: Actor = _SELF) -> bool:
         """Unless anything is left of the day: False. That the day and its retention are over, the caller has seen."""
         name = day_name(day)
         needing = await asyncio.to_thread(parts_of, self._parts, name)
@@ -97,14 +98,14 @@ class DayKeys:
             if await day_keys.anything_left(conn, name, midnight(day - DAY), midnight(day + 2 * DAY)):
                 return False
             await day_keys.begin(conn, name, day, because, self._clocks.now())
-        await self._destroy(name)
+        await self._destroy(name, actor)
         return True
 
-    async def _destroy(self, name: str) -> None:
+    async def _destroy(self, name: str, actor: Actor = _SELF) -> None:
         await asyncio.to_thread(self._keyring.destroy, name)
         async with self._database.transaction() as conn:
             await day_keys.finish(conn, name, self._clocks.now())
-            entry = Entry(action=Action.KEY_DESTROY, actor=Actor.service("day-keys"), object=f"key:{name}")
+            entry = Entry(action=Action.KEY_DESTROY, actor=actor, object=f"key:{name}")
             await audit.append(conn, entry, self._clocks.now())
         log.info("day_key_destroy", key=name)
 

@@ -173,7 +173,7 @@ async def _tell_passphrase(config: Config, passphrase: str) -> None:
 
 
 async def rotate_hold(
-    database: Database, keyring: Keyring, files: VaultFiles, progress: Callable[[float], None]
+    database: Database, keyring: Keyring, files: VaultFiles, progress: Callable[[float], None], actor: Actor
 ) -> HoldRotated:
     """A new hold key for everything that is held. RewrapFailed when something does not open: then the old one stays.
 
@@ -201,9 +201,9 @@ async def rotate_hold(
     done: list[Rewrapped] = []
     for name in old:
         done.append(await rewrap(database, keyring, name, lambda _: newest, told))
-        if await _destroy_unused(database, keyring, name):  # a hold was being placed with it just then
+        if await _destroy_unused(database, keyring, name, actor):  # a hold was being placed with it just then
             done.append(await rewrap(database, keyring, name, lambda _: newest, told))
-            if count := await _destroy_unused(database, keyring, name):
+            if count := await _destroy_unused(database, keyring, name, actor):
                 raise RewrapFailed(failed=count, name=name)
     rewrapped = Rewrapped(
         recordings=sum(one.recordings for one in done),
@@ -215,7 +215,7 @@ async def rotate_hold(
     return HoldRotated(key_name=newest, rewrapped=rewrapped, destroyed=tuple(old))
 
 
-async def _destroy_unused(database: Database, keyring: Keyring, name: str) -> int:
+async def _destroy_unused(database: Database, keyring: Keyring, name: str, actor: Actor) -> int:
     """Unless something needs it: how much. Whoever wraps to it right now is waited for, whoever comes later finds it
     gone."""
     async with database.transaction(within=_HOLD_SECONDS) as conn:
@@ -223,13 +223,13 @@ async def _destroy_unused(database: Database, keyring: Keyring, name: str) -> in
         if count := (await keys.left(conn, name)).count:
             return count
         await asyncio.to_thread(keyring.destroy, name)
-        entry = Entry(action=Action.KEY_DESTROY, actor=Actor.service("hold-keys"), object=f"key:{name}")
+        entry = Entry(action=Action.KEY_DESTROY, actor=actor, object=f"key:{name}")
         await audit.append(conn, entry, datetime.now(UTC))
     log.info("hold_key_destroy", key=name)
     return 0
 
 
-async def destroy_day(config: Config, database: Database, day: date, *, dry_run: bool) -> DayKey:
+async def destroy_day(config: Config, database: Database, day: date, actor: Actor, *, dry_run: bool) -> DayKey:
     """KeyInUse while anything needs the key. The keyring may be locked: destroying needs no root key."""
     keyring = await asyncio.to_thread(Keyring.open, config.storage.keys)
     name = day_name(day)
@@ -251,7 +251,7 @@ async def destroy_day(config: Config, database: Database, day: date, *, dry_run:
         over=day < day_of(datetime.now(UTC)),
         destroyed=not dry_run,
     )
-    if not dry_run and (found.needed or not await days.destroy(day, "a person had it destroyed")):
+    if not dry_run and (found.needed or not await days.destroy(day, "a person had it destroyed", actor)):
         raise KeyInUse(name=name, what=found.needed or "something that came meanwhile")
     return found
 

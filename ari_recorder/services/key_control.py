@@ -12,6 +12,7 @@ from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.audit import Action, Actor, Entry, Outcome
 from ari_recorder.domain.errors import RecorderError, RootKeyUnusable, Unavailable
 from ari_recorder.services import connect
+from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import written
 from ari_recorder.services.control import Answer
 from ari_recorder.storage.db import Database
@@ -29,13 +30,16 @@ class KeyControl:
         database: Database,
         unlocked: Callable[[], None],
         needed: Callable[[], frozenset[str]],
+        later: LaterEntries,
     ) -> None:
-        """`unlocked` hears of each unlocking; `needed` tells the keys of calls that are not finished."""
+        """`unlocked` hears of each unlocking; `needed` tells the keys of calls that are not finished; `later` keeps
+        entries while the database is away."""
         self._config = config
         self._keyring = keyring
         self._database = database
         self._unlocked = unlocked
         self._needed = needed
+        self._later = later
 
     @property
     def answers(self) -> dict[str, Answer]:
@@ -77,14 +81,15 @@ class KeyControl:
     async def _write(
         self, action: Action, question: dict[str, Any], outcome: Outcome = Outcome.OK, because: str = ""
     ) -> None:
-        """Keys are needed to find out what ails a database, too: without one, the service's own log has to do."""
+        """Keys are needed to find out what ails a database, too: without one, it is written down when there is one."""
         by = question.get("by")
         actor = Actor.operator(by) if isinstance(by, str) else Actor.service("control")
         entry = Entry(action=action, actor=actor, outcome=outcome, object="keyring", because=because)
+        now = datetime.now(UTC)
         try:
-            await written(self._database, entry, datetime.now(UTC))
-        except Unavailable as error:
-            log.error("audit_write_fail", entry=action.value, code=error.code)
+            await written(self._database, entry, now)
+        except Unavailable:
+            await self._later.put(entry, now)
 
     async def _look(self, _: dict[str, Any]) -> dict[str, object]:
         """The root key was replaced: take it up now, not when somebody wants to listen."""

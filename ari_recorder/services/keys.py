@@ -10,14 +10,18 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
+from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.supervise import either
 from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.public_keys import PublicKeys
 
 log = structlog.get_logger(__name__)
+
+_SELF = Actor.service("keys")
 
 DAYS_AHEAD = 31
 FEW_DAYS = 7
@@ -35,8 +39,10 @@ def days_left(public: PublicKeys, now: datetime) -> int:
 class KeySupply:
     """`run` is the service's job, `fill` one look."""
 
-    def __init__(self, keyring: Keyring) -> None:
+    def __init__(self, keyring: Keyring, later: LaterEntries) -> None:
+        """`later`: keys are made before the database is there."""
         self._keyring = keyring
+        self._later = later
         self._told = False
         self._wake = asyncio.Event()
 
@@ -63,6 +69,8 @@ class KeySupply:
             self._told = False
             if made:
                 log.info("day_keys_make", count=len(made), last=made[-1])
+                facts: dict[str, JSON] = {"keys": len(made), "first": made[0], "last": made[-1]}
+                await self._later.put(Entry(action=Action.KEY_MAKE, actor=_SELF, facts=facts), now)
 
     def _make(self, now: datetime) -> tuple[str, ...]:
         today = day_of(now)

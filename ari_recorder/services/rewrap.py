@@ -7,19 +7,20 @@ to a key that is about to be destroyed is left where it is.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import structlog
 
+from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
 from ari_recorder.services.call_texts import TEXT_PURPOSE
 from ari_recorder.services.kept_keys import REASON_PURPOSE, KeptKeys
 from ari_recorder.services.keys import LOOK_EVERY
 from ari_recorder.services.record import CALLER_PURPOSE
-from ari_recorder.storage import day_keys, keeping, keys
+from ari_recorder.storage import audit, day_keys, keeping, keys
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.keys import Anew, Wrapped
 from ari_recorder.supervise import either
@@ -149,6 +150,13 @@ class FallbackRescue:
             log.warning("fallback_rewrap_retry", code=error.code)
             return None
         if done.recordings or done.callers or done.texts:
+            facts: dict[str, JSON] = {
+                "from": FALLBACK,
+                "recordings": done.recordings,
+                "callers": done.callers,
+                "texts": done.texts,
+            }
+            await self._tell(facts)
             log.info("fallback_rewrap", recordings=done.recordings, callers=done.callers)
         return done
 
@@ -161,9 +169,24 @@ class FallbackRescue:
                 rows = await keeping.lock(conn, await keeping.without_hold_key(conn, limit=_BATCH))
                 kept = [row for row in rows if row.keeps]
                 await KeptKeys(self._keyring).to_hold(conn, kept)
+                if kept:
+                    entry = _rewrapped({"to": "hold", "recordings": len(kept)})
+                    await audit.append(conn, entry, datetime.now(UTC))
         except RecorderError as error:
             log.warning("kept_rewrap_retry", code=error.code)
             return 0
         if kept:
             log.info("kept_rewrap", recordings=len(kept))
         return len(kept)
+
+    async def _tell(self, facts: Mapping[str, JSON]) -> None:
+        """Each batch had a transaction of its own: the sum is told behind them."""
+        try:
+            async with self._database.transaction() as conn:
+                await audit.append(conn, _rewrapped(facts), datetime.now(UTC))
+        except RecorderError as error:
+            log.error("audit_write_fail", entry=Action.KEYRING_REWRAP.value, code=error.code)
+
+
+def _rewrapped(facts: Mapping[str, JSON]) -> Entry:
+    return Entry(action=Action.KEYRING_REWRAP, actor=Actor.service("fallback"), object="keyring", facts=facts)

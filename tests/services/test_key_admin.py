@@ -1,6 +1,7 @@
 """services/key_admin.py, rewrap.py: what is wrapped gets another key, or stays as it was, whatever comes between."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.wrapping import day_name
 from tests.services.house import READER
 from tests.site import NAME, Recorded, open_keyring, prepare, record
+from tests.test_audit_events import entries
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=20)
 
@@ -69,6 +71,13 @@ async def plays(site: Config, database: Database, recorded: Recorded) -> None:
         assert opened.read(0, 4) == b"fLaC"
 
 
+async def rotate_hold(
+    site: Config, database: Database, progress: Callable[[float], None] = lambda _: None
+) -> key_admin.HoldRotated:
+    files = VaultFiles(site.storage.vault)
+    return await key_admin.rotate_hold(database, open_keyring(site), files, progress, READER)
+
+
 async def test_everything_of_a_key_is_wrapped_anew_and_plays_without_the_old_one(
     site: Config, database: Database
 ) -> None:
@@ -101,10 +110,12 @@ async def test_the_hold_key_is_replaced_and_the_old_one_gone(site: Config, datab
     made = await several(site, database, 3)
     await move(site, database, day_name(day_of(LONG_AGO)), "hold-1")
     heard: list[float] = []
-    done = await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), heard.append)
+    done = await rotate_hold(site, database, heard.append)
     assert (done.key_name, done.destroyed, done.rewrapped.recordings) == ("hold-2", ("hold-1",), 3)
     assert heard[-1] == 1.0
     assert open_keyring(site).public.hold_name == "hold-2"
+    (gone,) = await entries(database)
+    assert (gone["action"], gone["object"], gone["actor"]["kind"]) == ("key:destroy", "key:hold-1", "operator")
     assert "hold-1" not in open_keyring(site).names()
     for one in made:
         await plays(site, database, one)
@@ -116,7 +127,7 @@ async def test_an_empty_database_beside_a_full_vault_costs_no_hold_key(site: Con
     async with database.transaction() as conn:
         await conn.execute("UPDATE recording SET id = gen_random_uuid()")
     with pytest.raises(KeyInUse, match="not in this database"):
-        await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
+        await rotate_hold(site, database)
     assert "hold-1" in open_keyring(site).names()
     async with database.transaction() as conn:
         await conn.execute("UPDATE recording SET id = $1", one.recording_id)
@@ -140,11 +151,11 @@ async def test_a_hold_rotation_that_was_killed_goes_on_where_it_was(
     with monkeypatch.context() as patch:
         patch.setattr(keys, "rewrap_recordings", dying)
         with pytest.raises(asyncio.CancelledError):
-            await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
+            await rotate_hold(site, database)
     assert (await left(database, "hold-1")).recordings == 3
     for one in made:
         await plays(site, database, one)
-    done = await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
+    done = await rotate_hold(site, database)
     assert (done.key_name, done.rewrapped.recordings) == ("hold-2", 3)
     for one in made:
         await plays(site, database, one)
@@ -169,9 +180,7 @@ async def test_a_hold_placed_during_the_rotation_with_the_old_key_is_not_lost(
     monkeypatch.setattr(keeping, "rewrap", slowly)
     placing = asyncio.create_task(service.place([one.recording_id], terms, Actor.operator("sari")))
     await has_the_old_name.wait()
-    rotating = asyncio.create_task(
-        key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
-    )
+    rotating = asyncio.create_task(rotate_hold(site, database))
     done, _ = await asyncio.wait({rotating}, timeout=0.5)
     assert not done, "the old key is destroyed only when nobody can be using it"
     go_on.set()
@@ -194,7 +203,7 @@ async def test_what_does_not_open_keeps_the_old_key_and_is_told(site: Config, da
             made[0].recording_id,
         )
     with structlog.testing.capture_logs() as lines, pytest.raises(RewrapFailed, match="1 entries of hold-1"):
-        await key_admin.rotate_hold(database, open_keyring(site), VaultFiles(site.storage.vault), lambda _: None)
+        await rotate_hold(site, database)
     assert {line["event"] for line in lines} >= {"rewrap_fail"}
     assert "hold-1" in open_keyring(site).names()
     for one in made[1:]:
@@ -216,6 +225,8 @@ async def test_what_the_fallback_took_gets_the_key_of_its_day(site: Config, data
     assert (done.recordings, done.callers) == (3, 3)
     assert await left(database, day_name(day_of(yesterday))) == Left(recordings=3, callers=3)
     assert await left(database, "fallback") == Left(recordings=1, callers=1)
+    facts = {"from": "fallback", "recordings": 3, "callers": 3, "texts": 0}
+    assert [(one["action"], one["facts"]) for one in await entries(database)] == [("keyring:rewrap", facts)]
     for one in (*recent, *old):
         await plays(site, database, one)
 
@@ -224,7 +235,7 @@ async def test_what_the_fallback_took_gets_the_key_of_its_day(site: Config, data
 
 
 async def destroy(site: Config, database: Database, day: date, *, dry_run: bool = False) -> key_admin.DayKey:
-    return await key_admin.destroy_day(site, database, day, dry_run=dry_run)
+    return await key_admin.destroy_day(site, database, day, READER, dry_run=dry_run)
 
 
 async def test_a_day_key_goes_when_nothing_needs_it_and_not_before(site: Config, database: Database) -> None:
@@ -243,6 +254,15 @@ async def test_a_day_key_goes_when_nothing_needs_it_and_not_before(site: Config,
     assert (await destroy(site, database, day)).destroyed
     assert day_name(day) not in open_keyring(site).names()
     assert not (await destroy(site, database, day, dry_run=True)).there
+
+
+async def test_who_destroys_a_days_key_is_on_record(site: Config, database: Database) -> None:
+    day = day_of(LONG_AGO)
+    open_keyring(site).publish([day])
+    await destroy(site, database, day)
+    (gone,) = await entries(database)
+    assert (gone["action"], gone["object"]) == ("key:destroy", f"key:{day_name(day)}")
+    assert (gone["actor"]["kind"], "actor.name" in gone["personal"]) == ("operator", True)
 
 
 async def test_a_day_that_is_not_over_keeps_its_key(site: Config, database: Database) -> None:

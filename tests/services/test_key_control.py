@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ari_recorder.domain.errors import RecorderError
+from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.control import ControlSocket, ask
 from ari_recorder.services.key_control import KeyControl
@@ -32,6 +33,7 @@ async def test_a_wrong_passphrase_has_the_code_it_has_without_a_service(
         database=database,
         unlocked=lambda: heard.append(True),
         needed=lambda: frozenset(),
+        later=LaterEntries(settings.storage.audit),
     )
     stop = asyncio.Event()
     running = asyncio.create_task(ControlSocket(settings.storage.control, control.answers).run(stop))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import structlog
 
+from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.keys import DAYS_AHEAD, KeySupply, days_left
 from ari_recorder.vault.keyring import Keyring
 from tests.keyring_for_tests import keyring_in
@@ -22,7 +23,7 @@ def alarms(lines: object) -> list[tuple[str, str]]:
 
 async def test_today_and_the_next_31_days_of_helsinki_have_keys(tmp_path: Path) -> None:
     ring = keyring_in(tmp_path, TODAY)
-    supply = KeySupply(ring)
+    supply = KeySupply(ring, LaterEntries(tmp_path / "audit"))
     await supply.fill(NOW)
     assert ring.public.days() == {TODAY + timedelta(days=ahead) for ahead in range(32)}
     assert days_left(ring.public, NOW) == 32
@@ -32,7 +33,7 @@ async def test_today_and_the_next_31_days_of_helsinki_have_keys(tmp_path: Path) 
 
 async def test_locked_it_says_so_once_when_fewer_than_seven_days_are_left(tmp_path: Path) -> None:
     ring = keyring_in(tmp_path, TODAY)
-    supply = KeySupply(ring)
+    supply = KeySupply(ring, LaterEntries(tmp_path / "audit"))
     await supply.fill(NOW)
     ring.lock()
     with structlog.testing.capture_logs() as lines:
@@ -45,14 +46,14 @@ async def test_a_keyring_that_cannot_be_written_is_told_and_ends_nothing(tmp_pat
     ring = keyring_in(tmp_path, TODAY)
     (tmp_path / "keys").rename(tmp_path / "away")
     with structlog.testing.capture_logs() as lines:
-        await KeySupply(ring).fill(NOW)
+        await KeySupply(ring, LaterEntries(tmp_path / "audit")).fill(NOW)
     assert alarms(lines) == [("keyring-locked", "0-days")]
 
 
 async def test_an_unlocked_keyring_is_filled_at_once(tmp_path: Path) -> None:
     keyring_in(tmp_path)
     ring = Keyring.open(tmp_path / "keys")
-    supply = KeySupply(ring)
+    supply = KeySupply(ring, LaterEntries(tmp_path / "audit"))
     stop = asyncio.Event()
     running = asyncio.create_task(supply.run(stop))
     await asyncio.sleep(0.05)

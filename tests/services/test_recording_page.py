@@ -28,6 +28,7 @@ from ari_recorder.services.recording_page import Corrected, Integrity, Recording
 from ari_recorder.storage import calls, erasing
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import day_of
+from tests.services.house import READER
 from tests.services.listeners import WHY, House, person
 from tests.site import LENGTH, NAME, NUMBER, Recorded, prepare, record
 
@@ -195,7 +196,8 @@ async def test_words_go_with_the_hold_and_come_back(desk: Desk) -> None:
     assert await desk.text_keys() == {"hold-1"}
     await desk.correct(Correctable.CALLER_NAME, "Aino M. Esimerkki", version=1)
     assert await desk.text_keys() == {"hold-1"}
-    done = await key_admin.rotate_hold(desk.house.database, desk.house.keyring, desk.house.vault.files, lambda _: None)
+    house = desk.house
+    done = await key_admin.rotate_hold(house.database, house.keyring, house.vault.files, lambda _: None, READER)
     assert (done.rewrapped.texts, await desk.text_keys()) == (2, {"hold-2"})
     assert (await desk.field(Correctable.CALLER_NAME)).current == "Aino M. Esimerkki"
     await holds.release(hold.hold.id, Actor.operator("anna"), yes=True)
@@ -230,7 +232,7 @@ async def test_the_key_of_a_day_waits_for_words(desk: Desk) -> None:
         anew = desk.house.keyring.rewrap(wrapped, desk.id, "hold-1")
         await conn.execute("UPDATE recording SET key_name = 'hold-1', wrapped_key = $1", anew)
     with pytest.raises(KeyInUse):
-        await key_admin.destroy_day(desk.site, desk.house.database, day, dry_run=False)
+        await key_admin.destroy_day(desk.site, desk.house.database, day, READER, dry_run=False)
 
 
 async def test_who_listened_and_why_is_shown_to_those_who_watch_over_use(desk: Desk) -> None:
