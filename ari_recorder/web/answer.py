@@ -210,8 +210,9 @@ async def show(asked: Asked, answer: Answer) -> web.StreamResponse:
             return _blob(asked, answer)
         case Stream():
             return await _stream(asked, answer)
-    for cookie in answer.cookies:
-        cookies.set_on(response, cookie)
+    if who.bearer(asked.request) is None:  # a machine has its token, and no cookie
+        for cookie in answer.cookies:
+            cookies.set_on(response, cookie)
     return response
 
 

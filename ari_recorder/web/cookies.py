@@ -35,13 +35,18 @@ def new_secret() -> str:
 
 
 def proof(secret: str) -> str:
-    return hmac.digest(secret.encode(), b"ari-recorder form", "sha256").hex() if secret else ""
+    return hmac.digest(_bytes(secret), b"ari-recorder form", "sha256").hex() if secret else ""
 
 
 def is_proof(given: object, secret: str) -> bool:
     if not secret or not isinstance(given, str):
         return False
-    return hmac.compare_digest(given.encode(), proof(secret).encode())
+    return hmac.compare_digest(_bytes(given), _bytes(proof(secret)))
+
+
+def _bytes(text: str) -> bytes:
+    """Whatever a stranger sends: bytes that are no UTF-8 come as lone surrogates, and JSON may hold them too."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def set_on(response: web.StreamResponse, cookie: Cookie) -> None:
@@ -67,6 +72,9 @@ def read_notice(value: str) -> str:
         return ""
     try:
         text = json.loads(base64.urlsafe_b64decode(value))
-    except ValueError:
+        if not isinstance(text, str):
+            return ""
+        text.encode()  # lone surrogates cannot be shown
+    except (ValueError, RecursionError):
         return ""
-    return text if isinstance(text, str) else ""
+    return text

@@ -12,7 +12,7 @@ from ari_recorder.domain.approvals import Approval, ApprovalState
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services.hold_desk import HoldState
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
-from ari_recorder.web.forms import Form
+from ari_recorder.web.form import Day, Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class OneHoldView:
 
 
 class ExtendForm(Form):
-    review_on: date
+    review_on: Day
 
 
 class AskForm(Form):

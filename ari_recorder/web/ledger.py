@@ -7,13 +7,13 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from ari_recorder.domain.accounts import Permission
-from ari_recorder.domain.errors import PageUnknown
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services.ledger import DayLedger
 from ari_recorder.web.asked import Asked, Page, Route
-from ari_recorder.web.forms import Form
+from ari_recorder.web.form import Day, Form
 from ari_recorder.web.languages import N_
+from ari_recorder.web.paths import day_of
 
 # A screenful; each is read out of the PBX's own log.
 _DAYS = 7
@@ -76,7 +76,7 @@ class LedgerDayView:
 
 
 class LedgerQuery(Form):
-    until: date | None = None
+    until: Day | None = None
 
 
 async def show_ledger(asked: Asked) -> Page:
@@ -95,10 +95,7 @@ async def show_ledger(asked: Asked) -> Page:
 
 
 async def show_day(asked: Asked) -> Page:
-    try:
-        day = date.fromisoformat(str(asked.params["day"]))
-    except ValueError:
-        raise PageUnknown from None
+    day = day_of(str(asked.params["day"]))
     found = await asked.site.ledgers.of_day(asked.user, day)
     calls = tuple(
         CallView(

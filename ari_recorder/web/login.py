@@ -76,6 +76,9 @@ async def second_step(asked: Asked) -> Redirect:
             notice=asked.words.error(over),
             cookies=(Cookie(name=cookies.TICKET, age_seconds=0),),
         )
+    before = asked.principal
+    if before is not None and not before.is_machine:  # what this browser had is not left open behind it
+        await asked.site.people.sessions.log_out(before)
     kept = [
         Cookie(name=cookies.SESSION, value=entered.session),
         Cookie(name=cookies.TICKET, age_seconds=0),

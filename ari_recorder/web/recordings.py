@@ -17,21 +17,19 @@ from ari_recorder.services.holds import HoldTerms
 from ari_recorder.services.recording_page import RecordingPage
 from ari_recorder.services.search import Results, Search
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
-from ari_recorder.web.form import Form
+from ari_recorder.web.form import Day, Form
 from ari_recorder.web.told import destruction, ending
 
 _Text = Annotated[str, Field(max_length=200)]
 _Seconds = Annotated[int, Field(ge=0, le=86_400)]
-# Nobody looks for calls of other centuries, and times of theirs do not fit everywhere.
-_Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2200, 1, 1))]
 
 
 class SearchQuery(Form):
     """What is asked for, as it stands in an address. A telephone number does not: addresses are kept in many places."""
 
-    since: _Day | None = None
+    since: Day | None = None
     since_time: time | None = None
-    until: _Day | None = None
+    until: Day | None = None
     until_time: time | None = None
     queue: _Text = ""
     agent: _Text = ""
@@ -66,7 +64,7 @@ class HoldForm(Form):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     reference: Annotated[str, Field(min_length=1, max_length=64)]
     owner: Annotated[str, Field(min_length=1, max_length=200)]
-    review_on: _Day
+    review_on: Day
 
 
 class ReleaseForm(Form):

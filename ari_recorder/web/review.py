@@ -12,7 +12,7 @@ from ari_recorder.services.fates import Fate
 from ari_recorder.services.hold_desk import Flagged
 from ari_recorder.services.holds import HoldTerms
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
-from ari_recorder.web.forms import Form
+from ari_recorder.web.form import Day, Form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class KeepForm(Form):
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
     reference: Annotated[str, Field(min_length=1, max_length=64)]
     owner: Annotated[str, Field(min_length=1, max_length=200)]
-    review_on: date
+    review_on: Day
 
 
 class NoThreatForm(Form):

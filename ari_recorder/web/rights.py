@@ -12,7 +12,7 @@ from ari_recorder.domain.retention import local_day
 from ari_recorder.services.rights import Held, Terms
 from ari_recorder.web.account import ROLES
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
-from ari_recorder.web.forms import Form
+from ari_recorder.web.form import Day, Form
 
 _Why = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -66,14 +66,14 @@ class TokenView:
 
 
 class DayQuery(Form):
-    on: date | None = None
+    on: Day | None = None
 
 
 class GrantForm(Form):
     name: Annotated[str, Field(min_length=1, max_length=64)]
     role: Role
     unit: Annotated[str, Field(max_length=64)] = ""
-    valid_until: date
+    valid_until: Day
     why: _Why
     interfaces: Annotated[str, Field(max_length=1000)] = ""
 
@@ -83,7 +83,7 @@ class WhyForm(Form):
 
 
 class AttestForm(Form):
-    until: date
+    until: Day
     why: _Why
 
 

@@ -9,13 +9,13 @@ from uuid import UUID
 from pydantic import Field
 
 from ari_recorder.domain.accounts import Permission
-from ari_recorder.domain.errors import PageUnknown
 from ari_recorder.domain.retention import local_day
 from ari_recorder.domain.use import Finding, FindingKind, Verdict
 from ari_recorder.services.use import Sample
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
 from ari_recorder.web.forms import Form
 from ari_recorder.web.languages import N_
+from ari_recorder.web.paths import day_of
 
 FINDINGS: Mapping[FindingKind, str] = {
     FindingKind.OUT_OF_HOURS: N_("Used outside office hours"),
@@ -128,10 +128,7 @@ async def show_use(asked: Asked) -> Page:
 
 
 async def show_report(asked: Asked) -> Page:
-    try:
-        week = date.fromisoformat(str(asked.params["week"]))
-    except ValueError:
-        raise PageUnknown from None
+    week = day_of(str(asked.params["week"]))
     found = await asked.site.use_reports.of_week(asked.user, week)
     return Page(
         view=ReportView(
