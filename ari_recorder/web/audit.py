@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -13,7 +13,7 @@ from ari_recorder.domain.audit import Action, Outcome
 from ari_recorder.domain.errors import PageUnknown
 from ari_recorder.services.audit_desk import EntryRead, Sought, TreeRead
 from ari_recorder.web.asked import Asked, Blob, Page, Route, Stream
-from ari_recorder.web.forms import Form
+from ari_recorder.web.form import Day, Form
 
 _PAGE = 100
 
@@ -47,8 +47,8 @@ class AuditView:
 
 
 class AuditQuery(Form):
-    since: date | None = None
-    until: date | None = None
+    since: Day | None = None
+    until: Day | None = None
     action: Action | None = None
     outcome: Outcome | None = None
     actor: Annotated[str, Field(max_length=200)] = ""

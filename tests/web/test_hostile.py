@@ -85,6 +85,9 @@ async def test_days_at_the_ends_of_time_are_no_pages(house: House) -> None:
     administrator = await house.visitor("administrator")
     for day in ("0001-01-01", "9999-12-31"):
         assert (await administrator.get(f"/rights?on={day}")).status == 200
+    auditor = await house.visitor("auditor")
+    for day in ("0001-01-01", "9999-12-31"):
+        assert (await auditor.get(f"/audit?since={day}&until={day}")).status == 200
 
 
 async def test_a_new_log_in_ends_the_session_this_browser_had(house: House) -> None:
