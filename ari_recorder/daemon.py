@@ -101,6 +101,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
             journal = stack.enter_context(Journal(config.storage.journal))
             jobs = Supervisor()
             database = await _database(config, stack, jobs)
+            # However many wait at the page: they take no connection from calls that are to be stored.
+            of_page = await stack.enter_async_context(database.another())
             usable = asyncio.Event()
             await _try_to_migrate(database, usable)
             recorder = _recorder(config, spool, files, keyring, journal, database)
@@ -144,7 +146,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("sweep-watch", sweep.watch)
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
-            built = site.build(config, database, keyring, usable)
+            built = site.build(config, of_page, keyring, usable)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
             _start_web(config, built, stack, jobs)
             jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session

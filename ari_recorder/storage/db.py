@@ -114,6 +114,10 @@ class Database:
         except TimeoutError:
             self._pool.terminate()
 
+    def another(self) -> "Database":
+        """The same database with connections of its own, not open yet: for those who must not wait for each other."""
+        return Database(self._dsn, size=self._size, limits=self._limits)
+
     async def check(self) -> None:
         """Is it there, does it let us in, is it new enough? The error says what to mend."""
         async with self.transaction() as conn:
