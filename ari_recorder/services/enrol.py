@@ -7,7 +7,9 @@ other: enrolment stores both in one statement, and the database refuses anything
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -24,12 +26,16 @@ from ari_recorder.services.throttle import Counted
 from ari_recorder.storage import accounts, audit, log_ins, sessions
 from ari_recorder.storage.accounts import Account
 from ari_recorder.storage.db import Connection, Database
+from ari_recorder.storage.log_ins import Device
 from ari_recorder.vault import totp
 from ari_recorder.vault.login_key import LoginKey
 from ari_recorder.vault.passwords import Passwords
 from ari_recorder.vault.weak_passwords import WeakPasswords
 
 log = structlog.get_logger(__name__)
+
+# To take a picture of a code and type six digits, with a phone that has to be looked for.
+NEW_AUTHENTICATOR = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +141,50 @@ class Enrolment:
             await sessions.end_all(conn, account.id, "new password", now, but=UUID(principal.session_id))
             await self._told(conn, actor, account.id, "password")
 
+    async def begin_authenticator(self, principal: Principal) -> SetUp:
+        """A new one in the place of the one that is there; the same secret for a while, however often the page is
+        loaded. The caller asks for a step-up first. The old one counts until `change_authenticator`."""
+        now, session_id = self._clocks.now(), UUID(principal.session_id)
+        async with self._database.transaction() as conn:
+            account = await self._own(conn, principal)
+            sealed = await accounts.new_authenticator(conn, account.id, session_id, now - NEW_AUTHENTICATOR)
+            if sealed is None:
+                sealed = await asyncio.to_thread(self._key.seal, totp.new_secret(), account.id)
+                await accounts.begin_authenticator(conn, account.id, session_id, sealed, now)
+        secret = await asyncio.to_thread(self._key.open, sealed, account.id)
+        return SetUp(
+            name=account.name,
+            full_name=account.full_name,
+            language=account.language,
+            secret=totp.written(secret),
+            uri=totp.uri(secret, account.name),
+        )
+
+    async def change_authenticator(self, principal: Principal, code: str) -> None:
+        """`code`: of the new one. From then on the old one is worth nothing, and all other sessions of the user have
+        ended. CodeRefused; the caller asks for a step-up first."""
+        now, session_id = self._clocks.now(), UUID(principal.session_id)
+        async with self._database.transaction() as conn:
+            account = await self._own(conn, principal)
+            sealed = await accounts.new_authenticator(conn, account.id, session_id, now - NEW_AUTHENTICATOR)
+            secret, step = await asyncio.to_thread(self._step, sealed, account, code)
+            await accounts.set_authenticator(conn, account.id, secret, step, now)
+            await sessions.end_all(conn, account.id, "new authenticator", now, but=session_id)
+            await self._told(conn, principal.actor(), account.id, "authenticator")
+
+    async def devices(self, principal: Principal, where: Where) -> tuple[Device, ...]:
+        """The browsers whose door stays open while somebody guesses."""
+        async with self._database.transaction() as conn:
+            return await log_ins.devices(conn, principal.user_id, tokens.hashed(where.device), self._clocks.now())
+
+    async def forget_device(self, principal: Principal, device_id: UUID) -> None:
+        """It is a stranger's from here on. It is no error that it is forgotten already."""
+        async with self._database.transaction() as conn:
+            account = await self._own(conn, principal)
+            if await log_ins.forget_device(conn, account.id, device_id):
+                facts = {"device": str(device_id)}
+                await self._written(conn, principal.actor(), account.id, "device", facts)
+
     async def renew_recovery_codes(self, principal: Principal) -> tuple[str, ...]:
         """New ones, shown once; the old ones are worth nothing. The caller asks for a step-up first."""
         codes = tokens.new_recovery_codes()
@@ -167,9 +217,15 @@ class Enrolment:
         return account
 
     async def _told(self, conn: Connection, actor: Actor, account_id: UUID, what: str) -> None:
-        entry = Entry(action=Action.ACCOUNT_CHANGE, actor=actor, object=f"user:{account_id}", because=what)
-        await audit.append(conn, entry, self._clocks.now())
+        await self._written(conn, actor, account_id, what, {})
         await self._changed(conn, account_id, what)
+
+    async def _written(
+        self, conn: Connection, actor: Actor, account_id: UUID, what: str, facts: Mapping[str, str]
+    ) -> None:
+        about = f"user:{account_id}"
+        entry = Entry(action=Action.ACCOUNT_CHANGE, actor=actor, object=about, because=what, facts=facts)
+        await audit.append(conn, entry, self._clocks.now())
 
     async def _changed(self, conn: Connection, account_id: UUID, what: str) -> None:
         facts = {"what": what}

@@ -199,6 +199,45 @@ async def set_password(conn: Connection, account_id: UUID, password_hash: str, n
     )
 
 
+async def new_authenticator(conn: Connection, account_id: UUID, session_id: UUID, since: datetime) -> bytes | None:
+    """The secret of the one that this session began to set up since then."""
+    found: bytes | None = await conn.fetchval(
+        "SELECT totp_secret FROM new_authenticator WHERE account_id = $1 AND session_id = $2 AND begun_at > $3",
+        account_id,
+        session_id,
+        since,
+    )
+    return found
+
+
+async def begin_authenticator(
+    conn: Connection, account_id: UUID, session_id: UUID, totp_secret: bytes, now: datetime
+) -> None:
+    """One that was begun before is forgotten."""
+    await conn.execute(
+        """
+        INSERT INTO new_authenticator (account_id, session_id, totp_secret, begun_at) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (account_id) DO UPDATE SET session_id = $2, totp_secret = $3, begun_at = $4
+        """,
+        account_id,
+        session_id,
+        totp_secret,
+        now,
+    )
+
+
+async def set_authenticator(conn: Connection, account_id: UUID, totp_secret: bytes, step: int, now: datetime) -> None:
+    """Codes of the one before are worth nothing from here on."""
+    await conn.execute(
+        "UPDATE credential SET totp_secret = $2, totp_set_at = $4, last_step = $3 WHERE account_id = $1",
+        account_id,
+        totp_secret,
+        step,
+        now,
+    )
+    await conn.execute("DELETE FROM new_authenticator WHERE account_id = $1", account_id)
+
+
 async def rehash(conn: Connection, account_id: UUID, old: str, new: str) -> None:
     """The same password under today's parameters, unless it was changed meanwhile."""
     await conn.execute(

@@ -41,6 +41,16 @@ class Secret:
     mail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A browser somebody logged in with. `is_this`: the one that asks."""
+
+    id: UUID
+    first_seen_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
 async def at_the_door(conn: Connection, name: str, device_hash: bytes, now: datetime) -> AtTheDoor:
     row = await conn.fetchrow(
         """
@@ -180,3 +190,23 @@ async def know_device(
         most,
     )
     return known == 0
+
+
+async def devices(conn: Connection, account_id: UUID, this: bytes, now: datetime) -> tuple[Device, ...]:
+    """Those that count, the last seen first."""
+    rows = await conn.fetch(
+        """
+        SELECT id, first_seen_at, last_seen_at, token_hash = $2 AS is_this FROM known_device
+        WHERE account_id = $1 AND last_seen_at > $3 ORDER BY last_seen_at DESC, id
+        """,
+        account_id,
+        this,
+        now - DEVICE_KNOWN,
+    )
+    return tuple(Device(**row) for row in rows)
+
+
+async def forget_device(conn: Connection, account_id: UUID, device_id: UUID) -> bool:
+    """False: this account has none of that id."""
+    done = await conn.execute("DELETE FROM known_device WHERE account_id = $1 AND id = $2", account_id, device_id)
+    return done == "DELETE 1"

@@ -51,6 +51,14 @@ class SessionView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    id: UUID
+    first_seen_at: datetime
+    last_seen_at: datetime
+    is_this: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeView:
     id: int
     kind: str
@@ -65,6 +73,7 @@ class AccountView:
     full_name: str
     rights: tuple[RightView, ...]
     sessions: tuple[SessionView, ...]
+    devices: tuple[DeviceView, ...]
     notices: tuple[NoticeView, ...]
 
 
@@ -93,6 +102,7 @@ async def show_account(asked: Asked) -> Page:
     user = asked.user
     sessions = asked.site.people.sessions
     found = () if user.is_machine else await sessions.of_user(user)
+    known = () if user.is_machine else await asked.site.people.enrolment.devices(user, asked.where)
     return Page(
         view=AccountView(
             name=user.name,
@@ -107,6 +117,15 @@ async def show_account(asked: Asked) -> Page:
                     is_this=str(one.id) == user.session_id,
                 )
                 for one in found
+            ),
+            devices=tuple(
+                DeviceView(
+                    id=one.id,
+                    first_seen_at=one.first_seen_at,
+                    last_seen_at=one.last_seen_at,
+                    is_this=one.is_this,
+                )
+                for one in known
             ),
             notices=await notices(asked),
         )
@@ -146,6 +165,11 @@ def _address(facts: Mapping[str, Any]) -> str:
 async def end_session(asked: Asked) -> Redirect:
     await asked.site.people.sessions.end(asked.user, asked.id("session_id"))
     return Redirect(to="account", notice=asked.text("The session has ended."))
+
+
+async def forget_device(asked: Asked) -> Redirect:
+    await asked.site.people.enrolment.forget_device(asked.user, asked.id("device_id"))
+    return Redirect(to="account", notice=asked.text("The browser is forgotten."))
 
 
 async def notices_seen(asked: Asked) -> Redirect:
@@ -192,6 +216,14 @@ ROUTES = (
         handler=end_session,
         permission=Access.PERSON,
         summary="End another session of one's own",
+    ),
+    Route(
+        method="POST",
+        path="/account/devices/{device_id}/forget",
+        name="device-forget",
+        handler=forget_device,
+        permission=Access.PERSON,
+        summary="Forget a browser of one's own",
     ),
     Route(
         method="POST",

@@ -41,13 +41,12 @@ class EnrolForm(Form):
 async def show_invitation(asked: Asked) -> Page:
     token = str(asked.params["token"])
     found = await asked.site.people.enrolment.set_up(token)
-    groups = [found.secret[at : at + _GROUP] for at in range(0, len(found.secret), _GROUP)]
     return Page(
         view=InvitationView(
             token=token,
             name=found.name,
             full_name=found.full_name,
-            secret=" ".join(groups),
+            secret=grouped(found.secret),
             least_characters=asked.site.config.accounts.password_characters,
         )
     )
@@ -70,6 +69,10 @@ async def enrol(asked: Asked) -> Page:
 def check_same(asked: Asked, password: str, again: str) -> None:
     if password != again:
         raise FormProblems(Problems(errors={"again": asked.text("This is not the same password.")}))
+
+
+def grouped(secret: str) -> str:
+    return " ".join(secret[at : at + _GROUP] for at in range(0, len(secret), _GROUP))
 
 
 def qr_code(text: str) -> Blob:
