@@ -5,6 +5,7 @@ transaction that reads.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -38,32 +39,47 @@ class DayLedger:
 
 
 async def day_ledger(
+    database: Database, *, queue_log: Path, queues: frozenset[str], day: date, now: datetime, reader: Actor
+) -> DayLedger:
+    """All calls that entered a queue on `day` (Europe/Helsinki), by the PBX's clock where the PBX knows the call."""
+    (found,) = await day_ledgers(database, queue_log=queue_log, queues=queues, days=[day], now=now, reader=reader)
+    return found
+
+
+async def day_ledgers(
     database: Database,
     *,
     queue_log: Path,
     queues: frozenset[str],
-    day: date,
+    days: Sequence[date],
     now: datetime,
     reader: Actor,
     scope: frozenset[str] | None = None,
-) -> DayLedger:
-    """All calls that entered a queue on `day` (Europe/Helsinki), by the PBX's clock where the PBX knows the call.
-    `scope`: of these queues only."""
-    begin, end = midnight(day), midnight(day + timedelta(days=1))
-    lines = await asyncio.to_thread(read_lines, queue_log, begin)
+) -> tuple[DayLedger, ...]:
+    """The same for several days, read at one go. `scope`: of these queues only."""
+    lines = await asyncio.to_thread(read_lines, queue_log, midnight(min(days)))
     logged = await asyncio.to_thread(read_queue_log, lines)
-    of_day = {uniqueid: call for uniqueid, call in logged.items() if begin <= call.entered_at < end}
-    async with database.transaction() as conn:
-        known = await calls.of_day(conn, begin, end, of_day)
-        # After a late reconnect the recorder may think that a call of yesterday came today.
-        known = tuple(call for call in known if call.uniqueid in of_day or call.uniqueid not in logged)
-        rows = balance(of_day.values(), known, queues, now)
-        if scope is not None:
-            rows = tuple(row for row in rows if row.queue in scope)
-        entry = Entry(action=Action.LEDGER_VIEW, actor=reader, object=f"day:{day}", facts={"calls": len(rows)})
-        await audit.append(conn, entry, now)
     oldest = begin_of(lines)
-    return DayLedger(day=day, rows=rows, reaches_back=oldest is not None and oldest <= begin)
+    found = []
+    async with database.transaction() as conn:
+        for day in days:
+            begin, end = midnight(day), midnight(day + timedelta(days=1))
+            of_day = {uniqueid: call for uniqueid, call in logged.items() if begin <= call.entered_at < end}
+            known = await calls.of_day(conn, begin, end, of_day)
+            # After a late reconnect the recorder may think that a call of yesterday came today.
+            known = tuple(call for call in known if call.uniqueid in of_day or call.uniqueid not in logged)
+            rows = balance(of_day.values(), known, queues, now)
+            if scope is not None:
+                rows = tuple(row for row in rows if row.queue in scope)
+            found.append(DayLedger(day=day, rows=rows, reaches_back=oldest is not None and oldest <= begin))
+        entry = Entry(
+            action=Action.LEDGER_VIEW,
+            actor=reader,
+            object=f"day:{max(days)}",
+            facts={"days": len(days), "calls": sum(len(one.rows) for one in found)},
+        )
+        await audit.append(conn, entry, now)
+    return tuple(found)
 
 
 class Ledgers:
@@ -75,14 +91,14 @@ class Ledgers:
         self._queues = queues
         self._clocks = clocks
 
-    async def of_day(self, principal: Principal, day: date) -> DayLedger:
+    async def of_days(self, principal: Principal, days: Sequence[date]) -> tuple[DayLedger, ...]:
         now = self._clocks.now()
         scope = authorise(principal, Permission.LEDGER_VIEW, now=now)
-        return await day_ledger(
+        return await day_ledgers(
             self._database,
             queue_log=self._queue_log,
             queues=self._queues,
-            day=day,
+            days=days,
             now=now,
             reader=principal.actor(Permission.LEDGER_VIEW),
             scope=scope.queues,

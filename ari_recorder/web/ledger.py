@@ -1,6 +1,5 @@
 """The ledger: is every call of a day accounted for? A day a row, and the calls of a day."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -15,7 +14,7 @@ from ari_recorder.web.form import Day, Form
 from ari_recorder.web.languages import N_
 from ari_recorder.web.paths import day_of
 
-# A screenful; each is read out of the PBX's own log.
+# A screenful.
 _DAYS = 7
 STATES: Mapping[LedgerState, str] = {
     LedgerState.RECORDED: N_("Recorded"),
@@ -83,7 +82,7 @@ async def show_ledger(asked: Asked) -> Page:
     today = local_day(asked.now)
     until = min(asked.query_as(LedgerQuery).until or today, today)
     days = [until - timedelta(days=back) for back in range(_DAYS)]
-    found = await asyncio.gather(*(asked.site.ledgers.of_day(asked.user, day) for day in days))
+    found = await asked.site.ledgers.of_days(asked.user, days)
     later = min(until + timedelta(days=_DAYS), today)
     return Page(
         view=LedgerView(
@@ -96,7 +95,7 @@ async def show_ledger(asked: Asked) -> Page:
 
 async def show_day(asked: Asked) -> Page:
     day = day_of(str(asked.params["day"]))
-    found = await asked.site.ledgers.of_day(asked.user, day)
+    (found,) = await asked.site.ledgers.of_days(asked.user, [day])
     calls = tuple(
         CallView(
             uniqueid=row.uniqueid,
