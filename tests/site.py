@@ -130,8 +130,10 @@ async def record(
     started_at: datetime | None = None,
     uniqueid: str = "1700000000.1",
     recording_id: UUID | None = None,
+    sides: tuple[bytes, bytes] | None = None,
+    marks: tuple[tuple[MarkKind, timedelta], ...] = ((MarkKind.THREAT, LENGTH / 2),),
 ) -> Recorded:
-    """Caller 440 Hz, agent 880 Hz; flagged as a threat after one second."""
+    """Caller 440 Hz, agent 880 Hz, or what `sides` says of both; flagged as a threat after one second."""
     files = VaultFiles(settings.storage.vault)
     files.prepare()
     at = started_at or datetime.now(UTC) - timedelta(minutes=1)
@@ -139,14 +141,16 @@ async def record(
     keyring.publish([day_of(at)])
     vault = Vault(files, keyring, settings.pbx.spool)
     recording_id = recording_id or uuid4()
-    sides = {side: settings.pbx.spool / f"{recording_id}.{side}.sln" for side in ("caller", "agent")}
-    sides["caller"].write_bytes(tone(440))
-    sides["agent"].write_bytes(tone(880))
+    heard = sides or (tone(440), tone(880))
+    length = timedelta(seconds=len(heard[0]) / 2 / 8000)
+    files_of = {side: settings.pbx.spool / f"{recording_id}.{side}.sln" for side in ("caller", "agent")}
+    for path, samples in zip(files_of.values(), heard, strict=True):
+        path.write_bytes(samples)
     label = Label(uniqueid=Uniqueid(uniqueid), queue=QUEUE, segment=1, started_at=at)
-    sealed = vault.seal_recording(sides["caller"], sides["agent"], recording_id, day_of(at), label=label)
-    for path in sides.values():
+    sealed = vault.seal_recording(files_of["caller"], files_of["agent"], recording_id, day_of(at), label=label)
+    for path in files_of.values():
         path.unlink()
-    side = Side(duration=LENGTH, peak=0.24, rms=0.17, has_audio=True)
+    side = Side(duration=length, peak=0.24, rms=0.17, has_audio=True)
     facts = SealedFacts(
         path=sealed.path,
         key_name=sealed.key_name,
@@ -166,7 +170,7 @@ async def record(
         clock_at_start=timedelta(),
         state=RecordingState.SEALED,
         end_reason=EndReason.HANGUP,
-        ended_at=at + LENGTH,
+        ended_at=at + length,
         sealed=facts,
     )
     member = Member(
@@ -177,7 +181,7 @@ async def record(
         connected_at=at,
         hold_time=timedelta(seconds=5),
         ring_time=timedelta(seconds=3),
-        talk_time=LENGTH,
+        talk_time=length,
         end_reason="caller",
     )
     call = Call(
@@ -193,12 +197,12 @@ async def record(
         caller=Party(num=NUMBER, name=NAME),
         joined_at=at - timedelta(seconds=5),
         connected_at=at,
-        ended_at=at + LENGTH,
+        ended_at=at + length,
         end_reason=EndReason.HANGUP,
         members=(member,),
-        marks=(Mark(kind=MarkKind.THREAT, at=at + LENGTH / 2, offset=LENGTH / 2, by="PJSIP/1001"),),
+        marks=tuple(Mark(kind=kind, at=at + offset, offset=offset, by="PJSIP/1001") for kind, offset in marks),
         recordings=(recording,),
-        bridged_before=LENGTH,
+        bridged_before=length,
     )
     verdict = judge(call, frozenset({QUEUE}))
     async with database.transaction() as conn:
@@ -206,5 +210,5 @@ async def record(
         personal = calls.Personal(
             sealed=keyring.public.seal_text(sealed.key_name, text, CALLER_PURPOSE, call.id), key_name=sealed.key_name
         )
-        await calls.upsert(conn, call, personal, verdict.state, verdict.reason, LENGTH, datetime.now(UTC))
+        await calls.upsert(conn, call, personal, verdict.state, verdict.reason, length, datetime.now(UTC))
     return Recorded(recording_id=recording_id, call=call)

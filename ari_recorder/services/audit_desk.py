@@ -4,7 +4,7 @@ services/audit_access.py, which writes down each reading before it answers.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -106,7 +106,7 @@ class AuditDesk:
     async def proof(self, principal: Principal, seq: int) -> str:
         return await (await self._access(principal)).proof(seq)
 
-    async def export(self, principal: Principal) -> AsyncIterator[bytes]:
+    async def export(self, principal: Principal) -> AsyncGenerator[bytes, None]:
         """All of it, as tools/verify_audit.py reads it. The file is made first, so that what is sent is whole."""
         access = await self._access(principal)
         folder = await asyncio.to_thread(tempfile.TemporaryDirectory, dir=self._config.storage.state)
@@ -124,7 +124,7 @@ class AuditDesk:
         return await asyncio.to_thread(connect.audit_access, self._config, self._database, actor)
 
 
-async def _chunks(folder: "tempfile.TemporaryDirectory[str]", target: Path) -> AsyncIterator[bytes]:
+async def _chunks(folder: "tempfile.TemporaryDirectory[str]", target: Path) -> AsyncGenerator[bytes, None]:
     try:
         with await asyncio.to_thread(target.open, "rb") as file:
             while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):

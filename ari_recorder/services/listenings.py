@@ -126,10 +126,17 @@ class Listenings:
 
     @contextlib.asynccontextmanager
     async def part(
-        self, listening_id: UUID, again: Again, *, wanted: str | None = None, if_range: str | None = None
+        self,
+        listening_id: UUID,
+        again: Again,
+        *,
+        wanted: str | None = None,
+        if_range: str | None = None,
+        sent: bool = True,
     ) -> AsyncIterator[Part]:
         """A part of the audio. `wanted` and `if_range`: the headers Range and If-Range. Its first chunk is on record
-        and decrypted when this is given back: what refuses the audio refuses it before anything is answered."""
+        and decrypted when this is given back: what refuses the audio refuses it before anything is answered. With
+        `sent` False only what is known of the part is wanted: no chunk comes, and none is on record."""
         heard = _Heard(listening_id=listening_id, again=again)
         goes = await self._check(heard)
         with await asyncio.to_thread(self._open, goes) as opened:
@@ -137,7 +144,7 @@ class Listenings:
             asked = ranges.asked(wanted, opened.size) if ranges.still_that(if_range, etag) else Whole()
             span = Span(first=0, end=opened.size) if isinstance(asked, Whole) else asked
             begun = b""
-            if isinstance(span, Span) and span.size:
+            if sent and isinstance(span, Span) and span.size:
                 begun = await self._chunk(heard, opened, span.first, span.end)
             chunks = self._chunks(heard, opened, span, begun)
             try:

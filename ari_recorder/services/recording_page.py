@@ -122,6 +122,14 @@ class RecordingPage:
     opened: tuple[Opened, ...] | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """How long the audio is, and what happened when in it."""
+
+    duration: timedelta | None
+    moments: tuple[Moment, ...]
+
+
 class RecordingPages:
     def __init__(
         self, *, database: Database, vault: Vault, keyring: Keyring, policies: Policies, clocks: Clocks
@@ -198,6 +206,16 @@ class RecordingPages:
             notes=notes,
             opened=opened,
         )
+
+    async def timeline(self, scope: Scope, recording_id: UUID) -> Timeline:
+        """For somebody who listens to it: that is on record already."""
+        async with self._database.transaction() as conn:
+            row = await recordings.visible(conn, recording_id, scope)
+            if row is None:
+                raise RecordingUnknown(recording_id=recording_id)
+            call = (await calls.get(conn, [row.call_id]))[row.call_id]
+            versions = await self._corrections.of_call(conn, call.id, opened=not self._keyring.locked)
+        return Timeline(duration=row.duration, moments=_moments(row, call, _notes(versions)))
 
     async def inside(self, scope: Scope, recording_ids: Collection[UUID]) -> None:
         """RecordingUnknown when one of them lies outside."""

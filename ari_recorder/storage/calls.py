@@ -171,10 +171,26 @@ async def upsert(
         "SELECT id FROM call WHERE system_name = $1 AND uniqueid = $2", call.system_name, call.uniqueid
     )
     await recordings.upsert(conn, row_id, call.queue, call.recordings, now)
+    await _set_agents(conn, row_id)
     if call.flagged:
         await recordings.set_flagged(conn, row_id)
     await keeping.join(conn, [row_id], now)
     return row_id
+
+
+async def _set_agents(conn: Connection, call_id: UUID) -> None:
+    """Whose recordings these are, as the row of the call has it. Members are only added."""
+    await conn.execute(
+        """
+        INSERT INTO recording_agent AS known (recording_id, agent, started_at, queue)
+        SELECT recording.id, agent, recording.started_at, recording.queue
+        FROM call JOIN recording ON recording.call_id = call.id, unnest(call.agents) AS agent
+        WHERE call.id = $1
+        ON CONFLICT (recording_id, agent) DO UPDATE SET started_at = excluded.started_at, queue = excluded.queue
+        WHERE (known.started_at, known.queue) <> (excluded.started_at, excluded.queue)
+        """,
+        call_id,
+    )
 
 
 async def get(conn: Connection, call_ids: Collection[UUID]) -> dict[UUID, StoredCall]:
@@ -235,6 +251,9 @@ async def forget(conn: Connection, call_ids: Collection[UUID], now: datetime) ->
             RETURNING id
         ), without_texts AS (
             DELETE FROM call_text WHERE call_id IN (SELECT id FROM forgotten)
+        ), without_agents AS (
+            DELETE FROM recording_agent
+            WHERE recording_id IN (SELECT id FROM recording WHERE call_id IN (SELECT id FROM forgotten))
         )
         SELECT id FROM forgotten
         """,

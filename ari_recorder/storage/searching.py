@@ -2,11 +2,11 @@
 
 Pages begin after, or end before, the last recording seen (started_at, id): the thousandth costs what the first costs.
 Of each queue asked for, the index gives its newest; a few queues are put together, and never a table is sorted. Where
-an agent is asked for, the calls of that person come first, by an index of their own: one person's calls are few, and
+an agent is asked for, or a scope is that of a person's own calls, an index gives the newest of each of their phones:
 going back in time for somebody who works elsewhere would read everything.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,6 +79,11 @@ _COLUMNS = """
 """
 
 
+# Time, id and queue, as the index has them that is gone through.
+_OF_ALL = ("recording.started_at", "recording.id", "recording.queue")
+_OF_AGENTS = ("theirs.started_at", "theirs.recording_id", "theirs.queue")
+
+
 async def page(
     conn: Connection,
     wanted: Wanted,
@@ -90,29 +95,40 @@ async def page(
 ) -> tuple[Found, ...]:
     """The newest first: those older than `after`, or the nearest that are newer than `before`."""
     values: list[object] = []
-    conditions = _conditions(wanted, scope, values)
+    asked = _agents(wanted, scope, values)
+    # Their index knows time, id and queue: only what is shown is looked for in the other tables.
+    time, at_id, queue = _OF_AGENTS if asked else _OF_ALL
+    conditions = _conditions(wanted, scope, values, time)
     for key, sign in ((after, "<"), (before, ">")):
         if key is not None:
             values += [key.started_at, key.id]
-            place = f"(${len(values) - 1}, ${len(values)})"
-            conditions.append(f"(recording.started_at, recording.id) {sign} {place}")
+            conditions.append(f"({time}, {at_id}) {sign} (${len(values) - 1}, ${len(values)})")
     order = "ASC" if before is not None else "DESC"
     values.append(limit)
     at = len(values)
     queues = _queues(wanted, scope)
-    theirs = _calls_of(wanted, scope, values)
-    if queues is None or theirs:
-        if queues is not None:
-            values.append(sorted(queues))
-            conditions.append(f"recording.queue = ANY(${len(values)}::text[])")
-        sql = theirs + _newest(conditions, order, at)
-    else:
+    if queues is not None:
         values.append(sorted(queues))
-        each = _newest([*conditions, "recording.queue = asked.queue"], order, at)
+    of_queues = f"${len(values)}::text[]"
+    tables, one = "recording", ""
+    if asked:
+        tables = "recording_agent AS theirs JOIN recording ON recording.id = theirs.recording_id"
+        one = "theirs.agent = asked.agent"
+        if queues is not None:
+            conditions.append(f"{queue} = ANY({of_queues})")
+    elif queues is not None:
+        asked, one = f"unnest({of_queues}) AS asked (queue)", f"{queue} = asked.queue"
+    sql = f"""
+        SELECT {_COLUMNS} FROM {tables} JOIN call ON call.id = recording.call_id
+        WHERE {" AND ".join([*conditions, one or "true"])}
+        ORDER BY {time} {order}, {at_id} {order} LIMIT ${at}
+    """  # noqa: S608 -- the texts are those of this file
+    if one:
+        # The newest of each, put together; what two of them have comes once.
         sql = f"""
-            SELECT found.* FROM unnest(${len(values)}::text[]) AS asked (queue) CROSS JOIN LATERAL ({each}) AS found
+            SELECT DISTINCT ON (started_at, id) found.* FROM {asked} CROSS JOIN LATERAL ({sql}) AS found
             ORDER BY started_at {order}, id {order} LIMIT ${at}
-        """  # noqa: S608 -- the texts are those of this file
+        """  # noqa: S608 -- the same
     # A plan made for any queue and any agent is a bad one for most.
     await conn.execute("SET LOCAL plan_cache_mode = force_custom_plan")
     rows = await conn.fetch(sql, *values)
@@ -123,28 +139,30 @@ async def page(
 async def count(conn: Connection, wanted: Wanted, scope: Scope, *, at_most: int) -> int:
     """How many, but no more than `at_most` are counted. No row is read that an index can tell of."""
     values: list[object] = []
-    conditions = _conditions(wanted, scope, values)
+    conditions = _conditions(wanted, scope, values, "recording.started_at")
     queues = _queues(wanted, scope)
     if queues is not None:
         values.append(sorted(queues))
         conditions.append(f"recording.queue = ANY(${len(values)}::text[])")
-    theirs = _calls_of(wanted, scope, values)
+    agents = _agents(wanted, scope, values)
+    if agents:
+        conditions.append("theirs.agent = asked.agent")
     condition = " AND ".join(conditions) or "true"
-    call = "JOIN call ON call.id = recording.call_id" if theirs or "call." in condition else ""
+    theirs = f"{agents}, recording_agent AS theirs JOIN" if agents else ""
+    on = "ON recording.id = theirs.recording_id" if agents else ""
+    call = "JOIN call ON call.id = recording.call_id" if "call." in condition else ""
     values.append(at_most)
+    # One call may be of two of those phones, and counts once.
     counted: int = await conn.fetchval(
-        f"{theirs} SELECT count(*) FROM (SELECT FROM recording {call} WHERE {condition} LIMIT ${len(values)}) AS found",  # noqa: S608
+        f"""
+        SELECT count(*) FROM (
+            SELECT {"DISTINCT recording.id" if agents else ""} FROM {theirs} recording {on} {call}
+            WHERE {condition} LIMIT ${len(values)}
+        ) AS found
+        """,  # noqa: S608 -- the texts are those of this file
         *values,
     )
     return counted
-
-
-def _newest(conditions: Sequence[str], order: str, limit_place: int) -> str:
-    return f"""
-        SELECT {_COLUMNS} FROM recording JOIN call ON call.id = recording.call_id
-        WHERE {" AND ".join(conditions) or "true"}
-        ORDER BY recording.started_at {order}, recording.id {order} LIMIT ${limit_place}
-    """  # noqa: S608 -- the texts are those of this file
 
 
 def _queues(wanted: Wanted, scope: Scope) -> frozenset[str] | None:
@@ -154,12 +172,12 @@ def _queues(wanted: Wanted, scope: Scope) -> frozenset[str] | None:
     return frozenset({wanted.queue}) if scope.queues is None else scope.queues & {wanted.queue}
 
 
-def _conditions(wanted: Wanted, scope: Scope, values: list[object]) -> list[str]:
+def _conditions(wanted: Wanted, scope: Scope, values: list[object], time: str) -> list[str]:
     """All but the queue, and the scope once more, so that no filter of this file can widen it. Only what is asked for
     is in the text, so that PostgreSQL can plan for it."""
     given: list[tuple[str, object]] = [
-        ("recording.started_at >= $", wanted.started_from),
-        ("recording.started_at < $", wanted.started_before),
+        (f"{time} >= $", wanted.started_from),
+        (f"{time} < $", wanted.started_before),
         ("recording.duration >= $", wanted.at_least),
         ("recording.duration <= $", wanted.at_most),
         ("call.caller_index = $", wanted.caller_index),
@@ -182,24 +200,14 @@ def _conditions(wanted: Wanted, scope: Scope, values: list[object]) -> list[str]
     return conditions if inside == "true" else [*conditions, inside]
 
 
-def _calls_of(wanted: Wanted, scope: Scope, values: list[object]) -> str:
-    """In place of all calls those of the agents asked for, in any case; empty when none is. For a scope the index does
-    the coarse work: `within` is exact."""
-    conditions = []
-    for agents in ([wanted.agent] if wanted.agent is not None else None, scope.interfaces):
-        if agents is not None:
-            places = []
-            for agent in sorted(agents):
-                values.append(agent)
-                places.append(f"lower(${len(values)}::text)")
-            conditions.append(f"agents && ARRAY[{', '.join(places)}]::text[]")
-    if not conditions:
+def _agents(wanted: Wanted, scope: Scope, values: list[object]) -> str:
+    """Those whose recordings are gone through, as a table `asked`; empty when all are. With an agent and a scope of own
+    phones it is the agent's, and `within` leaves what lies in the scope."""
+    agents = {wanted.agent} if wanted.agent is not None else scope.interfaces
+    if agents is None:
         return ""
-    return f"""
-        WITH call AS MATERIALIZED (
-            SELECT id, members, flagged, decision, caller_index, ledger_state FROM call WHERE {" AND ".join(conditions)}
-        )
-    """  # noqa: S608 -- the texts are those of this file
+    values.append(sorted(agents))
+    return f"(SELECT DISTINCT lower(agent) AS agent FROM unnest(${len(values)}::text[]) AS agent) AS asked"  # noqa: S608
 
 
 def _found(row: Row) -> Found:

@@ -8,6 +8,7 @@ Errors leave here as they are: web/refusal.py.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -281,15 +282,17 @@ async def _stream(asked: Asked, stream: Stream) -> web.StreamResponse:
     if request.method == "HEAD":
         await response.prepare(request)
         return response
-    # What refuses at the first piece can still say so.
-    first = await anext(stream.chunks, b"")
-    request[STARTED] = True
-    await response.prepare(request)
-    clock = asyncio.get_running_loop().time
-    await response.write(first)
-    async for chunk in stream.chunks:
-        await response.write(chunk)
-        request[LIMIT].reschedule(clock() + SECONDS)
+    # Who goes away in the middle leaves a generator behind: it is closed here, not when somebody collects it.
+    async with contextlib.aclosing(stream.chunks) as chunks:
+        # What refuses at the first piece can still say so.
+        first = await anext(chunks, b"")
+        request[STARTED] = True
+        await response.prepare(request)
+        clock = asyncio.get_running_loop().time
+        await response.write(first)
+        async for chunk in chunks:
+            await response.write(chunk)
+            request[LIMIT].reschedule(clock() + SECONDS)
     await response.write_eof()
     return response
 

@@ -6,7 +6,7 @@ Route ──► Asked ──► handler ──► Page       shown by the route'
                                 Blob       bytes that are there: a picture, a style sheet
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -71,7 +71,7 @@ class Redirect:
 class Stream:
     """Bytes, sent as they come. Without `size_bytes` the length is not known before."""
 
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncGenerator[bytes, None]
     content_type: str
     status: int = 200
     size_bytes: int | None = None

@@ -48,7 +48,7 @@ async def begin(asked: Asked) -> Redirect:
 
 async def show_player(asked: Asked) -> Page:
     listening = await asked.site.listenings.get(asked.id("listening_id"), _again(asked))
-    found = await asked.site.pages.show(asked.user, listening.recording_id)
+    found = await asked.site.pages.timeline(asked.reach, listening.recording_id)
     return Page(
         view=PlayerView(
             listening_id=listening.id,
@@ -63,6 +63,7 @@ async def show_player(asked: Asked) -> Page:
 
 async def send_audio(asked: Asked) -> Stream:
     headers = asked.request.headers
+    is_sent = asked.request.method != "HEAD"
     async with AsyncExitStack() as stack:
         part = await stack.enter_async_context(
             asked.site.listenings.part(
@@ -70,9 +71,11 @@ async def send_audio(asked: Asked) -> Stream:
                 _again(asked),
                 wanted=headers.get("Range"),
                 if_range=headers.get("If-Range"),
+                sent=is_sent,
             )
         )
-        kept_open = stack.pop_all()
+        # Without a body nobody would close what is open.
+        chunks = _sent(part, stack.pop_all()) if is_sent else _nothing()
     told = {"Accept-Ranges": "bytes", "ETag": part.etag}
     match part.asked:
         case Span() as span:
@@ -83,15 +86,18 @@ async def send_audio(asked: Asked) -> Stream:
             told["Content-Range"] = f"bytes */{part.size}"
         case _:
             status, size = 200, part.size
-    return Stream(
-        chunks=_sent(part, kept_open), content_type=part.media_type, status=status, size_bytes=size, headers=told
-    )
+    return Stream(chunks=chunks, content_type=part.media_type, status=status, size_bytes=size, headers=told)
 
 
 async def _sent(part: Part, kept_open: AsyncExitStack) -> AsyncGenerator[bytes, None]:
     async with kept_open:
         async for chunk in part.chunks:
             yield chunk
+
+
+async def _nothing() -> AsyncGenerator[bytes, None]:
+    return
+    yield
 
 
 async def send_peaks(asked: Asked) -> Blob:

@@ -6,11 +6,10 @@
   const player = document.getElementById("player");
   if (!player) return;
   const audio = player.querySelector("audio");
-  const made = player.querySelector(".made");
   const wave = player.querySelector(".wave");
   const canvas = player.querySelector("canvas");
-  const clock = player.querySelector("[data-clock]");
   const told = player.querySelector("[data-told]");
+  const failed = player.querySelector("[data-failed]");
   const words = player.dataset;
   const control = (name) => player.querySelector(`[data-do="${name}"]`);
   const marks = [...player.querySelectorAll(".marks li")].map((item) => ({
@@ -22,17 +21,33 @@
   const STEP = 0.05; // seconds of one peak
   const QUIET = 6; // of 255: below it nobody speaks
   const SILENCE = 1.5; // seconds that are worth skipping
+  const BREATH = 0.3; // seconds of a silence that are left at both its ends
+  const ASK_EVERY = 15000; // ms; rights that ended stop what is heard within a minute, and what a browser has got already, too
+  const MOST_UNHEARD = 3; // times nobody answered: then nobody knows whether the rights are there still
+  const READ_EVERY = 5; // seconds between the times that are read out while it plays
   let peaks = null;
   let silences = [];
   let loop = { from: null, to: null };
   let sides = null;
+  let over = false;
 
   const length = () => (Number.isFinite(audio.duration) && audio.duration > 0 ? audio.duration : Number(words.seconds));
-  const spoken = (seconds) => {
+  const parts = (seconds) => {
     const whole = Math.floor(seconds);
-    const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+    return { hour: Math.floor(whole / 3600), minute: Math.floor(whole / 60) % 60, second: whole % 60 };
+  };
+  const clock = (seconds) => {
+    const { hour, minute, second } = parts(seconds);
     const two = (number) => String(number).padStart(2, "0");
-    return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+    return hour ? `${hour}:${two(minute)}:${two(second)}` : `${minute}:${two(second)}`;
+  };
+  const units = Object.fromEntries(["hour", "minute", "second"].map(
+    (unit) => [unit, new Intl.NumberFormat(document.documentElement.lang, { style: "unit", unit, unitDisplay: "long" })],
+  ));
+  const spoken = (seconds) => {
+    const all = Object.entries(parts(seconds));
+    return all.filter(([unit, count]) => count || (unit === "second" && seconds < 60))
+      .map(([unit, count]) => units[unit].format(count)).join(" ");
   };
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
   const tell = (text) => { told.textContent = text; };
@@ -40,13 +55,15 @@
   // --- going there
 
   const seek = (seconds) => {
+    if (over) return;
     audio.currentTime = Math.min(Math.max(seconds, 0), Math.max(length() - 0.05, 0));
-    show();
+    show(true);
   };
   const toggle = () => {
+    if (over) return;
     if (!audio.paused) { audio.pause(); return; }
     if (sides) sides.context.resume();
-    audio.play().catch(() => tell(words.failed));
+    audio.play().catch(() => {}); // an error of the audio is an event, too
   };
   const near = (way) => {
     const now = audio.currentTime;
@@ -55,13 +72,32 @@
   };
   const setLoop = (from, to) => {
     loop = { from, to };
-    if (from !== null && to !== null && to > from) tell(fill(words.looped, { begin: spoken(from), end: spoken(to) }));
-    else if (from === null && to === null) tell(words.unlooped);
+    const unloop = control("unloop");
+    if (from === null && document.activeElement === unloop) control("from").focus();
+    unloop.hidden = from === null;
+    if (from === null) tell(words.unlooped);
+    else if (to === null) tell(fill(words.loopbegun, { begin: clock(from) }));
+    else tell(fill(words.looped, { begin: clock(from), end: clock(to) }));
     draw();
   };
+  const faster = (way) => {
+    const speed = control("speed");
+    speed.selectedIndex = Math.min(Math.max(speed.selectedIndex + way, 0), speed.length - 1);
+    setSpeed();
+  };
+  const setSpeed = () => {
+    const speed = control("speed");
+    audio.defaultPlaybackRate = Number(speed.value); // kept when the audio is loaded anew
+    audio.playbackRate = Number(speed.value);
+  };
 
-  // --- both sides, or one of them: the caller is left, the agent right
+  // --- both sides, or one of them in both ears: the caller is left, the agent right
 
+  const WAYS = {
+    both: [[0, 0], [1, 1]],
+    left: [[0, 0], [0, 1]],
+    right: [[1, 0], [1, 1]],
+  };
   const hear = (which) => {
     if (which === "both" && !sides) return;
     if (!sides) {
@@ -75,71 +111,107 @@
     }
     const { context, splitter, merger } = sides;
     splitter.disconnect();
-    const ways = { both: [[0, 0], [1, 1]], left: [[0, 0], [0, 1]], right: [[1, 0], [1, 1]] }[which];
-    for (const [from, to] of ways) splitter.connect(merger, from, to);
+    for (const [from, to] of WAYS[which]) splitter.connect(merger, from, to);
     if (!audio.paused) context.resume();
   };
 
   // --- what is seen and read out
 
-  const show = () => {
+  let read = -1;
+  const show = (moved = false) => {
     const [at, of] = [audio.currentTime, length()];
-    const text = fill(words.of, { at: spoken(at), length: spoken(of) });
-    clock.textContent = text;
+    player.querySelector("[data-clock]").textContent = fill(words.of, { at: clock(at), length: clock(of) });
     wave.setAttribute("aria-valuemax", String(Math.floor(of)));
     wave.setAttribute("aria-valuenow", String(Math.floor(at)));
-    if (wave.getAttribute("aria-valuetext") !== text) wave.setAttribute("aria-valuetext", text);
+    if (moved || audio.paused || Math.abs(at - read) >= READ_EVERY) {
+      read = at;
+      const text = fill(words.of, { at: spoken(at), length: spoken(of) });
+      if (wave.getAttribute("aria-valuetext") !== text) wave.setAttribute("aria-valuetext", text);
+    }
+    const last = marks.filter((one) => one.at <= at + 0.3).pop();
+    for (const one of marks) one.item.classList.toggle("passed", one === last);
     draw();
   };
 
-  const draw = () => {
-    const width = Math.max(wave.clientWidth, 50);
-    const scale = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
-    const height = canvas.height;
-    const pen = canvas.getContext("2d");
+  // The waveform is drawn once for a size and a scheme of colours; what moves is drawn over it.
+  let picture = null;
+  const colours = () => {
     const style = getComputedStyle(player);
-    const colour = (name) => style.getPropertyValue(name).trim();
-    const of = length() || 1;
-    const x = (seconds) => (seconds / of) * canvas.width;
+    return (name) => style.getPropertyValue(name).trim();
+  };
+  const paint = () => {
+    const scale = window.devicePixelRatio || 1;
+    const [width, height] = [Math.round(Math.max(wave.clientWidth, 50) * scale), Math.round(canvas.clientHeight * scale)];
+    picture = document.createElement("canvas");
+    [canvas.width, canvas.height] = [picture.width, picture.height] = [width, height];
+    const colour = colours();
+    const pen = picture.getContext("2d");
     const half = height / 2;
-    pen.clearRect(0, 0, canvas.width, height);
-    for (const one of marks) {
-      if (one.until === null) continue;
+    pen.fillStyle = colour("--line");
+    pen.fillRect(0, Math.round(half), width, 1);
+    if (!peaks) return;
+    const count = peaks.length / 2;
+    const [bar, gap] = [Math.round(2 * scale), Math.round(scale)];
+    for (let x = 0; x < width; x += bar + gap) {
+      const first = Math.floor((x * count) / width);
+      const last = Math.max(first + 1, Math.floor(((x + bar + gap) * count) / width));
+      let [caller, agent] = [0, 0];
+      for (let i = first; i < last && i < count; i += 1) {
+        caller = Math.max(caller, peaks[2 * i]);
+        agent = Math.max(agent, peaks[2 * i + 1]);
+      }
+      // Speech is quiet: the root shows it, and what is loud stays inside.
+      const high = (value) => Math.round(Math.sqrt(value / 255) * (half - 4 * scale));
+      pen.fillStyle = colour("--accent");
+      pen.fillRect(x, half - high(caller), bar, high(caller));
+      pen.fillStyle = colour("--good");
+      pen.fillRect(x, half, bar, high(agent));
+    }
+  };
+  const draw = () => {
+    if (!picture) paint();
+    const scale = window.devicePixelRatio || 1;
+    const pen = canvas.getContext("2d");
+    const colour = colours();
+    const { width, height } = canvas;
+    const x = (seconds) => (seconds / (length() || 1)) * width;
+    const line = (seconds, name, wide) => {
+      pen.fillStyle = colour(name);
+      pen.fillRect(x(seconds) - (wide * scale) / 2, 0, wide * scale, height);
+    };
+    pen.clearRect(0, 0, width, height);
+    for (const one of marks.filter((mark) => mark.until !== null)) {
       pen.fillStyle = colour("--care-soft");
-      pen.fillRect(x(one.at), 0, Math.max(x(one.until) - x(one.at), 1), height);
+      pen.fillRect(x(one.at), 0, Math.max(x(one.until) - x(one.at), scale), height);
     }
     if (loop.from !== null) {
       pen.fillStyle = colour("--accent-soft");
-      pen.fillRect(x(loop.from), 0, x(loop.to ?? of) - x(loop.from), height);
+      pen.fillRect(x(loop.from), 0, x(loop.to ?? length()) - x(loop.from), height);
     }
-    if (peaks) {
-      const columns = canvas.width;
-      const count = peaks.length / 2;
-      for (let column = 0; column < columns; column += 1) {
-        const first = Math.floor((column * count) / columns);
-        const last = Math.max(first + 1, Math.floor(((column + 1) * count) / columns));
-        let [caller, agent] = [0, 0];
-        for (let i = first; i < last && i < count; i += 1) {
-          caller = Math.max(caller, peaks[2 * i]);
-          agent = Math.max(agent, peaks[2 * i + 1]);
-        }
-        // Speech is quiet: the root shows it, and what is loud stays inside.
-        const up = Math.sqrt(caller / 255) * (half - 2);
-        const down = Math.sqrt(agent / 255) * (half - 2);
-        pen.fillStyle = colour("--accent");
-        pen.fillRect(column, half - up, 1, up);
-        pen.fillStyle = colour("--good");
-        pen.fillRect(column, half, 1, down);
-      }
-    }
+    // What was heard is strong, what comes is paler.
+    const now = x(audio.currentTime);
+    pen.globalAlpha = 0.6;
+    pen.drawImage(picture, 0, 0);
+    pen.globalAlpha = 1;
+    if (now >= 1) pen.drawImage(picture, 0, 0, now, height, 0, 0, now, height);
     for (const one of marks) {
-      pen.fillStyle = colour(one.kind === "threat" ? "--bad" : "--care");
-      pen.fillRect(x(one.at) - scale, 0, 2 * scale, height);
+      const threat = one.kind === "threat";
+      line(one.at, threat ? "--bad" : "--care", threat ? 2 : 1);
+      // A flag for a flag, a knob for the others: told apart by their shapes.
+      pen.beginPath();
+      const [left, size] = [x(one.at), 10 * scale];
+      if (threat) {
+        pen.moveTo(left, 0);
+        pen.lineTo(left + size, size / 2);
+        pen.lineTo(left, size);
+      } else {
+        pen.arc(left, size / 2, size / 2.5, 0, 2 * Math.PI);
+      }
+      pen.fill();
     }
-    pen.fillStyle = colour("--focus");
-    pen.fillRect(x(audio.currentTime) - scale, 0, 2 * scale, height);
+    line(audio.currentTime, "--focus", 2);
   };
+  const repaint = () => { picture = null; draw(); };
 
   const findSilences = () => {
     silences = [];
@@ -148,23 +220,27 @@
       const quiet = i < peaks.length / 2 && peaks[2 * i] < QUIET && peaks[2 * i + 1] < QUIET;
       if (quiet && began === null) began = i * STEP;
       if (!quiet && began !== null) {
-        if (i * STEP - began >= SILENCE) silences.push([began + 0.3, i * STEP - 0.3]);
+        if (i * STEP - began >= SILENCE) silences.push([began + BREATH, i * STEP - BREATH]);
         began = null;
       }
     }
   };
 
   const step = () => {
-    if (!audio.paused) {
+    if (!audio.paused && !audio.seeking) {
       const now = audio.currentTime;
       const { from, to } = loop;
-      if (from !== null && to !== null && to > from && (now >= to || now < from - 0.5)) audio.currentTime = from;
-      if (control("skip").checked) {
-        const quiet = silences.find(([begin, end]) => now >= begin && now < end - 0.1);
-        if (quiet) audio.currentTime = quiet[1];
-      }
+      const looped = from !== null && to !== null;
+      const quiet = control("skip").checked ? silences.find(([begin, end]) => now >= begin && now < end - 0.1) : null;
+      if (looped && (now >= to || now < from - 0.5)) audio.currentTime = from;
+      else if (quiet) audio.currentTime = looped && quiet[1] >= to ? from : quiet[1];
     }
     show();
+  };
+  const follow = () => {
+    if (audio.paused) return;
+    step();
+    requestAnimationFrame(follow);
   };
 
   // --- hands
@@ -174,16 +250,17 @@
     back: () => seek(audio.currentTime - 10),
     on: () => seek(audio.currentTime + 10),
     from: () => setLoop(audio.currentTime, loop.to !== null && loop.to > audio.currentTime ? loop.to : null),
-    to: () => setLoop(loop.from ?? 0, audio.currentTime),
+    to: () => setLoop(loop.from !== null && loop.from < audio.currentTime ? loop.from : 0, audio.currentTime),
     unloop: () => setLoop(null, null),
   };
   for (const [name, act] of Object.entries(acts)) control(name).addEventListener("click", act);
-  control("speed").addEventListener("change", (event) => { audio.playbackRate = Number(event.target.value); });
+  control("speed").addEventListener("change", setSpeed);
   control("side").addEventListener("change", (event) => hear(event.target.value));
 
   const keys = {
     j: acts.back, l: acts.on, k: toggle,
     ",": () => near(-1), ".": () => near(1),
+    "<": () => faster(-1), ">": () => faster(1),
     "[": acts.from, "]": acts.to,
   };
   const onSlider = {
@@ -193,11 +270,13 @@
     Home: () => seek(0), End: () => seek(length()), " ": toggle, Enter: toggle, Backspace: acts.unloop,
   };
   player.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    // AltGr, with which [ and ] are typed here, says that Ctrl and Alt are pressed.
+    const altGr = event.getModifierState("AltGraph");
+    if (event.metaKey || ((event.ctrlKey || event.altKey) && !altGr)) return;
     const target = event.target;
     const slider = target === wave;
     // A letter chooses in a list; what belongs to a control of its own stays there.
-    if (target === audio || (target.matches("select, input") && !/^[\[\],.]$/.test(event.key))) return;
+    if (target === audio || (target.matches("select, input") && !/^[\[\],.<>]$/.test(event.key))) return;
     let act = keys[event.key.toLowerCase()] ?? (slider ? onSlider[event.key] : undefined);
     if (!act && slider && /^[0-9]$/.test(event.key)) act = () => seek((length() * Number(event.key)) / 10);
     if (!act) return;
@@ -209,6 +288,7 @@
     seek(((event.clientX - box.left) / box.width) * length());
   };
   wave.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
     wave.setPointerCapture(event.pointerId);
     toPlace(event);
   });
@@ -223,32 +303,78 @@
     one.item.append(button);
   }
 
-  // --- the audio
+  // --- the audio, as long as it may be heard
+
+  const stop = (text) => {
+    if (over) return;
+    over = true;
+    audio.pause();
+    // What the browser has got already is not heard either.
+    audio.removeAttribute("src");
+    audio.load();
+    for (const one of player.querySelectorAll("button, select, input")) one.disabled = true;
+    wave.setAttribute("aria-disabled", "true");
+    failed.textContent = text;
+    failed.hidden = false;
+  };
+  const whyNot = async () => {
+    const answer = await fetch(words.peaks, { headers: { Accept: "application/json" } });
+    return answer.ok ? "" : (await answer.json()).error.message;
+  };
+  /** Whether it may be heard still; when not, it is not. Nothing of the audio is sent for that. */
+  let unheard = 0;
+  const ask = async () => {
+    try {
+      const answer = await fetch(audio.currentSrc || audio.src, { method: "HEAD" });
+      unheard = 0;
+      if (answer.ok) return true;
+      stop((await whyNot()) || words.lost);
+      return false;
+    } catch {
+      unheard += 1;
+      if (unheard >= MOST_UNHEARD) stop(words.lost);
+      return !over;
+    }
+  };
+  setInterval(() => { if (!audio.paused && !over) ask(); }, ASK_EVERY);
 
   for (const name of ["play", "pause", "ended"]) {
     audio.addEventListener(name, () => {
       control("play").textContent = audio.paused ? words.play : words.pause;
-      show();
+      show(true);
+      follow();
     });
   }
   for (const name of ["timeupdate", "seeked", "loadedmetadata", "durationchange"]) audio.addEventListener(name, step);
   // A connection that was given up while nobody listened is taken up again where it was; a refusal is told.
   let tries = 0;
+  let wanted = false;
+  audio.addEventListener("play", () => { wanted = true; });
+  audio.addEventListener("pause", () => { if (!audio.error) wanted = false; });
   audio.addEventListener("playing", () => { tries = 0; });
-  audio.addEventListener("error", () => {
-    if (tries >= 1) { tell(words.failed); return; }
+  audio.addEventListener("error", async () => {
+    if (over) return;
+    const at = audio.currentTime;
     tries += 1;
-    const [at, rate] = [audio.currentTime, audio.playbackRate];
-    audio.addEventListener("loadedmetadata", () => { audio.currentTime = at; audio.playbackRate = rate; }, { once: true });
+    if (!(await ask())) return;
+    if (tries > 2) { stop(words.lost); return; }
+    audio.addEventListener("loadedmetadata", () => {
+      audio.currentTime = at;
+      if (wanted) audio.play().catch(() => {});
+    }, { once: true });
     audio.load();
   });
-  window.addEventListener("resize", draw);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  made.hidden = false;
+  new ResizeObserver(repaint).observe(wave);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+  player.querySelector(".made").hidden = false;
   audio.controls = false;
   show();
-  fetch(words.peaks, { credentials: "same-origin" })
-    .then((answer) => (answer.ok ? answer.arrayBuffer() : Promise.reject(new Error(String(answer.status)))))
-    .then((bytes) => { peaks = new Uint8Array(bytes); findSilences(); draw(); })
+  fetch(words.peaks, { headers: { Accept: "application/json" } })
+    .then(async (answer) => {
+      if (!answer.ok) { stop((await answer.json()).error.message); return; }
+      peaks = new Uint8Array(await answer.arrayBuffer());
+      findSilences();
+      repaint();
+    })
     .catch(() => { control("skip").disabled = true; });
 })();
