@@ -72,3 +72,9 @@ async def test_a_browser_is_listed_and_forgotten_by_its_user_alone(people: Peopl
     assert len(await people.enrolment.devices(user, here)) == 1
     await people.enrolment.forget_device(user, known.id)
     assert await people.enrolment.devices(user, here) == ()
+
+
+async def test_a_password_has_no_last_day(people: People) -> None:
+    aino = await people.enrol("aino")
+    people.watch.go(days=3 * 365)
+    assert (await people.entered(aino)).session
