@@ -74,6 +74,67 @@ class Frontier:
         return Frontier(size, tuple(hashes)), made
 
 
+class Grown:
+    """A tree that grows by whole spans of leaves, each but the last of 2^`level`: a million take seconds. It knows its
+    root at each size within the newest span."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+        self._begin = 0
+        self._before: list[bytes] = []
+        self._levels: list[list[bytes]] = [[]]
+
+    @property
+    def size(self) -> int:
+        return self._begin + len(self._levels[0])
+
+    def add(self, leaves: Iterable[bytes]) -> dict[Node, bytes]:
+        """The subtrees above the leaves that are complete now."""
+        self._close()
+        made: dict[Node, bytes] = {}
+        sha = sha256
+        levels = [[sha(b"\x00" + leaf).digest() for leaf in leaves]]
+        while len(below := levels[-1]) > 1:
+            pairs = zip(below[::2], below[1::2], strict=False)  # one that is left over has no parent yet
+            levels.append([sha(b"\x01" + left + right).digest() for left, right in pairs])
+        for level, hashes in enumerate(levels[1:], start=1):
+            first = self._begin >> level
+            made.update({Node(level, first + place): one for place, one in enumerate(hashes)})
+        self._levels = levels
+        return made | self._above()
+
+    def at(self, size: int) -> Frontier:
+        """The tree as it was then; `size` is within the newest span."""
+        if size == self._begin:
+            return Frontier(size, tuple(self._before))
+        if size == self._begin + (1 << self._level):
+            return Frontier(size, tuple(self._merged()[0]))
+        within = [
+            self._levels[node.level][node.number - (self._begin >> node.level)] for node in _pieces(self._begin, size)
+        ]
+        return Frontier(size, (*self._before, *within))
+
+    def _close(self) -> None:
+        """A whole span is one subtree from here on."""
+        if len(self._levels[0]) == 1 << self._level:
+            self._before, _ = self._merged()
+            self._begin += 1 << self._level
+            self._levels = [[]]
+
+    def _above(self) -> dict[Node, bytes]:
+        return self._merged()[1] if len(self._levels[0]) == 1 << self._level else {}
+
+    def _merged(self) -> tuple[list[bytes], dict[Node, bytes]]:
+        hashes, made = [*self._before, self._levels[-1][0]], {}
+        level, number = self._level, self._begin >> self._level
+        while number & 1:
+            right, left = hashes.pop(), hashes.pop()
+            level, number = level + 1, number >> 1
+            hashes.append(node_hash(left, right))
+            made[Node(level, number)] = hashes[-1]
+        return hashes, made
+
+
 def frontier_nodes(size: int) -> tuple[Node, ...]:
     return _pieces(0, size)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ari_recorder.domain import merkle
-from ari_recorder.domain.merkle import Frontier, Node
+from ari_recorder.domain.merkle import Frontier, Grown, Node, leaf_hash
 
 # The leaves and roots that Certificate Transparency's own tests use.
 LEAVES = [bytes.fromhex(text) for text in ("", "00", "10", "2021", "3031", "40414243", "5051525354555657")]
@@ -98,3 +98,17 @@ def test_what_is_not_there_is_not_proven() -> None:
             merkle.consistency_nodes(old, size)
     with pytest.raises(ValueError, match="make no frontier"):
         Frontier(3, (b"one",))
+
+
+@pytest.mark.parametrize("level", [0, 1, 3])
+def test_a_tree_that_grows_by_spans_is_the_same_tree(level: int) -> None:
+    leaves = [bytes([number]) for number in range(21)]
+    tree = Grown(level)
+    made: dict[Node, bytes] = {}
+    for begin in range(0, len(leaves), 1 << level):
+        made |= tree.add(leaves[begin : begin + (1 << level)])
+        for size in range(begin, tree.size + 1):
+            expected, _ = Frontier().append(leaf_hash(leaf) for leaf in leaves[:size])
+            assert tree.at(size) == expected
+    _, nodes = Frontier().append(leaf_hash(leaf) for leaf in leaves)
+    assert (tree.size, made) == (21, dict(nodes))
