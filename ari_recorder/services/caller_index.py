@@ -3,13 +3,16 @@
     call.caller_index = HMAC-SHA-256(index key, 06 | "caller" | number in E.164, as "+358401234567")
     index key         = the symmetric key index-<call.caller_index_version>
 
+Of a number that was corrected it is the newest correction's: the call is found by what is right.
+
 A call is stored with its caller sealed, which needs no secret; the index needs one. It is therefore made by a job of
 its own, while the keyring is unlocked, and again for every call when the index key is changed.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -17,6 +20,7 @@ import structlog
 
 from ari_recorder.domain.errors import KeyringLocked, NumberRefused, RecorderError, Unavailable
 from ari_recorder.domain.phone import e164
+from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.record import open_caller
 from ari_recorder.storage import caller_index
 from ari_recorder.storage.caller_index import SealedCaller
@@ -39,6 +43,7 @@ class CallerIndex:
     def __init__(self, *, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
+        self._texts = CallTexts(keyring)
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -56,7 +61,9 @@ class CallerIndex:
             if not waiting:
                 break
             try:
-                indexed = await asyncio.to_thread(self._index, waiting)
+                async with self._database.transaction() as conn:
+                    corrected = await self._texts.read(conn, [one.corrected_id for one in waiting if one.corrected_id])
+                indexed = await asyncio.to_thread(self._index, waiting, corrected)
             except KeyringLocked:
                 break
             async with self._database.transaction() as conn:
@@ -66,12 +73,16 @@ class CallerIndex:
             log.info("callers_index", calls=done)
         return done
 
-    def _index(self, waiting: Sequence[SealedCaller]) -> dict[UUID, bytes]:
-        return {one.call_id: self._index_one(one) for one in waiting}
+    def _index(self, waiting: Sequence[SealedCaller], corrected: Mapping[UUID, str]) -> dict[UUID, bytes]:
+        return {
+            one.call_id: self._index_one(one, corrected.get(one.corrected_id) if one.corrected_id else None)
+            for one in waiting
+        }
 
-    def _index_one(self, one: SealedCaller) -> bytes:
+    def _index_one(self, one: SealedCaller, corrected: str | None) -> bytes:
         try:
-            number = e164(open_caller(self._keyring, one.call_id, one.personal).num)
+            original = open_caller(self._keyring, one.call_id, one.personal).num
+            number = e164(json.loads(corrected)["value"] if corrected is not None else original)
         except Unavailable:  # the keyring was locked just now, or cannot be read: this says nothing about the call
             raise
         except RecorderError as error:

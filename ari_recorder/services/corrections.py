@@ -21,7 +21,7 @@ from ari_recorder.domain.errors import CorrectionOutdated, CorrectionRefused, Re
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.clock import Clocks
-from ari_recorder.storage import audit, calls, corrections, keeping, recordings
+from ari_recorder.storage import audit, caller_index, calls, corrections, keeping, recordings
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.corrections import Stored
 from ari_recorder.storage.db import Connection, Database
@@ -66,6 +66,8 @@ class Corrections:
                 made_by_name=principal.name,
             )
             await corrections.insert(conn, stored)
+            if proposed.field is Correctable.CALLER_NUMBER:
+                await caller_index.to_index_anew(conn, row.call_id)
             entry = Entry(
                 action=Action.RECORDING_CORRECT,
                 actor=principal.actor(Permission.RECORDING_CORRECT),

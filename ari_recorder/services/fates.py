@@ -6,6 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from ari_recorder.domain.retention import Erase, Keep, Kept, Policy, decide, local_day
+from ari_recorder.domain.retention_told import Retention, told
 from ari_recorder.storage import holds
 from ari_recorder.storage.db import Connection
 from ari_recorder.storage.keeping import Locked
@@ -20,6 +21,7 @@ class Fate:
     queue: str
     destroyed_on: date | None
     because: str
+    retention: Retention
     at_once: bool
 
 
@@ -31,18 +33,15 @@ async def of_rows(
     fates = []
     for row in rows:
         of = known.get(row.id, holds.NOTHING)
-        decision = decide(
-            Kept(queue=row.queue, kept_from=row.kept_from, undecided=row.undecided),
-            policy,
-            [hold for hold in of.holds if hold.id != without],
-            [freeze for freeze in of.freezes if freeze.id != without],
-            now,
-        )
-        fates.append(_fate(row, decision, now))
+        kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=row.undecided)
+        others = [hold for hold in of.holds if hold.id != without]
+        requests = [freeze for freeze in of.freezes if freeze.id != without]
+        decision = decide(kept, policy, others, requests, now)
+        fates.append(_fate(row, decision, told(kept, policy, others, requests, now), now))
     return tuple(fates)
 
 
-def _fate(row: Locked, decision: Keep | Erase, now: datetime) -> Fate:
+def _fate(row: Locked, decision: Keep | Erase, retention: Retention, now: datetime) -> Fate:
     until = now if isinstance(decision, Erase) else decision.until
     return Fate(
         recording_id=row.id,
@@ -50,5 +49,6 @@ def _fate(row: Locked, decision: Keep | Erase, now: datetime) -> Fate:
         queue=row.queue,
         destroyed_on=local_day(until) if until is not None else None,
         because=decision.because,
+        retention=retention,
         at_once=isinstance(decision, Erase),
     )

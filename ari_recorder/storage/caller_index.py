@@ -11,23 +11,32 @@ from ari_recorder.storage.db import Connection
 class SealedCaller:
     call_id: UUID
     personal: bytes = field(repr=False)
+    # The newest correction of the number, in call_text.
+    corrected_id: UUID | None
 
 
 async def not_indexed(conn: Connection, version: int, *, limit: int) -> list[SealedCaller]:
     """Calls with a caller, and without an index under the key of this version."""
     rows = await conn.fetch(
         """
-        SELECT id, personal FROM call
-        WHERE personal IS NOT NULL AND caller_index_version IS NULL
-        UNION ALL
-        SELECT id, personal FROM call
-        WHERE personal IS NOT NULL AND caller_index_version < $1
-        LIMIT $2
+        WITH waiting AS (
+            SELECT id, personal FROM call
+            WHERE personal IS NOT NULL AND caller_index_version IS NULL
+            UNION ALL
+            SELECT id, personal FROM call
+            WHERE personal IS NOT NULL AND caller_index_version < $1
+            LIMIT $2
+        )
+        SELECT id, personal, (
+            SELECT text_id FROM correction WHERE call_id = waiting.id AND field = 'caller-number'
+            ORDER BY version DESC LIMIT 1
+        ) AS corrected_id
+        FROM waiting
         """,
         version,
         limit,
     )
-    return [SealedCaller(call_id=row["id"], personal=row["personal"]) for row in rows]
+    return [SealedCaller(call_id=row["id"], personal=row["personal"], corrected_id=row["corrected_id"]) for row in rows]
 
 
 async def count_not_indexed(conn: Connection, version: int) -> int:
@@ -40,6 +49,11 @@ async def count_not_indexed(conn: Connection, version: int) -> int:
         version,
     )
     return count
+
+
+async def to_index_anew(conn: Connection, call_id: UUID) -> None:
+    """The number was corrected: until then the call is found by none."""
+    await conn.execute("UPDATE call SET caller_index = NULL, caller_index_version = NULL WHERE id = $1", call_id)
 
 
 async def set_index(conn: Connection, indexed: Mapping[UUID, bytes], version: int) -> None:

@@ -186,6 +186,7 @@ async def _again(asked: Asked, problems: Problems, status: int) -> Answer:
     """The page of the form, with what was typed and what is wrong with it."""
     page = asked.request.app[HOUSE].routes[asked.route.shown_by]
     query = page.query() if page.query is not None else None
+    problems = replace(problems, form=asked.route.name)
     again = replace(asked, route=page, form=None, query=query, problems=problems)
     asked.request[ASKED] = again
     answer = await page.handler(again)

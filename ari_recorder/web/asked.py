@@ -97,6 +97,8 @@ class Problems:
     values: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     notice: str = ""
+    # The route of the form: a page may have several with fields of one name.
+    form: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.errors or self.notice)

@@ -5,6 +5,7 @@ Values stand in braces: "{count} recordings". Catalogues are compiled at start; 
 """
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,6 +18,7 @@ from babel.dates import format_date, format_datetime, format_time, format_timede
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+from babel.units import format_unit
 from markupsafe import Markup, escape
 
 from ari_recorder.domain.accounts import LANGUAGES
@@ -38,6 +40,66 @@ def N_(msgid: str) -> str:
 def template_of(error: type[RecorderError]) -> str:
     """The sentence of an error, with its places for values."""
     return " ".join((error.__doc__ or "").split())
+
+
+# What errors say in a word or a few of what is refused, and why: a value of theirs, translated like they are.
+FRAGMENTS = frozenset(
+    (
+        N_("it wants to be a case number of at most 64 characters"),
+        N_("it names a person: an identity code belongs nowhere in here"),
+        N_("it is empty"),
+        N_("it has more than 2000 characters, or control characters"),
+        N_("more than 500 characters, or control characters"),
+        N_("say why"),
+        N_("there is no number in it"),
+        N_("the recording does not go there"),
+        N_("there is no such note"),
+        N_("this call had no such agent"),
+        N_("there is only one"),
+        N_("say in at least 10 characters what it is"),
+        N_("it has more than 500 characters"),
+        N_("it has control characters"),
+        N_("is too long, or holds what is not printed"),
+        N_("ends before it begins"),
+        N_("has digits 0 to 9 and letters a to f only"),
+        N_("is not one that was given"),
+        N_("its name wants to be 1 to 60 characters on one line"),
+        N_("a filter that is kept holds no telephone number"),
+        N_("there are 50 already; remove one first"),
+        N_("the old one is not right"),
+        N_("the key of its day is being destroyed"),
+        # fields
+        N_("reason"),
+        N_("reference"),
+        N_("owner"),
+        N_("time"),
+        N_("length"),
+        N_("id"),
+        N_("page"),
+        N_("queue"),
+        N_("agent"),
+        N_("number"),
+        N_("caller-number"),
+        N_("caller-name"),
+        N_("queue-meaning"),
+        N_("note"),
+        # states
+        N_("closed"),
+        N_("idle"),
+        N_("right-ended"),
+        N_("recording-gone"),
+        N_("erasing"),
+        N_("erased"),
+        N_("invited"),
+        N_("active"),
+        N_("disabled"),
+        N_("asked"),
+        N_("approved"),
+        N_("refused"),
+        N_("spent"),
+        N_("expired"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +143,8 @@ class Words:
                 return self.date(value)
             case timedelta():
                 return self.spoken(value)
+            case str() if value in FRAGMENTS:
+                return self.catalogue.gettext(value)
             case _:
                 return value
 
@@ -96,6 +160,14 @@ class Words:
 
     def number(self, value: float) -> str:
         return str(format_decimal(value, locale=self.locale))
+
+    def period(self, text: str) -> str:
+        """How long something is kept, as rules write it (ISO 8601), in words: P3M is 3 months."""
+        found = _PERIOD.findall(text)
+        if not found or "P" + "".join(count + letter for count, letter in found) != text:
+            return text
+        units = {"Y": "year", "M": "month", "W": "week", "D": "day"}
+        return " ".join(format_unit(int(count), units[letter], locale=self.locale) for count, letter in found)
 
     def duration(self, length: timedelta) -> str:
         """As a clock: 3:07, 1:02:03."""
@@ -116,6 +188,7 @@ class Words:
         return " ".join(told)
 
 
+_PERIOD = re.compile(r"([0-9]+)([YMWD])")
 _UNITS: tuple[tuple[int, Literal["hour", "minute", "second"]], ...] = ((3600, "hour"), (60, "minute"), (1, "second"))
 
 

@@ -204,7 +204,11 @@ def _of_search(search: Search) -> dict[str, str]:
 
 async def show_recording(asked: Asked) -> Page:
     found = await asked.site.pages.show(asked.user, asked.id("recording_id"))
-    return Page(view=RecordingView(recording=found, destruction=destruction(asked, found), ending=ending(asked, found)))
+    return Page(
+        view=RecordingView(
+            recording=found, destruction=destruction(asked.words, found.retention), ending=ending(asked, found)
+        )
+    )
 
 
 async def correct(asked: Asked) -> Redirect:

@@ -49,7 +49,10 @@ async def refuse(request: web.Request, error: Exception) -> web.StreamResponse:
         return _json(found)
     if isinstance(error, SessionOver | StepUpNeeded):
         with contextlib.suppress(RecorderError):
-            return await _in_place(asked, "login" if isinstance(error, SessionOver) else "step-up", found.status)
+            page = await _in_place(asked, "login" if isinstance(error, SessionOver) else "step-up", found.status)
+            if isinstance(error, SessionOver) and who.followed_a_link(request):
+                page.headers["Refresh"] = "0"
+            return page
     return await _page(asked, found)
 
 

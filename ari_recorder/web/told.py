@@ -9,10 +9,10 @@ from ari_recorder.domain.corrections import Correctable
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason
-from ari_recorder.domain.retention_told import Rule
+from ari_recorder.domain.retention_told import Retention, Rule
 from ari_recorder.services.recording_page import Integrity, RecordingPage
 from ari_recorder.web.asked import Asked
-from ari_recorder.web.languages import N_
+from ari_recorder.web.languages import N_, Words
 
 PURPOSES: Mapping[Purpose, str] = {
     Purpose.ADVISER_SAFETY: N_("The safety of an adviser"),
@@ -51,6 +51,13 @@ LEDGER: Mapping[LedgerState, str] = {
     LedgerState.UNEXPLAINED: N_("Unexplained"),
     LedgerState.PENDING: N_("Pending"),
 }
+# What domain/evidence.py and the call machine write down.
+EVIDENCE: Mapping[str, str] = {
+    "no announcement was reported": N_("No announcement was reported."),
+    "the announcement could not be played": N_("It could not be played."),
+    "the sound of a language is missing or empty": N_("The sound of a language is missing or empty."),
+    "the announcement was not played to its end": N_("It was not played to its end."),
+}
 _ENDS: Mapping[EndReason, str] = {
     EndReason.HANGUP: N_("One of them hung up"),
     EndReason.TRANSFERRED: N_("The call was transferred"),
@@ -75,16 +82,14 @@ _RULES: Mapping[Rule, str] = {
 }
 
 
-def destruction(asked: Asked, found: RecordingPage) -> str:
+def destruction(words: Words, told: Retention) -> str:
     """Until when it is kept, and by which rule."""
-    told = found.retention
-    words = asked.words
     return words.text(
         _RULES[told.rule],
         day=words.date(told.destroyed_on) if told.destroyed_on else "",
         review_on=words.date(told.review_on) if told.review_on else "",
-        period=told.period,
-        grace=told.grace,
+        period=words.period(told.period),
+        grace=words.period(told.grace),
         queue=told.queue,
         reference=told.reference,
     )

@@ -79,6 +79,15 @@ def check_site(request: web.BaseRequest, names: Names) -> None:
         raise RequestForged
 
 
+def followed_a_link(request: web.BaseRequest) -> bool:
+    """From another site's page, a mail in a browser for one. The session's cookie is strict and did not come along;
+    asked for once more by the page that is shown, which is ours, it does. Not twice: the second time it is ours."""
+    headers = request.headers
+    from_elsewhere = headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+    is_link = headers.get("Sec-Fetch-Mode") == "navigate" and headers.get("Sec-Fetch-Dest") == "document"
+    return request.method in SAFE and from_elsewhere and is_link and cookies.SESSION not in request.cookies
+
+
 def check_proof(given: object, asked: Asked) -> None:
     """The word in the form that only a page of ours can know."""
     if not cookies.is_proof(given, asked.session or asked.visit):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
 from ari_recorder.domain.accounts import Role
 from tests.browser.contexts import Contexts
@@ -290,3 +290,17 @@ async def test_a_locked_keyring_is_told(player: Page, house: House) -> None:
         assert await player.locator("[data-do=play]").is_disabled()
     finally:
         house.site.keyring.unlock(root_key=house.config.root_key())
+
+
+async def test_a_link_in_a_mail_leads_to_the_page_when_one_is_logged_in(page: Page, house: House) -> None:
+    wanted = f"{house.address}/recordings"
+
+    # Another site: not the name that the page is served under.
+    async def mail(route: Route) -> None:
+        await route.fulfill(content_type="text/html", body=f'<!doctype html><a href="{wanted}">Look</a>')
+
+    await page.route("https://127.0.0.1:1/**", mail)
+    await page.goto("https://127.0.0.1:1/")
+    await page.click("a")
+    await page.wait_for_selector("h1:has-text('Recordings')")
+    assert page.url == wanted

@@ -6,13 +6,18 @@ from pathlib import Path
 import pytest
 
 from ari_recorder.config import Config
+from ari_recorder.domain.accounts import Role
+from ari_recorder.domain.corrections import Correctable, Proposed
 from ari_recorder.domain.errors import KeyringLocked, NumberRefused
 from ari_recorder.services import connect, listen
 from ari_recorder.services.caller_index import CallerIndex, search_key
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.corrections import Corrections
 from ari_recorder.storage import caller_index, calls
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
 from tests.services.house import READER
+from tests.services.listeners import person
 from tests.site import NUMBER, prepare, record
 
 
@@ -65,6 +70,18 @@ async def test_another_index_key_makes_every_index_anew(site: Config, database: 
     async with database.transaction() as conn:
         assert await conn.fetchval("SELECT caller_index FROM call") != before
     assert await found(database, keyring, NUMBER) == 1
+
+
+async def test_a_corrected_number_is_found_and_the_wrong_one_is_not(site: Config, database: Database) -> None:
+    recorded = await record(site, database)
+    keyring = connect.keyring(site)
+    await indexed(database, keyring)
+    right = Proposed(field=Correctable.CALLER_NUMBER, value="0407654321", because="one digit was wrong")
+    corrections = Corrections(database=database, keyring=keyring, clocks=Clocks())
+    await corrections.correct(person(Role.PRIVACY_OFFICER), recorded.recording_id, right)
+    assert (await search_key(database, keyring, NUMBER))[1] == 1, "not indexed yet, and it says so"
+    assert await indexed(database, keyring) == 1
+    assert [await found(database, keyring, number) for number in ("040 765 4321", NUMBER)] == [1, 0]
 
 
 async def test_locked_nothing_is_indexed_and_nothing_is_lost(site: Config, database: Database) -> None:

@@ -264,3 +264,48 @@ async def test_names_of_the_pbx_are_only_text(browser: Browser, database: Databa
         text = await (await browser.get(path)).text()
         assert "<script>x" not in text
         assert "{{ 7*7 }}&lt;script&gt;" in text
+
+
+async def test_only_the_form_that_was_refused_is_marked(browser: Browser) -> None:
+    refused = await browser.post(f"{browser.page}/holds", reason="", reference="CASE-9", owner="Aino", review_on="")
+    page = await refused.text()
+    assert refused.status == 422
+    assert page.count('aria-invalid="true"') == 2
+    assert page.count('value="CASE-9"') == 1
+    assert page.count('id="field-reference"') == 1, "where the words about it lead"
+    assert page.count("<details open>") == 1
+
+
+async def test_whoever_listens_looks_at_no_second_page(browser: Browser, database: Database) -> None:
+    listening = await browser.listen()
+    async with database.transaction() as conn:
+        before = await conn.fetchval("SELECT count(*) FROM audit_pending")
+    assert (await browser.get(listening)).status == 200
+    async with database.transaction() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM audit_pending") == before
+
+
+async def test_asking_how_long_the_audio_is_sends_none(browser: Browser, database: Database) -> None:
+    listening = await browser.listen()
+    whole = await browser.get(f"{listening}/audio")
+    async with database.transaction() as conn:
+        await conn.execute("UPDATE listening SET sent = '{}', untold = '{}', sent_bytes = 0, untold_bytes = 0")
+    asked = await browser.client.head(f"{listening}/audio")
+    assert (asked.status, asked.headers["Content-Length"]) == (200, whole.headers["Content-Length"])
+    async with database.transaction() as conn:
+        assert await conn.fetchval("SELECT sum(sent_bytes + untold_bytes) FROM listening") == 0
+
+
+@pytest.mark.parametrize(("language", "wanted"), [("fi", "se on tyhjä"), ("sv", "det är tomt"), ("en", "it is empty")])
+async def test_why_something_is_refused_is_said_in_the_language(browser: Browser, language: str, wanted: str) -> None:
+    browser.who = replace(OFFICER, language=language)
+    refused = await browser.post(f"{browser.page}/corrections", field="note", value=" ", seconds="1")
+    assert wanted in await refused.text()
+
+
+@pytest.mark.parametrize(("language", "wanted"), [("fi", "3 kuukautta"), ("sv", "3 månader"), ("en", "3 months")])
+async def test_how_long_it_is_kept_is_said_in_words(browser: Browser, language: str, wanted: str) -> None:
+    browser.who = replace(OFFICER, language=language)
+    page = await (await browser.get(browser.page)).text()
+    assert wanted in page
+    assert "P3M" not in page
