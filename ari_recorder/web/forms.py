@@ -68,7 +68,12 @@ _ANYTHING_ELSE = N_("This cannot be accepted.")
 
 async def read(request: web.Request) -> tuple[Mapping[str, Any], bool]:
     """What was sent, and whether it was JSON."""
-    raw = await request.read()  # aiohttp refuses what is longer than client_max_size
+    try:
+        raw = await request.read()  # aiohttp refuses what is longer than client_max_size
+    except RuntimeError:
+        if request.transport is None:  # aiohttp's word for a connection that went before anything was read
+            raise ConnectionResetError from None
+        raise
     kind = request.content_type
     if kind == "application/json":
         try:

@@ -12,8 +12,8 @@ from ari_recorder.web.languages import Words
 from ari_recorder.web.render import Templates
 from ari_recorder.web.static import Assets
 
-# One form, one page of JSON: far less. Recordings are never sent to us.
-MOST_BYTES = 1024 * 1024
+# One form, one page of JSON: far less, and a thousand strangers may send one at once. Recordings are never sent.
+MOST_BYTES = 128 * 1024
 # For an answer, and for each piece of a stream.
 SECONDS = 30.0
 

@@ -1,26 +1,24 @@
 """The page as one job of the service: sockets, TLS, and limits on who is slow. Recording never waits for any of it.
 
     connection ─► TLS within 10 s ─► whole head of a request within 30 s ─► answer within 30 s ─► idle for 30 s at most
-              └ more than MOST_CONNECTIONS: the one that has asked nothing for longest is closed
 
-What is no HTTP at all is answered here, with the same headers as everything else.
+How many there may be: web/door.py. What is no HTTP at all is answered here, with the same headers as everything else.
 """
 
 import asyncio
-import resource
 import secrets
 import socket
 from typing import Any
 
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from ari_recorder.domain.errors import WebAddressTaken
 from ari_recorder.services.site import Site
 from ari_recorder.services.web_certificate import web_certificate
 from ari_recorder.web.app import make_app
 from ari_recorder.web.asked import Route
+from ari_recorder.web.door import WAITING, Connection, Door
 from ari_recorder.web.headers import secure
 from ari_recorder.web.house import HOUSE, SECONDS
 from ari_recorder.web.routes import NAV, ROUTES
@@ -28,14 +26,9 @@ from ari_recorder.web.tls import Tls
 
 log = structlog.get_logger(__name__)
 
-# Far more than a city's supervisors have. Each costs a file descriptor, and recording keeps at least half of those.
-MOST_CONNECTIONS = 1000
-_HANDSHAKE_SECONDS = 10.0
-_GOODBYE_SECONDS = 5.0
 
-
-class Connection(RequestHandler):
-    """One connection; remembers whether it has ever asked anything."""
+class Talk(Connection):
+    """What is said on one connection."""
 
     __slots__ = ()
 
@@ -54,10 +47,6 @@ class Connection(RequestHandler):
         response.force_close()
         log.warning("web_malformed" if status == 400 else "web_fail", status=status, error=type(exc).__name__)
         return response
-
-    @property
-    def is_idle(self) -> bool:
-        return not self._request_in_progress
 
 
 class WebServer:
@@ -78,57 +67,56 @@ class WebServer:
         runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         try:
-            server = await self._bind(runner, tls)
-            port = server.sockets[0].getsockname()[1]
+            listener = self._bind()
+            port = listener.getsockname()[1]
             self._named(app, port, is_tls=tls is not None)
-            self.ready.set()
-            log.info("web_start", address=self.address)
-            if tls is not None:
-                await tls.watch(self.again, stop)
-            else:
-                await stop.wait()
-            server.close()
+            with listener:
+                opened = asyncio.create_task(self._door(runner, listener, tls).run())
+                watched = asyncio.create_task(self._watch(tls, stop))
+                self.ready.set()
+                log.info("web_start", address=self.address)
+                try:
+                    done, _ = await asyncio.wait({opened, watched}, return_when=asyncio.FIRST_COMPLETED)
+                    for task in done:
+                        task.result()
+                finally:
+                    opened.cancel()
+                    watched.cancel()
+                    await asyncio.wait({opened, watched})
         finally:
             self.ready.clear()
             await runner.cleanup()
 
-    async def _bind(self, runner: web.AppRunner, tls: Tls | None) -> asyncio.Server:
+    async def _watch(self, tls: Tls | None, stop: asyncio.Event) -> None:
+        if tls is not None:
+            await tls.watch(self.again, stop)
+        else:
+            await stop.wait()
+
+    def _bind(self) -> socket.socket:
         settings = self._site.config.web
+        family = socket.AF_INET6 if settings.address.version == 6 else socket.AF_INET
+        try:
+            listener = socket.create_server((settings.listen, settings.port), family=family, backlog=WAITING)
+        except OSError as error:
+            where = f"{settings.listen} port {settings.port}"
+            raise WebAddressTaken(address=where, reason=error.strerror or type(error).__name__) from None
+        listener.setblocking(False)
+        return listener
+
+    @staticmethod
+    def _door(runner: web.AppRunner, listener: socket.socket, tls: Tls | None) -> Door:
         loop = asyncio.get_running_loop()
         http = runner.server
         if http is None:
             raise RuntimeError("the application was not set up")
         options: dict[str, Any] = {"keepalive_timeout": SECONDS, "lingering_time": 2.0, "access_log": None}
-
-        def connection() -> Connection:
-            self._make_room(http.connections)
-            return Connection(http, loop=loop, **options)
-
-        try:
-            return await loop.create_server(
-                connection,
-                settings.listen,
-                settings.port,
-                ssl=tls.context if tls is not None else None,
-                backlog=512,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS if tls is not None else None,
-                ssl_shutdown_timeout=_GOODBYE_SECONDS if tls is not None else None,
-            )
-        except OSError as error:
-            where = f"{settings.listen} port {settings.port}"
-            raise WebAddressTaken(address=where, reason=error.strerror or type(error).__name__) from None
-
-    @staticmethod
-    def _make_room(connections: list[RequestHandler]) -> None:
-        """The oldest idle ones go first; those that are being answered stay."""
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        surplus = len(connections) + 1 - min(MOST_CONNECTIONS, files // 2)
-        for one in connections:
-            if surplus <= 0:
-                return
-            if isinstance(one, Connection) and one.is_idle:
-                one.force_close()
-                surplus -= 1
+        return Door(
+            listener,
+            lambda: http.connections,
+            lambda: Talk(http, loop=loop, **options),
+            tls.context if tls is not None else None,
+        )
 
     def _named(self, app: web.Application, port: int, *, is_tls: bool) -> None:
         """Which names are ours. Without `web.origin`: those of this host."""

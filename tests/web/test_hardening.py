@@ -16,7 +16,7 @@ from ari_recorder.config import Web
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.storage.db import Database
 from ari_recorder.web import app as apps
-from ari_recorder.web import middlewares, serve
+from ari_recorder.web import door, middlewares
 from ari_recorder.web.app import RouteRefused, check
 from ari_recorder.web.asked import Access, Asked, Page, Route
 from ari_recorder.web.headers import HEADERS
@@ -121,7 +121,7 @@ async def test_five_hundred_slow_clients_do_not_keep_others_waiting(tmp_path: Pa
 async def test_when_there_are_too_many_the_one_idle_for_longest_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serve, "MOST_CONNECTIONS", 20)
+    monkeypatch.setattr(door, "MOST_CONNECTIONS", 20)
     _, site = away_site(tmp_path, Database(f"postgresql:///nowhere?host={tmp_path}"), {"web.more": "tls = false"})
     async with serving(site) as server, client() as http:
         opened = [await asyncio.open_connection("127.0.0.1", urlsplit(server.address).port) for _ in range(20)]
