@@ -139,17 +139,17 @@ async def _to_the_player(house: House, page: Page) -> None:
 
 
 async def _to_the_release(house: House, page: Page) -> None:
-    await page.goto(f"{house.address}/recordings/{house.recorded.recording_id}")
-    release = page.locator("a[href$='/release']")
-    if not await release.count():
-        await page.locator("details:has(textarea[name=reason]) > summary").click()
-        await page.fill("details textarea[name=reason]", "the caller threatened an adviser")
-        await page.fill("details input[name=reference]", "VN-2026-1")
-        await page.fill("input[name=owner]", "Sten Supervisor")
-        await page.fill("input[name=review_on]", (house.clocks.now() + timedelta(days=60)).date().isoformat())
-        await page.locator("details:has(textarea[name=reason]) button").click()
-        await page.wait_for_load_state()
-    await release.first.click()
+    # Of its own: a flagged call that is held waits for no decision any more, and other pages need one that does.
+    held = await record(house.config, house.site.database, uniqueid=f"{uuid4().int % 10**9}.1")
+    await page.goto(f"{house.address}/recordings/{held.recording_id}")
+    await page.locator("details:has(textarea[name=reason]) > summary").click()
+    await page.fill("details textarea[name=reason]", "the caller threatened an adviser")
+    await page.fill("details input[name=reference]", "VN-2026-1")
+    await page.fill("input[name=owner]", "Sten Supervisor")
+    await page.fill("input[name=review_on]", (house.clocks.now() + timedelta(days=60)).date().isoformat())
+    await page.locator("details:has(textarea[name=reason]) button").click()
+    await page.wait_for_load_state()
+    await page.locator("a[href$='/release']").first.click()
     await page.wait_for_url("**/release")
 
 
