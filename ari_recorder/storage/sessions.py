@@ -154,6 +154,8 @@ async def end(conn: Connection, session_id: UUID, account_id: UUID, because: str
 async def end_all(
     conn: Connection, account_id: UUID, because: str, now: datetime, *, but: UUID | None = None
 ) -> tuple[UUID, ...]:
+    """Of an account, and what stands between password and code: it was begun with what counts no more."""
+    await conn.execute("DELETE FROM log_in WHERE account_id = $1", account_id)
     rows = await conn.fetch(
         """
         UPDATE session SET ended_at = $3, ended_because = $2

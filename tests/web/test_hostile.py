@@ -115,3 +115,16 @@ async def test_a_machine_is_given_no_cookie_whatever_it_sends(house: House) -> N
     for path, form in ways:
         got = await machine.post(path, form)
         assert got.set_cookies == (), path
+
+
+async def test_who_is_half_in_with_the_old_password_does_not_come_in(house: House) -> None:
+    """Between password and code there are five minutes: a new password ends them."""
+    thief, known = house.stranger(), await house.person("aino")
+    assert (await thief.post("/login", {"name": "aino", "password": PASSWORD})).status == 303
+    owner = await house.visitor("aino")
+    form = {"old": PASSWORD, "password": "another row of words 93", "again": "another row of words 93"}
+    assert (await owner.post("/account/password", form)).status == 303
+    house.people.watch.go(seconds=30)
+    got = await thief.post("/login/code", {"code": known.code(house.people.watch.now())})
+    assert got.headers.get("Location", "").startswith("/login")
+    assert cookies.SESSION not in thief.kept
