@@ -167,11 +167,13 @@ async def test_asking_how_long_it_is_is_not_listening(player: Player) -> None:
 @pytest.mark.parametrize("table", ["audit_pending", "session"])
 async def test_with_a_table_locked_the_answer_is_503_and_no_byte_of_audio(player: Player, table: str) -> None:
     async with locked_table(player.house.site.database, table):
-        for path in (player.audio, player.audio.replace("/audio", "/peaks")):
+        for path in (player.audio, player.audio.replace("/audio", "/peaks"))[: 2 if table == "audit_pending" else 1]:
             began = time.monotonic()
             got = await player.visitor.get(path)
             assert (got.status, got.headers["Content-Type"][:9]) == (503, "text/html"), path
             assert time.monotonic() - began < 5
+        if table == "session":
+            return  # who asks is not known: the same for all
         began = time.monotonic()
         assert (await player.visitor.post(f"{player.recording}/listenings", {"purpose": "quality"})).status == 503
         assert time.monotonic() - began < 5
