@@ -65,7 +65,7 @@ async def test_whatever_is_read_is_on_record(
         ("recording:view", f"recording:{about}", {"caller": True}),
         ("recording:verify", f"recording:{about}", {}),
         ("recording:export", f"recording:{about}", {"format": "wav"}),
-        ("ledger:view", "day:2026-01-02", {"calls": 0}),
+        ("ledger:view", "day:2026-01-02", {"calls": 0, "days": 1}),
         ("certificate:read", f"recording:{about}", {}),
         ("recording:list", "", {"found": 1}),
         ("certificate:read", "", {"certificates": 1}),

@@ -107,6 +107,7 @@ async def test_an_empty_database_beside_a_full_vault_costs_no_key(house: House) 
     call = at(BEGAN, flagged=True)
     await house.store(call)
     async with house.database.transaction() as conn:
+        await conn.execute("DELETE FROM recording_agent")
         await conn.execute("DELETE FROM recording")
         await conn.execute("DELETE FROM call")
     ((code, subject, because),) = await destroy_due(house)

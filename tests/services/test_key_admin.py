@@ -125,6 +125,7 @@ async def test_an_empty_database_beside_a_full_vault_costs_no_hold_key(site: Con
     (one,) = await several(site, database, 1)
     await move(site, database, day_name(day_of(LONG_AGO)), "hold-1")
     async with database.transaction() as conn:
+        await conn.execute("DELETE FROM recording_agent")
         await conn.execute("UPDATE recording SET id = gen_random_uuid()")
     with pytest.raises(KeyInUse, match="not in this database"):
         await rotate_hold(site, database)
@@ -278,6 +279,7 @@ async def test_a_call_that_is_only_in_the_journal_keeps_its_days_key(site: Confi
     with Journal(site.storage.journal) as journal:
         await journal.append(one.call, None)
     async with database.transaction() as conn:
+        await conn.execute("DELETE FROM recording_agent")
         await conn.execute("DELETE FROM recording")
         await conn.execute("DELETE FROM call")
     with pytest.raises(KeyInUse, match="calls that are not finished"):

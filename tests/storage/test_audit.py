@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from ari_recorder.domain.audit import Action, Actor, Entry, Outcome
+from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry, Outcome
 from ari_recorder.domain.errors import HoldUnknown
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.storage import audit
@@ -43,6 +43,17 @@ async def test_many_entries_wait_in_the_order_they_were_given(database: Database
         await audit.append_many(conn, [], AT)
         leaves = await conn.fetch("SELECT leaf::jsonb ->> 'object' AS object FROM audit_pending ORDER BY place")
     assert [row["object"] for row in leaves] == [str(n) for n in range(50)]
+
+
+async def test_who_is_nobody_has_a_place_in_the_log(database: Database, tmp_path: Path) -> None:
+    nobody = Entry(action=Action.SESSION_LOGIN, actor=Actor(kind=ActorKind.USER, id=""), outcome=Outcome.REFUSED)
+    async with database.transaction() as conn:
+        await audit.append(conn, nobody, AT)
+    await sequence(database)
+    async with database.transaction() as conn:
+        row = await conn.fetchrow("SELECT action, actor, object FROM audit_entry")
+    assert row is not None
+    assert tuple(row) == ("session:login", "", "")
 
 
 # --- append-only

@@ -16,8 +16,9 @@ CREATE TABLE audit_entry (
     leaf text NOT NULL,
     action text NOT NULL GENERATED ALWAYS AS ((leaf::jsonb) ->> 'action') STORED,
     outcome text NOT NULL GENERATED ALWAYS AS ((leaf::jsonb) ->> 'outcome') STORED,
-    actor text NOT NULL GENERATED ALWAYS AS ((leaf::jsonb) -> 'actor' ->> 'id') STORED,
-    object text NOT NULL GENERATED ALWAYS AS ((leaf::jsonb) ->> 'object') STORED
+    -- Who tries to log in by a name that nobody has is nobody.
+    actor text NOT NULL GENERATED ALWAYS AS (coalesce((leaf::jsonb) -> 'actor' ->> 'id', '')) STORED,
+    object text NOT NULL GENERATED ALWAYS AS (coalesce((leaf::jsonb) ->> 'object', '')) STORED
 );
 
 CREATE INDEX audit_entry_at ON audit_entry (at, seq);
