@@ -130,6 +130,7 @@ async def record(
     started_at: datetime | None = None,
     uniqueid: str = "1700000000.1",
     recording_id: UUID | None = None,
+    number: str = NUMBER,
     sides: tuple[bytes, bytes] | None = None,
     marks: tuple[tuple[MarkKind, timedelta], ...] = ((MarkKind.THREAT, LENGTH / 2),),
 ) -> Recorded:
@@ -194,7 +195,7 @@ async def record(
         state=CallState.ENDED,
         number="0800123456",
         queue=QUEUE,
-        caller=Party(num=NUMBER, name=NAME),
+        caller=Party(num=number, name=NAME),
         joined_at=at - timedelta(seconds=5),
         connected_at=at,
         ended_at=at + length,
@@ -206,7 +207,7 @@ async def record(
     )
     verdict = judge(call, frozenset({QUEUE}))
     async with database.transaction() as conn:
-        text = json.dumps({"num": NUMBER, "name": NAME})
+        text = json.dumps({"num": number, "name": NAME})
         personal = calls.Personal(
             sealed=keyring.public.seal_text(sealed.key_name, text, CALLER_PURPOSE, call.id), key_name=sealed.key_name
         )

@@ -35,6 +35,10 @@ OUT_OF_REACH = """() => {
     }).map(element => element.outerHTML.slice(0, 120))
 }"""
 
+# Two things of one id: a label leads to the first of them, whichever it stands beside.
+TWICE = """() => { const ids = [...document.querySelectorAll('[id]')].map(element => element.id)
+    return ids.filter((id, at) => ids.indexOf(id) !== at) }"""
+
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 WIDEST = """() => [...document.querySelectorAll('body *')]
@@ -96,6 +100,8 @@ async def assert_usable(page: Page, way: Way = Way.LIGHT) -> None:
         f"{rule['rule']} ({rule['impact']}): {rule['help']}\n  " + "\n  ".join(rule["where"]) for rule in found
     )
     assert not found, f"{way} {page.url}\n{told}"
+    twice = await page.evaluate(TWICE)
+    assert not twice, f"{page.url}: ids that are there twice: {twice}"
     too_wide = await page.evaluate(WIDE)
     assert too_wide <= 0, f"{way} {page.url} is {too_wide} px too wide: {await page.evaluate(WIDEST)}"
     lost = await page.evaluate(OUT_OF_REACH)

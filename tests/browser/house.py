@@ -3,6 +3,7 @@
     house.address                         https://localhost:…, with the certificate the service made for itself
     house.clocks.go_on(timedelta(hours=1)) its time; nobody waits
     await house.signed_in(contexts, role) somebody's browser, logged in
+    await house.record(number=…)          one more recording, for a test that changes something of it
     await house.enrol(role)               one more person, for a test that changes something of them
 
 All test modules of a run share it: a test that changes something makes its own recording or person for that.
@@ -16,16 +17,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import argon2
 from playwright.async_api import BrowserContext, Page, Response, StorageState
 
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
+from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.retention import HELSINKI, midnight
 from ari_recorder.domain.use import WEEK, week_of
 from ari_recorder.services import site as sites
+from ari_recorder.services.caller_index import CallerIndex
+from ari_recorder.services.holds import HoldTerms
 from ari_recorder.services.site import Site
 from ari_recorder.storage import use
 from ari_recorder.storage.db import Database
@@ -35,8 +39,8 @@ from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.routes import ROUTES
 from ari_recorder.web.serve import WebServer
 from tests.browser.contexts import Contexts
-from tests.people import ClocksAhead, Person, enrol, invite, open_desk
-from tests.site import QUEUE, Recorded, open_keyring, prepare, record
+from tests.people import GRANTER, ClocksAhead, Person, enrol, invite, open_desk
+from tests.site import LENGTH, QUEUE, Recorded, open_keyring, prepare, record, tone
 
 # A password costs 0.2 s of both processors by intent; what it costs is tested elsewhere.
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -52,12 +56,26 @@ class House:
     clocks: ClocksAhead
     address: str
     recorded: Recorded
+    hold_id: UUID
     week: date
     people: dict[Role, Person] = field(default_factory=dict)
     _cookies: dict[Role, StorageState] = field(default_factory=dict)
 
     async def enrol(self, role: Role, name: str = "", language: str = "en") -> Person:
         return await enrol(self.site.people, role, self.clocks, name, language)
+
+    async def record(self, *, number: str, length: timedelta = LENGTH) -> Recorded:
+        """A call of a minute ago; it can be found by that number."""
+        made = await record(
+            self.config,
+            self.site.database,
+            uniqueid=f"{uuid4().int % 10**10}.1",
+            number=number,
+            sides=(tone(440, length), tone(880, length)),
+            marks=((MarkKind.THREAT, length / 2),),
+        )
+        await CallerIndex(database=self.site.database, keyring=self.site.keyring).run_once(asyncio.Event())
+        return made
 
     async def forget_tries(self) -> None:
         """Of log-ins. Everybody here has one address; after somebody who tried everything, nobody could log in."""
@@ -111,7 +129,10 @@ class House:
             "recording_id": str(self.recorded.recording_id),
             "day": day.isoformat(),
             "week": self.week.isoformat(),
+            "hold_id": str(self.hold_id),
         }
+        if "{account_id}" in route.path:
+            samples["account_id"] = str((await self.site.people.accounts.list_all())[0].account.id)
         if "{token}" in route.path:
             samples["token"] = await invite(self.site.people, Role.ADVISER, f"invited-{uuid4().hex[:8]}")
         try:
@@ -157,7 +178,6 @@ async def _to_the_release(house: House, page: Page) -> None:
 ROADS: dict[str, Callable[[House, Page], Awaitable[None]]] = {
     "login-code": _to_the_code,
     "listening": _to_the_player,
-    "hold-release": _to_the_release,
 }
 
 
@@ -198,7 +218,18 @@ async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
     usable.set()
     async with Database(dsn) as database:
         recorded = await record(config, database)
+        held = await record(config, database, uniqueid="1700000001.1")
         site = sites.build(config, database, open_keyring(config), usable, clocks, Passwords(CHEAP))
+        hold = await site.holds.place(
+            [held.recording_id],
+            HoldTerms(
+                reason="the caller threatened an adviser",
+                reference="VN-2026-1",
+                owner="Sten Supervisor",
+                review_on=(clocks.now() + timedelta(days=60)).date(),
+            ),
+            GRANTER,
+        )
         await open_desk(site.people, {QUEUE})
         week = await _report_of_a_quiet_week(database, clocks)
         server = WebServer(site)
@@ -210,7 +241,15 @@ async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
         if running.done():
             running.result()
         try:
-            yield House(config=config, site=site, clocks=clocks, address=server.address, recorded=recorded, week=week)
+            yield House(
+                config=config,
+                site=site,
+                clocks=clocks,
+                address=server.address,
+                recorded=recorded,
+                hold_id=hold.hold.id,
+                week=week,
+            )
         finally:
             stop.set()
             await running

@@ -11,6 +11,7 @@ where they could.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 from playwright.async_api import Page
 
@@ -47,7 +48,7 @@ class Keyboard:
 
     async def go_to(self, name: str, *, kind: str = "") -> None:
         """Tab until the control of that name has the focus; from where one is, round once."""
-        wanted = self._text(name)
+        wanted = " ".join(self._text(name).split())
         stop = await self.page.evaluate(STOP)
         passed: list[str] = []
         for _ in range(MOST_STOPS):
@@ -66,6 +67,23 @@ class Keyboard:
         await self.go_to(label)
         await self.page.keyboard.press("Control+A")
         await self.page.keyboard.type(text)
+
+    async def write_day(self, label: str, day: date) -> None:
+        """A date is typed in the order its field shows; that depends on the browser's language."""
+        await self.go_to(label)
+        for order in ("%d%m%Y", "%m%d%Y", "%Y%m%d"):
+            for _ in range(3):
+                await self.page.keyboard.press("ArrowLeft")
+            await self.page.keyboard.type(day.strftime(order))
+            if await self.page.evaluate("document.activeElement.value") == day.isoformat():
+                return
+        raise Lost(f"{self.page.url}: {label!r} does not take {day}")
+
+    async def open(self, name: str) -> None:
+        """What is folded up, with Enter on its name."""
+        await self.go_to(name, kind="summary")
+        if not await self.page.evaluate("document.activeElement.parentElement.open"):
+            await self.page.keyboard.press("Enter")
 
     async def press(self, name: str, *, kind: str = "", key: str = "Enter") -> None:
         """Enter on a link or button that leads to a page; the page is there afterwards."""

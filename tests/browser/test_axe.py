@@ -76,6 +76,13 @@ async def test_what_a_screen_reader_misses_is_found(page: Page, show: Show, html
     assert rule in {found["rule"] for found in await violations(page)}
 
 
+async def test_a_label_that_leads_to_another_field_is_found(page: Page, show: Show) -> None:
+    field = '<label for="q">Queue</label> <input id="q">'
+    await show(GOOD.replace(field, 2 * field), "plain")
+    with pytest.raises(AssertionError, match=r"twice: \['q'\]"):
+        await assert_usable(page)
+
+
 @pytest.mark.parametrize(
     ("style", "way"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from ari_recorder.web import languages
 from tests.browser.contexts import Contexts
 from tests.browser.house import House
 from tests.browser.keyboard import Keyboard
+from tests.browser.work import Work, assert_heard, assert_logged
 from tests.people import Person, invite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -32,21 +34,34 @@ async def enrol(house: House, keys: Keyboard, token: str) -> Person:
     return person
 
 
-async def log_in(keys: Keyboard, person: Person) -> None:
-    await keys.write("User name", person.name)
-    await keys.write("Password", person.password)
-    await keys.press("Next")
-    await keys.write("Code", person.code())
-    await keys.press("Log in", kind="button")
+NUMBERS = {"fi": "0407770001", "sv": "0407770002", "en": "0407770003"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-async def test_a_supervisor_needs_no_mouse(house: House, contexts: Contexts, language: str) -> None:
+async def test_a_flagged_call_is_found_heard_held_and_audited_without_a_mouse(
+    house: House, contexts: Contexts, language: str
+) -> None:
+    number = NUMBERS[language]
+    recorded = await house.record(number=number, length=timedelta(seconds=6))
+    text = languages.load()[language].text
     page = await (await contexts.open(locale=language)).new_page()
-    keys = Keyboard(page, languages.load()[language].text)
+    work = Work(page, house.address, text)
     token = await invite(house.site.people, Role.SUPERVISOR, f"walker-{language}", language)
-    person = await enrol(house, keys, token)
-    await log_in(keys, person)
+    await work.log_in(await enrol(house, work.keys, token))
     assert await page.get_attribute("html", "lang") == language
-    await keys.press("Log out")
+    await work.find(number)
+    assert str(recorded.recording_id) in page.url
+    heard = await work.listen()
+    assert_heard(heard)
+    assert heard.flag_at == 3
+    assert text("Flagged as a threat") in heard.flag_said
+    await work.hold((house.clocks.now() + timedelta(days=90)).date())
+    await work.keys.press("Log out")
     assert "/login" in page.url
+
+    auditor = await house.enrol(Role.AUDITOR, f"reader-{language}", language)
+    await work.log_in(auditor)
+    about_it = await work.read_log("To what", f"recording:{recorded.recording_id}")
+    assert_logged(about_it, "recording:view", "recording:play", "recording:played")
+    by_them = await work.read_log("Who", f"walker-{language}")
+    assert_logged(by_them, "account:enrol", "recording:search", "recording:play", "hold:place", "session:logout")

@@ -138,13 +138,13 @@ async def run(folder: Path, *, once: bool) -> int:
         console.print(f"… up after {time.monotonic() - started:.0f} s. Calls:")
         await lab.agent("1006").does_not_answer()
         uniqueids = await asyncio.gather(
-            *(_call(lab, story, number) for story, number in zip(STORIES, NUMBERS, strict=False))
+            *(place(lab, story, number) for story, number in zip(STORIES, NUMBERS, strict=False))
         )
         rows = await service.settled(uniqueids, within=30)
         ended_well = _show(uniqueids, rows)
         summary = await _summary(lab, service, rows)
         if not once:
-            _show_people(service, await _enrol(service))
+            _show_people(service, await enrol_everybody(service))
             console.print(f"\nThe service goes on until Ctrl-C. In another shell:\n  CONFIG={service.config}")
             for command in (
                 "ledger",
@@ -160,7 +160,8 @@ async def run(folder: Path, *, once: bool) -> int:
     return 0 if good else 1
 
 
-async def _call(lab: Lab, story: Story, caller_id: str) -> str:
+async def place(lab: Lab, story: Story, caller_id: str) -> str:
+    """One story from the first ring to the end; the call's Uniqueid."""
     caller = await lab.call(story.number, caller_id=caller_id, tone=story.tone)
     console.print(f"  {story.number}: {story.title}")
     await story.play(lab, caller)
@@ -217,7 +218,7 @@ async def _audit_ok(service: Service) -> bool:
     return alone and bool(verified["ok"]) and exported["entries"] > 0
 
 
-async def _enrol(service: Service) -> dict[Role, Person]:
+async def enrol_everybody(service: Service) -> dict[Role, Person]:
     """One of each role. A minute ago, as far as their authenticators know: the code of now is not used yet."""
     settings = config.load(service.config)
     clocks = ClocksAhead(timedelta(minutes=-1))
