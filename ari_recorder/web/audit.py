@@ -95,7 +95,7 @@ def _view(one: EntryRead) -> EntryView:
         at=one.at,
         action=one.fields["action"],
         outcome=one.fields["outcome"],
-        actor=one.personal.get("actor.name", actor["id"]),
+        actor=one.personal.get("actor.name", actor.get("id", "")),  # nobody has that name
         role=actor.get("role", ""),
         unit=actor.get("unit", ""),
         object=one.fields["object"],
