@@ -5,6 +5,8 @@ import json
 import pytest
 
 from ari_recorder.domain.accounts import Role
+from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry, Outcome
+from ari_recorder.storage import audit
 from tests.web.house import House
 
 AUDITOR, ADMIN = Role.AUDITOR.value, Role.ADMINISTRATOR.value
@@ -20,6 +22,17 @@ async def test_the_log_is_searched_and_looking_is_an_entry(house: House) -> None
     assert (await visitor.get("/audit?action=nothing&format=json")).status == 422
     none = (await visitor.get("/audit?until=2020-01-01&format=json")).json()
     assert (none["entries"], none["before"]) == ([], None)
+
+
+async def test_what_nobody_tried_is_shown(house: House) -> None:
+    nobody = Entry(action=Action.SESSION_LOGIN, actor=Actor(kind=ActorKind.USER, id=""), outcome=Outcome.REFUSED)
+    async with house.site.database.transaction() as conn:
+        await audit.append(conn, nobody, house.site.now())
+    visitor = await house.visitor(AUDITOR)
+    await visitor.get("/audit")  # what waits has its place from here on
+    assert (await visitor.get("/audit?outcome=refused")).status == 200
+    view = (await visitor.get("/audit?outcome=refused&format=json")).json()
+    assert [one["actor"] for one in view["entries"]] == [""]
 
 
 @pytest.mark.parametrize("role", [ADMIN, Role.SUPERVISOR.value])
