@@ -34,7 +34,7 @@ from ari_recorder.domain.errors import (
 from ari_recorder.web import cookies, forms, who
 from ari_recorder.web.asked import Access, Answer, Asked, Blob, Cookie, Page, Problems, Redirect, Route, Stream
 from ari_recorder.web.errors import fault
-from ari_recorder.web.headers import FOR_EVER, secure
+from ari_recorder.web.headers import CLEAR, FOR_EVER, secure
 from ari_recorder.web.house import ASKED, HOUSE, LIMIT, REQUEST_ID, SECONDS, STARTED
 
 # A browser asks for this with everything else; a program that wants JSON says so, or adds ?format=json.
@@ -254,10 +254,13 @@ def _redirect(asked: Asked, redirect: Redirect) -> web.Response:
     location = redirect.path or house.templates.url(redirect.to, redirect.query, **redirect.params)
     if wants_json(asked.request):
         moved = Moved(location=location, notice=redirect.notice, result=redirect.view)
-        return web.Response(body=as_json(moved), content_type=_JSON)
-    response = web.Response(status=303, headers={"Location": location})
-    if redirect.notice:
-        cookies.set_on(response, cookies.notice(redirect.notice))
+        response = web.Response(body=as_json(moved), content_type=_JSON)
+    else:
+        response = web.Response(status=303, headers={"Location": location})
+        if redirect.notice:
+            cookies.set_on(response, cookies.notice(redirect.notice))
+    if redirect.forget:
+        response.headers["Clear-Site-Data"] = CLEAR
     return response
 
 

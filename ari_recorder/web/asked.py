@@ -65,6 +65,8 @@ class Redirect:
     cookies: tuple[Cookie, ...] = ()
     # Instead of `to`: a path of this service that somebody wanted before logging in.
     path: str = ""
+    # The browser forgets what it was shown, pages to go back to as well.
+    forget: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,8 @@ HEADERS: Mapping[str, str] = {
 NO_STORE = "no-store"
 # What has the hash of its content in its name is never another thing.
 FOR_EVER = "public, max-age=31536000, immutable"
+# At log-out. Not "cookies": the language and the known device stay.
+CLEAR = '"cache", "storage"'
 
 
 def secure(response: web.StreamResponse, request_id: str) -> None:

@@ -111,6 +111,7 @@ async def log_out(asked: Asked) -> Redirect:
         to="login",
         notice=asked.text("You are logged out."),
         cookies=(Cookie(name=cookies.SESSION, age_seconds=0), Cookie(name=cookies.VISIT, age_seconds=0)),
+        forget=True,
     )
 
 

@@ -14,6 +14,7 @@ from ari_recorder.web.headers import HEADERS
 from ari_recorder.web.routes import ROUTES
 from tests.services.people import OPERATOR
 from tests.site import record
+from tests.web.guarded import assert_guarded
 from tests.web.house import MACHINE, NOBODY, STRANGER, VISITORS, Got, House, Visitor, serving
 from tests.web.samples import NOWHERE_ID, TEXTS
 
@@ -52,6 +53,7 @@ def may(route: Route, who: str) -> bool:
 def assert_secured(got: Got, what: str) -> None:
     for name, value in HEADERS.items():
         assert got.headers.get(name) == value, f"{what}: {name}"
+    assert_guarded(got.headers, what)
     assert re.fullmatch(r"[0-9a-f]{16}", got.headers["X-Request-ID"]), what
     kept = got.headers["Cache-Control"]
     assert kept == "no-store" or "immutable" in kept, what

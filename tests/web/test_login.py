@@ -228,3 +228,11 @@ async def test_a_chosen_language_stays_with_the_person(house: House) -> None:
     elsewhere = await house.visitor("aino")
     assert 'lang="sv"' in (await elsewhere.get("/account")).text
     assert "Ditt konto" in (await elsewhere.get("/account")).text
+
+
+async def test_with_the_log_out_the_browser_forgets(house: House) -> None:
+    visitor = await house.visitor("aino")
+    assert (await visitor.post("/log-out")).headers["Clear-Site-Data"] == '"cache", "storage"'
+    visitor = await house.visitor("aino")
+    assert "Clear-Site-Data" not in (await visitor.get("/")).headers
+    assert "Clear-Site-Data" in (await visitor.post("/log-out", json=True)).headers
