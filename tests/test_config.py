@@ -264,10 +264,10 @@ def test_the_dialplan_secret_is_64_hexadecimal_digits(tmp_path: Path) -> None:
 
 def test_an_address_with_a_password_comes_from_a_file(tmp_path: Path) -> None:
     dsn = tmp_path / "dsn"
-    dsn.write_text("postgresql://recorder:hunter2@db/recorder\n")
+    dsn.write_text("postgresql://recorder:hunter2@localhost/recorder\n")
     dsn.chmod(0o600)
     loaded = config.load(written(tmp_path, with_line("[database]", f'dsn_file = "{dsn}"')))
-    assert loaded.dsn() == "postgresql://recorder:hunter2@db/recorder"
+    assert loaded.dsn() == "postgresql://recorder:hunter2@localhost/recorder"
     assert "hunter2" not in repr(loaded)
 
 
@@ -285,6 +285,50 @@ def test_mail_that_would_go_in_clear_is_refused(tmp_path: Path) -> None:
     text = GOOD + '[mail]\nhost = "mail.example.org"\nsecurity = "none"\nsender = "recorder@example.org"\n'
     assert "mail.security" in refusal(tmp_path, text)
     assert config.load(written(tmp_path, text.replace("mail.example.org", "127.0.0.1"))).mail.port == 587
+
+
+REMOTE = "postgresql://recorder@db.example.org/ari_recorder"
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "key"),
+    [
+        ("[pbx]", 'host = "pbx.example.org"', "pbx.tls"),
+        ("[pbx]", 'host = "192.0.2.7"', "pbx.tls"),
+        ("[database]", f'dsn = "{REMOTE}"', "database.dsn"),
+        ("[database]", f'dsn = "{REMOTE}?sslmode=require"', "database.dsn"),
+        ("[database]", 'dsn = "postgresql:///a?host=/run/postgresql,db.example.org"', "database.dsn"),
+        ("[database]", 'dsn = "postgresql://localhost,db.example.org:5433/a"', "database.dsn"),
+        ("[database]", 'dsn = "postgresql://[2001:db8::7]:5432/a"', "database.dsn"),
+        ("[audit]", 'anchor_syslog = "udp://siem.example.org:514"', "audit.anchor_syslog"),
+        ("[audit]", 'anchor_syslog = "tcp://192.0.2.7:601"', "audit.anchor_syslog"),
+        ("[mail]", 'host = "mail.example.org"\nsecurity = "none"\nsender = "a@example.org"', "mail.security"),
+        ("[web]", 'listen = "0.0.0.0"\ntls = false', "web.tls"),
+    ],
+)
+def test_nothing_goes_over_a_network_in_clear(tmp_path: Path, section: str, line: str, key: str) -> None:
+    assert f"{key}: " in refusal(tmp_path, with_line(section, line))
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        *("postgresql:///a", "postgresql:///a?host=/run/postgresql", "postgresql://%2Frun%2Fpostgresql/a"),
+        *("postgresql://u@127.0.0.1:5432/a", "postgresql://localhost/a", "postgresql://[::1]:5432/a"),
+        f"{REMOTE}?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+    ],
+)
+def test_within_this_host_and_with_a_checked_certificate_it_goes(tmp_path: Path, dsn: str) -> None:
+    text = f'{GOOD}\n[database]\ndsn = "{dsn}"\n[audit]\nanchor_syslog = "udp://127.0.0.1:514"\n'
+    assert config.load(written(tmp_path, text)).dsn() == dsn
+
+
+def test_an_address_in_a_file_is_held_to_the_same(tmp_path: Path) -> None:
+    (tmp_path / "dsn").write_text(f"{REMOTE}\n")
+    (tmp_path / "dsn").chmod(0o600)
+    loaded = config.load(written(tmp_path, f'{GOOD}\n[database]\ndsn_file = "{tmp_path}/dsn"\n'))
+    with pytest.raises(ConfigError, match="verify-full"):
+        loaded.dsn()
 
 
 def test_office_hours_are_times_of_day(tmp_path: Path) -> None:

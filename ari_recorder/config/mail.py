@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from ari_recorder.config.connections import is_this_host
 from ari_recorder.config.problems import Problem
 from ari_recorder.config.values import AbsolutePath, SecretFile, Section, refuse
 
@@ -80,16 +80,9 @@ class Mail(Section):
         if (self.user is None) is not (self.password_file is None):
             missing = "password_file" if self.password_file is None else "user"
             yield Problem(key=f"mail.{missing}", what="one of the pair is missing", mend="Give user and password_file")
-        if self.security == "none" and not _is_this_host(self.host):
+        if self.security == "none" and not is_this_host(self.host):
             yield Problem(
                 key="mail.security",
                 what=f"mail would go over the network to {self.host} in clear",
                 mend='Set security = "starttls" or "tls"',
             )
-
-
-def _is_this_host(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from ari_recorder.config import secrets
 from ari_recorder.config.accounts import Accounts
+from ari_recorder.config.connections import database_in_clear, pbx_in_clear, syslog_in_clear
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.use import Use
@@ -47,7 +48,9 @@ class Pbx(Section):
         description="The file that holds that user's secret and nothing else, or the name of a systemd credential.",
         examples=["/etc/ari-recorder/ami.secret"],
     )
-    tls: bool = Field(default=False, description="Speak TLS to the manager interface.")
+    tls: bool = Field(
+        default=False, description="Speak TLS to the manager interface; must be, unless that is on this host."
+    )
     tls_ca_file: AbsolutePath | None = Field(
         default=None,
         description="The certificate (authority) to trust, in PEM; without it, those of the system.",
@@ -172,7 +175,7 @@ class Database(Section):
 
     dsn: Annotated[str, AfterValidator(dsn_without_password)] | None = Field(
         default=None,
-        description="The address of the database, without a password.",
+        description="The address of the database, without a password. On another host it wants `sslmode=verify-full`.",
         examples=["postgresql:///ari_recorder"],
     )
     dsn_file: SecretFile | None = Field(
@@ -239,8 +242,8 @@ class Audit(Section):
     )
     anchor_syslog: Annotated[str, AfterValidator(syslog_address)] | None = Field(
         default=None,
-        description="The syslog that signed heads are sent to: `unix:/dev/log`, `udp://host:514`, `tcp://host:601` or "
-        "`tls://host:6514`.",
+        description="The syslog that signed heads are sent to: `unix:/dev/log` or `tls://host:6514`; on this host also "
+        "`udp://localhost:514` and `tcp://localhost:601`.",
         examples=["tls://siem.example.org:6514"],
     )
 
@@ -309,9 +312,12 @@ class Config(Section):
 
     def dsn(self) -> str | None:
         """The database's address, or None for the embedded one."""
-        if self.database.dsn_file is not None:
-            return self._secret("database.dsn_file", self.database.dsn_file)
-        return self.database.dsn
+        if self.database.dsn_file is None:
+            return self.database.dsn
+        dsn = self._secret("database.dsn_file", self.database.dsn_file)
+        for problem in database_in_clear("database.dsn_file", dsn):
+            raise ConfigError(self.source, problem)
+        return dsn
 
     def _secret(self, key: str, reference: str) -> str:
         with self._told(key):
@@ -344,6 +350,9 @@ class Config(Section):
                 what="it lies in storage.keys: whoever has a backup of the keys could open them",
                 mend="Give it a place of its own",
             )
+        yield from pbx_in_clear(self.pbx.host, tls=self.pbx.tls)
+        yield from database_in_clear("database.dsn", self.database.dsn or "")
+        yield from syslog_in_clear(self.audit.anchor_syslog)
         yield from self.web.contradictions()
         yield from self.mail.contradictions()
         names = [queue.name for queue in self.queues]

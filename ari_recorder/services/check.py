@@ -91,12 +91,6 @@ def _configuration(config: Config) -> Iterator[Finding]:
         except ConfigError as refusal:
             for problem in refusal.problems:
                 yield fail(Area.CONFIGURATION, f"{problem.key}: {problem.what}", problem.mend)
-    if config.pbx.host not in ("127.0.0.1", "::1", "localhost") and not config.pbx.tls:
-        yield warn(
-            Area.CONFIGURATION,
-            "pbx.host is another host and pbx.tls is off: secret and caller numbers cross the network in clear",
-            "Set tlsenable in the PBX's manager.conf, and pbx.tls = true and pbx.port here",
-        )
 
 
 def _sounds(folder: Path) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What a browser has left of somebody's work: it keeps nothing meanwhile, and after the log-out nobody goes back to it."""
+"""What a browser has left of somebody's work: nothing is kept, and after the log-out nobody goes back to it."""
 
 from __future__ import annotations
 

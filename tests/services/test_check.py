@@ -165,11 +165,6 @@ def test_a_missing_secret_is_a_failure_with_its_key(tmp_path: Path) -> None:
     assert text.startswith("pbx.secret_file: ")
 
 
-def test_another_host_without_tls_is_a_warning(tmp_path: Path) -> None:
-    (text,) = of(host(prepare(tmp_path, changes={"pbx.host": "192.0.2.1"})), Area.CONFIGURATION, Level.WARN)
-    assert "in clear" in text
-
-
 # --- the PBX
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -67,6 +68,52 @@ def test_old_versions_are_not_spoken(version: ssl.TLSVersion, tmp_path: Path) ->
     names = {cipher["name"] for cipher in Tls(made(tmp_path)).context.get_ciphers()}
     assert all(name.startswith(("TLS_", "ECDHE-")) for name in names)
     assert version < ssl.TLSVersion.TLSv1_2
+
+
+def spoken(server: ssl.SSLContext, client: ssl.SSLContext) -> str:
+    """The cipher two sides agree on; ssl.SSLError when there is none."""
+    there, here = (ssl.MemoryBIO(), ssl.MemoryBIO()), (ssl.MemoryBIO(), ssl.MemoryBIO())
+    sides = (server.wrap_bio(*there, server_side=True), client.wrap_bio(*here))
+    for _ in range(6):
+        for side, out, into in ((sides[1], here[1], there[0]), (sides[0], there[1], here[0])):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+            into.write(out.read())
+    agreed = sides[1].cipher()
+    assert agreed is not None
+    return agreed[0]
+
+
+def asking(version: ssl.TLSVersion, ciphers: str) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.maximum_version = version
+    context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
+    return context
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+@pytest.mark.parametrize(
+    ("version", "ciphers"),
+    [
+        (ssl.TLSVersion.TLSv1, "ALL"),
+        (ssl.TLSVersion.TLSv1_1, "ALL"),
+        *((ssl.TLSVersion.TLSv1_2, weak) for weak in ("AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA", "AES256-SHA")),
+    ],
+)
+def test_what_is_weak_is_not_agreed_on(version: ssl.TLSVersion, ciphers: str, tmp_path: Path) -> None:
+    with pytest.raises(ssl.SSLError):
+        spoken(Tls(made(tmp_path)).context, asking(version, ciphers))
+
+
+def test_what_is_strong_goes_first_whatever_the_other_side_prefers(tmp_path: Path) -> None:
+    server = Tls(made(tmp_path)).context
+    assert spoken(server, asking(ssl.TLSVersion.MAXIMUM_SUPPORTED, "ALL")) == "TLS_AES_256_GCM_SHA384"
+    weakest_first = "AES128-SHA:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:ECDHE+AESGCM"
+    agreed = spoken(server, asking(ssl.TLSVersion.TLSv1_2, weakest_first))
+    assert agreed.startswith("ECDHE-")
+    assert "AES256-GCM" in agreed
 
 
 def test_a_key_that_everybody_can_read_is_refused(tmp_path: Path) -> None:
