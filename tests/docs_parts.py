@@ -15,11 +15,13 @@ from ari_recorder.domain import audit, certificates, checkpoints, errors, merkle
 from ari_recorder.services import anchors, caller_index
 from ari_recorder.storage import journal
 from ari_recorder.vault import files, key_files, key_pairs, log_signer, opened, parts, root_key, stream, wrapping
+from tests import security_parts
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 FORMATS = ROOT / "docs" / "formats.md"
+WEB_SECURITY = ROOT / "docs" / "web_security.md"
 
 # The modules whose first lines draw a format, in the order of reading.
 DRAWN = {
@@ -110,6 +112,19 @@ PARTS = {
     (README, "settings"): settings_table,
     (README, "commands"): commands_table,
     (OPERATIONS, "errors"): errors_table,
+    (WEB_SECURITY, "permissions"): security_parts.permissions_table,
+    (WEB_SECURITY, "fields"): security_parts.fields_table,
+    (WEB_SECURITY, "rules"): security_parts.rules_table,
+    (WEB_SECURITY, "agreements"): security_parts.agreements_table,
+    (WEB_SECURITY, "guessing"): security_parts.guessing_table,
+    (WEB_SECURITY, "ways in"): security_parts.ways_in_table,
+    (WEB_SECURITY, "sessions"): security_parts.sessions_table,
+    (WEB_SECURITY, "limits"): security_parts.work_table,
+    (WEB_SECURITY, "words"): security_parts.words,
+    (WEB_SECURITY, "events"): security_parts.events_table,
+    (WEB_SECURITY, "actions"): security_parts.audit_actions,
+    (WEB_SECURITY, "classes"): security_parts.classes_table,
+    (WEB_SECURITY, "spoken"): security_parts.spoken_table,
 }
 
 

@@ -27,7 +27,7 @@ _FLOOR_SCORE = 2
 _JUDGED_CHARACTERS = 72
 _LEAST_WORD = 4
 _BETWEEN = re.compile(r"[\W_]+")
-_SERVICE = ("ari-recorder", "recorder", "recording", "asterisk", "tallennin", "tallenne", "inspelning", "salasana")
+SERVICE = ("ari-recorder", "recorder", "recording", "asterisk", "tallennin", "tallenne", "inspelning", "salasana")
 
 
 class WeakPasswords:
@@ -36,7 +36,7 @@ class WeakPasswords:
     ) -> None:
         self._least = max(least, FLOOR_CHARACTERS)
         self._score = _LEAST_SCORE if self._least > FLOOR_CHARACTERS else _FLOOR_SCORE
-        self._words = (*_SERVICE, *words)
+        self._words = (*SERVICE, *words)
         self._file = refused_file
 
     def check(self, password: str, about: Iterable[str]) -> str:
