@@ -9,8 +9,11 @@ from uuid import uuid4
 
 import pytest
 from cryptography.x509 import DNSName
+from pydantic import ValidationError
 
 from ari_recorder.config import Config, Mail
+from ari_recorder.domain.accounts import check_mail
+from ari_recorder.domain.errors import MailRefused
 from ari_recorder.domain.letters import Letter, LetterKind
 from ari_recorder.services.mail import GIVE_UP_AFTER, Mailer, Post
 from ari_recorder.storage import outbox
@@ -268,3 +271,25 @@ async def test_without_a_mail_server_nothing_is_queued(database: Database, tmp_p
         assert await conn.fetchval("SELECT count(*) FROM outbox") == 0
     mailer = Mailer(database=database, config=config, now=lambda: NOW)
     assert await mailer.run_once(asyncio.Event()) == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "aino@example.org\r\nRCPT TO:<evil@example.org>",
+        "aino@example.org\nBcc: evil@example.org",
+        "aino@example.org, evil@example.org",
+        "aino@example.org> NOTIFY=NEVER <evil@example.org",
+        "<evil@example.org>",
+        "aino@example.org\0",
+        '"a\r\nDATA"@example.org',
+    ],
+)
+def test_no_address_holds_a_command_or_a_second_one(address: str) -> None:
+    """Those are all that people type of a mail: what it says are days, counts and ids of ours."""
+    with pytest.raises(MailRefused):
+        check_mail(address)
+    for field_name in ("sender", "flags_to", "holds_to", "use_to"):
+        value = address if field_name == "sender" else [address]
+        with pytest.raises(ValidationError):
+            Mail.model_validate({"host": "127.0.0.1", "sender": "recorder@example.org", field_name: value})
