@@ -73,7 +73,7 @@ def set_up(*, level: str = "info", file: Path | None = None, json_lines: bool = 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, one_line, last],
         )
     )
     root = logging.getLogger()
@@ -101,6 +101,14 @@ def remove_personal(_logger: object, _method: str, event: MutableMapping[str, ob
     """A structlog processor: what looks like a telephone number or a secret does not get out."""
     for key, value in event.items():
         event[key] = _clean(key, value)
+    return event
+
+
+def one_line(_logger: object, _method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+    """A structlog processor: what a library tells may hold what others sent, and coloured text shows it as it is."""
+    action = event.get("action")
+    if isinstance(action, str) and not action.isprintable():
+        event["action"] = "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in action)
     return event
 
 

@@ -1,10 +1,11 @@
 """What is pinned, and how the answer about known holes in it is read."""
 
 import re
+from typing import Any
 
 import pytest
 
-from tests.audit_dependencies import LOCK, read
+from tests.audit_dependencies import HOLED, LOCK, Findings, asked_again, pinned, read
 
 # Versions before these have holes that were published; a lock made anew must not fall below.
 FLOORS = {"aiohttp": (3, 14, 3), "cryptography": (50,), "pyotp": (2, 12)}
@@ -42,3 +43,38 @@ def test_nothing_pinned_is_older_than_what_mended_its_known_holes() -> None:
     pinned = dict(re.findall(r"^([a-z0-9._-]+)==([\w.]+)", LOCK.read_text(), re.MULTILINE))
     for name, floor in FLOORS.items():
         assert tuple(int(part) for part in pinned[name].split(".")) >= floor, name
+
+
+def page(name: str, version: str, *holes: str, withdrawn: str | None = None) -> dict[str, Any]:
+    vulnerabilities = [{"id": hole, "fixed_in": ["9.9"], "withdrawn": withdrawn} for hole in holes]
+    return {"info": {"name": name, "version": version}, "vulnerabilities": vulnerabilities}
+
+
+KNOWN = page(HOLED, "0.19.2", "CVE-2024-23342")
+UNASKED = Findings(asked=(), not_asked=("segno",), holes=())
+
+
+@pytest.mark.parametrize(
+    ("pages", "code", "told"),
+    [
+        ({HOLED: KNOWN, "segno": page("segno", "1.6.6")}, 0, "No known hole."),
+        ({HOLED: KNOWN, "segno": page("segno", "1.6.6", "CVE-1")}, 1, "KNOWN HOLE  segno 1.6.6: CVE-1, mended in 9.9"),
+        ({HOLED: KNOWN, "segno": page("segno", "1.6.6", "CVE-1", withdrawn="2026-01-01")}, 0, "No known hole."),
+        ({HOLED: KNOWN, "segno": page("segno", "1.6.7")}, 2, "NOT ASKED   segno 1.6.6"),
+        ({HOLED: KNOWN, "segno": None}, 2, "NOT ASKED   segno 1.6.6"),
+        ({HOLED: page(HOLED, "0.19.2"), "segno": page("segno", "1.6.6")}, 2, "NOT TRUSTED"),
+        ({HOLED: None, "segno": page("segno", "1.6.6")}, 2, "NOT TRUSTED"),
+    ],
+)
+def test_a_page_speaks_of_its_own_version_and_is_trusted_when_it_tells_of_a_hole_there_is(
+    pages: dict[str, dict[str, Any] | None], code: int, told: str
+) -> None:
+    findings = asked_again(UNASKED, pages, {"segno": {"1.6.6"}})
+    assert findings.code == code
+    assert told in str(findings)
+
+
+def test_all_that_is_pinned_is_asked_about() -> None:
+    names = pinned()
+    assert {"aiohttp", "cryptography", "jinja2"} <= set(names)
+    assert len(names) == len(set(re.findall(r"^([a-z0-9._-]+)==", LOCK.read_text(), re.MULTILINE)))

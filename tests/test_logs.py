@@ -45,6 +45,21 @@ def test_a_line_has_its_time_level_and_fields(tmp_path: Path) -> None:
     }
 
 
+FORGED = 'x\n{"action": "session_login", "level": "info"}\r\n\u2028\x1b[2J\x00end'
+
+
+@pytest.mark.parametrize("json_lines", [True, False])
+def test_what_others_say_stays_in_its_line(tmp_path: Path, json_lines: bool) -> None:
+    logs.set_up(file=tmp_path / "log", json_lines=json_lines)
+    structlog.get_logger("ari_recorder.x").warning("ami_event_refused", because=FORGED, names=[FORGED])
+    logging.getLogger("library").warning("it said %s", FORGED)
+    text = (tmp_path / "log").read_text()
+    assert len(text.split("\n")) == 3
+    assert "\r" not in text
+    assert "\x1b" not in text
+    assert "\x00" not in text
+
+
 def test_the_file_is_not_for_everybody(tmp_path: Path) -> None:
     logs.set_up(file=tmp_path / "logs" / "log")
     assert stat.S_IMODE((tmp_path / "logs" / "log").stat().st_mode) & 0o007 == 0

@@ -57,6 +57,9 @@ def assert_secured(got: Got, what: str) -> None:
     assert re.fullmatch(r"[0-9a-f]{16}", got.headers["X-Request-ID"]), what
     kept = got.headers["Cache-Control"]
     assert kept == "no-store" or "immutable" in kept, what
+    kind = got.headers.get("Content-Type", "")
+    assert not kind.startswith("text/") or kind.endswith("; charset=utf-8"), what
+    assert bool(kind) == bool(got.text), what
     assert "Traceback" not in got.text, what
     assert 'File "' not in got.text, what
     for cookie in got.set_cookies:
@@ -212,6 +215,7 @@ async def test_html_and_json_are_the_same_page(house: House) -> None:
                 assert route.view is not None
                 assert set(data.json()) == {one.name for one in fields(route.view)}, route.name
                 assert f'lang="{visitor.language}"' in html.text
+                assert 'action="/log-out"' in html.text
 
 
 async def test_a_token_that_is_none_is_refused_everywhere(house: House) -> None:

@@ -63,6 +63,10 @@ async def test_cookies_belong_to_this_host_alone(house: House) -> None:
         assert "Domain" not in line
     assert "Max-Age" not in session
     assert known.name not in session
+    for path in ("/", "/account", "/account?format=json"):  # its value is nowhere else
+        got = await visitor.get(path)
+        assert visitor.kept[cookies.SESSION] not in got.text + str(got.headers), path
+        assert visitor.kept[cookies.DEVICE] not in got.text + str(got.headers), path
 
 
 async def test_a_wrong_password_is_told_after_the_code_and_says_no_more(house: House) -> None:
