@@ -145,3 +145,12 @@ def test_links_lead_somewhere(path: Path) -> None:
         if place:
             heads = re.findall(r"^#+ (.+)$", found.read_text(), re.MULTILINE)
             assert place in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, place
+
+
+def test_how_soon_holes_are_mended_is_told() -> None:
+    """The windows of our own rules, and the commands that ask and mend are there."""
+    windows = dict(re.findall(r"^\| (critical|high|medium)[^|]*\| (\d+) days \|$", TEXT, re.MULTILINE))
+    assert windows == {"critical": "7", "high": "14", "medium": "30"}
+    assert "none known | every three months" in TEXT
+    assert re.search(r"^audit-dependencies:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert re.search(r"^lock:", (ROOT / "Makefile").read_text(), re.MULTILINE)
