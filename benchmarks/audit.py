@@ -18,12 +18,14 @@ from uuid import uuid4
 
 import asyncpg
 
+from ari_recorder.config import Mail
 from ari_recorder.domain import merkle
 from ari_recorder.domain.audit import SALT_BYTES, Action, Actor, Entry
 from ari_recorder.domain.merkle import Frontier
 from ari_recorder.services import audit_check
 from ari_recorder.services.audit_log import AuditLog, sequence
 from ari_recorder.services.clock import Clocks
+from ari_recorder.services.mail import Post
 from ari_recorder.storage import audit
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
@@ -123,7 +125,9 @@ async def _measure_proofs(database: Database, dsn: str, folder: Path) -> Figure:
     await _fill(dsn)
     built = time.perf_counter() - began
     signer = LogSigner.open(folder / "audit", "ari-recorder/bench")
-    log = AuditLog(database=database, signer=signer, anchors=(), clocks=Clocks(), every=timedelta(hours=1))
+    log = AuditLog(
+        database=database, signer=signer, anchors=(), post=Post(Mail(), "en"), clocks=Clocks(), every=timedelta(hours=1)
+    )
     note = (await log.checkpoint()).note
     tool = _tool()
     key = tool.Key(signer.key)

@@ -6,18 +6,21 @@
 
 KEY is the log's public key as text (`ari-recorder/…+1a2b3c4d+A…`), or a file that holds it. Have it from the controller
 by another way than what is checked: a log that brings its own key proves nothing. The same holds for anchors: take them
-from where they were carried to. Without any anchor, a log that was cut off with its checkpoints looks whole.
+from where they were carried to. An anchor is any text with signed heads in it: the file of anchors, what a syslog kept,
+a mail that was saved (.eml), what was copied out of one. Without any, a log cut off with its checkpoints looks whole.
 
 Found is whatever was changed, deleted, put in, put elsewhere or cut off before the newest checkpoint or anchor, and two
-heads of which one does not begin with the other. Formats: docs/formats.md. Exit code 0: all as it was signed. 1: it is
-not. 2: wrong usage.
+heads of which one does not begin with the other. Formats: docs/formats.md. Exit code 0: all is well, 1: it is not, 2: usage.
 """
 
 import argparse
 import base64
 import binascii
+import email
+import email.policy
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -122,9 +125,7 @@ def object_of(text: str) -> dict[str, object]:
 
 def entry_of(leaf: object) -> dict[str, object]:
     """What a leaf says, if it is one."""
-    if not isinstance(leaf, str):
-        raise NotGenuine("it is not a leaf")
-    fields = object_of(leaf)
+    fields = object_of(leaf if isinstance(leaf, str) else "")
     if fields.get("format") != LEAF or set(fields) != NAMES:
         raise NotGenuine("it is not an entry of a version this program knows")
     return fields
@@ -144,6 +145,21 @@ def check_personal(fields: dict[str, object], personal: object) -> None:
             raise NotGenuine(f"its {name!a} is not the one that was written down")
 
 
+def notes_in(text: str, origin: str) -> list[str]:
+    """The signed heads of this log in any text: broken into lines, quoted, or JSON. Half a signature claims nothing."""
+    words = re.sub(r'\\n|"|^[>\s]+', " ", text, flags=re.MULTILINE).split()
+    starts = (at for at, word in enumerate(words[:-5]) if word == origin == words[at + 4] and len(words[at + 5]) == 92)
+    return [f"{origin}\n{words[at + 1]}\n{words[at + 2]}\n\n— {origin} {words[at + 5]}\n" for at in starts]
+
+
+def anchor_text(data: bytes) -> str:
+    """What can be read in an anchor; of a mail, what its reader saw."""
+    if not re.match(rb"[A-Za-z-]+:|From ", data):
+        return data.decode(errors="replace")
+    parts = email.message_from_bytes(data, policy=email.policy.default).walk()
+    return "\n".join(part.get_content() for part in parts if part.get_content_type() == "text/plain")
+
+
 def verify_export(lines: Iterable[str], anchors: Iterable[str], key: Key) -> Iterator[str]:
     """Reads all, tells of everything that is wrong. Nothing told: it is as it was signed."""
     leaves: list[bytes] = []
@@ -151,11 +167,14 @@ def verify_export(lines: Iterable[str], anchors: Iterable[str], key: Key) -> Ite
     claims: list[tuple[str, int, bytes]] = []
     kept: object = None
     others = 0
-    for number, line in enumerate(anchors, start=1):
-        try:
-            claims.append((f"anchor {number}", *key.head(object_of(line).get("note"))))
-        except NotGenuine as reason:
-            if line.strip().endswith("}"):  # a power cut leaves half a line, which claims nothing
+    for number, text in enumerate(anchors, start=1):
+        notes = notes_in(text, key.origin)
+        if not notes:
+            yield f"anchor {number} has no signed head of this log"
+        for note in notes:
+            try:
+                claims.append((f"anchor {number}", *key.head(note)))
+            except NotGenuine as reason:
                 yield f"anchor {number}: {reason}"
     for number, line in enumerate(lines, start=1):
         try:
@@ -206,8 +225,8 @@ def compare(leaves: list[bytes], claims: list[tuple[str, int, bytes]], kept: obj
             yield f"{whose}: the first {size} entries are not those that were signed"
     for leaf in leaves[tree.size :]:
         tree.add(leaf)
-    made = {"size": tree.size, "root": tree.root().hex(), "nodes": tree.nodes}
-    if kept != {**made, "nodes_sha256": tree.nodes_sha256.hexdigest()}:
+    made = (tree.size, tree.root().hex(), tree.nodes, tree.nodes_sha256.hexdigest())
+    if kept != dict(zip(("size", "root", "nodes", "nodes_sha256"), made, strict=True)):
         yield "what was kept of the tree is not what its entries make"
 
 
@@ -251,7 +270,7 @@ def _key(text: str) -> Key:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Checks an export of the audit log, or the proof of one entry.")
     parser.add_argument("--key", type=_key, required=True, help="the log's public key, or a file that holds it")
-    parser.add_argument("--anchors", type=Path, action="append", default=[], metavar="FILE", help="a file of anchors")
+    parser.add_argument("--anchors", type=Path, action="append", default=[], metavar="FILE", help="a file with anchors")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an export or a .tlog-proof")
     given = parser.parse_args()
     bad = 0
@@ -264,9 +283,9 @@ def main() -> int:
                     print(f"{path}: proven\n{json.dumps(fields, indent=2)}")
                     continue
                 file.seek(0)
-                anchors = [line for one in given.anchors for line in one.read_text(encoding="utf-8").splitlines()]
+                anchors = [anchor_text(one.read_bytes()) for one in given.anchors]
                 found = list(verify_export(file, anchors, given.key))
-        except (NotGenuine, OSError, UnicodeDecodeError) as error:
+        except (NotGenuine, OSError, UnicodeDecodeError, LookupError) as error:
             found = [str(error)]
         bad += bool(found)
         for told in found[:100]:

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +16,7 @@ from ari_recorder.services import audit_check
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.storage import audit
 from ari_recorder.storage.db import Database
-from tests.services.audit_house import ANNA, TOOL, LogHouse, OneTransaction, tool
+from tests.services.audit_house import ANNA, TOOL, LogHouse, OneTransaction, run_tool, tool
 
 RNG = random.Random(7)
 ENTRIES = 23
@@ -33,16 +31,6 @@ async def house(database: Database, tmp_path: Path) -> LogHouse:
     await house.write(ENTRIES - 9)
     await house.log().checkpoint()
     return house
-
-
-def run_tool(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", "-W", "error", str(TOOL), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 # --- what a superuser does, each with a choice of its own
