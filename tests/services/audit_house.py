@@ -119,7 +119,8 @@ class LogHouse:
     def found_in(self, lines: list[str]) -> list[str]:
         module = tool()
         anchors = self.anchor_file.read_text().splitlines() if self.anchor_file.exists() else []
-        return list(module.verify_export(lines, anchors, module.Key(self.signer.key)))
+        block = module.look("\n".join(lines).encode())
+        return list(module.verify_export([block], anchors, module.Key(self.signer.key)))
 
     async def rows(self) -> list[dict[str, Any]]:
         async with self.database.transaction() as conn:

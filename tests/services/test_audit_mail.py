@@ -130,10 +130,10 @@ async def test_the_note_is_an_anchor_however_it_was_pasted(database: Database, t
     for way, pasted in ways.items():
         (found,) = tool().notes_in(tool().anchor_text(pasted.encode()), house.signer.origin)
         assert key.head(found)[0] == 5, way
-    lines = (await house.export()).read_text().splitlines()
-    assert list(tool().verify_export(lines, ways.values(), key)) == []
+    blocks = [tool().look((await house.export()).read_bytes())]
+    assert list(tool().verify_export(blocks, ways.values(), key)) == []
     changed = note.replace("\n5\n", "\n4\n")
-    assert any("was not signed by this key" in one for one in tool().verify_export(lines, [changed], key))
+    assert any("was not signed by this key" in one for one in tool().verify_export(blocks, [changed], key))
     assert tool().notes_in(note[:-9], house.signer.origin) == []
 
 
@@ -142,7 +142,7 @@ async def test_a_file_without_a_head_of_this_log_is_no_anchor(database: Database
     (tmp_path / "other.eml").write_text("Subject: lunch\n\nAt noon?\n")
     told = run_tool("--key", house.signer.key, "--anchors", tmp_path / "other.eml", await house.export())
     assert told.returncode == 1
-    assert "anchor 1 has no signed head of this log" in told.stderr
+    assert "anchor 1: there is no signed head of this log" in told.stderr
 
 
 async def test_without_addresses_nothing_is_mailed(database: Database, tmp_path: Path) -> None:

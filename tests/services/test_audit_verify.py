@@ -114,6 +114,22 @@ async def change_a_name(raw: Any) -> None:
     )
 
 
+async def change_what_is_left_of_the_names(raw: Any) -> None:
+    (entry,) = await raw.fetch("SELECT id FROM audit_entry WHERE seq = $1", RNG.randrange(ENTRIES))
+    await raw.execute("DELETE FROM audit_personal WHERE entry_id = $1 AND field = 'actor.name'", entry["id"])
+    await raw.execute("UPDATE audit_personal SET value = 'x' WHERE entry_id = $1 AND field = 'text'", entry["id"])
+
+
+async def show_a_name_twice(raw: Any) -> None:
+    between = RNG.choice([",", "\n", '","'])
+    await raw.execute(
+        "INSERT INTO audit_personal SELECT entry_id, field || $2 || field, salt, value FROM audit_personal "
+        "WHERE entry_id = (SELECT id FROM audit_entry WHERE seq = $1) AND field = 'text'",
+        RNG.randrange(ENTRIES),
+        between,
+    )
+
+
 async def change_a_column(raw: Any) -> None:
     column = RNG.choice(["id = gen_random_uuid()", "at = at - interval '1 day'"])
     await raw.execute(f"UPDATE audit_entry SET {column} WHERE seq = $1", RNG.randrange(ENTRIES))  # noqa: S608
@@ -162,6 +178,8 @@ MANIPULATIONS: list[Callable[[Any], Awaitable[None]]] = [
     cut_off,
     begin_anew,
     change_a_name,
+    change_what_is_left_of_the_names,
+    show_a_name_twice,
     change_a_column,
     change_a_checkpoint,
     change_a_node,
