@@ -50,7 +50,7 @@ class Key:
             if data[:1] != b"\x01" or len(data) != 33 or self.id.hex() != key_id:
                 raise ValueError
             self._public = Ed25519PublicKey.from_public_bytes(data[1:])
-        except ValueError:
+        except (ValueError, OSError):
             raise argparse.ArgumentTypeError("this is not a log's key: ORIGIN+ID+BASE64") from None
 
     def head(self, note: object) -> tuple[int, bytes]:

@@ -32,6 +32,8 @@ _SPAN = 1 << 14
 # So many spans are being read while one is hashed; each takes a connection.
 _AHEAD = 2
 _SECONDS = 30.0
+# Made once: json.dumps makes one for each line.
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 # Of one kind of finding. Where everything is wrong, a million lines help nobody.
 _MOST_TOLD = 20
 
@@ -292,7 +294,7 @@ def _exported(entry: Written) -> Mapping[str, object]:
 
 
 def _lines(*several: Mapping[str, object]) -> Iterator[str]:
-    return (json.dumps(one, ensure_ascii=False) + "\n" for one in several)
+    return (_encoded(one) + "\n" for one in several)
 
 
 def private(path: str, flags: int) -> int:

@@ -137,6 +137,26 @@ async def test_the_note_is_an_anchor_however_it_was_pasted(database: Database, t
     assert tool().notes_in(note[:-9], house.signer.origin) == []
 
 
+async def test_a_letter_that_was_changed_before_it_went_out_is_no_anchor_and_says_so(
+    database: Database, tmp_path: Path
+) -> None:
+    async with smtp_server() as server:
+        here = mailed(database, tmp_path, server)
+        await here.house.write(5)
+        await here.log().checkpoint()
+        async with database.transaction() as conn:
+            await conn.execute(
+                "UPDATE outbox SET facts = jsonb_set(facts, '{note}', to_jsonb(replace(facts ->> 'note', $1, $2)))",
+                "\n5\n",
+                "\n4\n",
+            )
+        assert await here.send() == 1
+    (tmp_path / "head.eml").write_bytes(server.messages[0][1].as_bytes())
+    told = run_tool("--key", here.house.signer.key, "--anchors", tmp_path / "head.eml", await here.house.export())
+    assert told.returncode == 1
+    assert "the checkpoint of '4' entries was not signed by this key, or was changed" in told.stderr
+
+
 async def test_a_file_without_a_head_of_this_log_is_no_anchor(database: Database, tmp_path: Path) -> None:
     house, _ = await letters(database, tmp_path)
     (tmp_path / "other.eml").write_text("Subject: lunch\n\nAt noon?\n")

@@ -245,6 +245,25 @@ async def test_lines_of_an_export_cannot_be_changed_either(house: LogHouse) -> N
     assert house.found_in([]) != []
 
 
+@pytest.mark.parametrize("size", [1, 2, 7])
+async def test_an_export_that_is_read_in_blocks_is_one_log(house: LogHouse, size: int) -> None:
+    lines = (await house.export()).read_bytes().splitlines(keepends=True)
+    module = tool()
+
+    def found_in(lines: list[bytes]) -> list[str]:
+        blocks = [module.look(b"".join(lines[place : place + size])) for place in range(0, len(lines), size)]
+        return list(module.verify_export(blocks, [], module.Key(house.signer.key)))
+
+    assert found_in(lines) == []
+    changed = lines[12].replace(b"typed 2", b"typed 3")  # line 13, entry 11
+    assert found_in([*lines[:12], changed, *lines[13:]]) == ["line 13: its 'text' is not the one that was written down"]
+    assert found_in([*lines[:13], lines[12], *lines[13:]])[:2] == [
+        "line 14: it is entry 11, 12 was next",
+        "line 14: this entry is there twice",
+    ]
+    assert found_in([*lines[:12], *lines[13:]])[0] == "line 13: it is entry 12, 11 was next"
+
+
 async def test_erased_names_leave_every_proof_valid(house: LogHouse) -> None:
     async with house.database.transaction() as conn:
         entries = await audit.page(conn, limit=5)
