@@ -11,7 +11,7 @@ from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.storage import audit
 from ari_recorder.storage.db import Database
 from tests.command import FAILED, FINE, FOUND, USAGE, ari
-from tests.services.test_audit_verify import run_tool
+from tests.services.audit_house import run_tool
 from tests.site import open_keyring, prepare
 from tests.storage.test_audit import AT
 

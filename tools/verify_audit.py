@@ -6,27 +6,32 @@
 
 KEY is the log's public key as text (`ari-recorder/…+1a2b3c4d+A…`), or a file that holds it. Have it from the controller
 by another way than what is checked: a log that brings its own key proves nothing. The same holds for anchors: take them
-from where they were carried to. Without any anchor, a log that was cut off with its checkpoints looks whole.
+from where they were carried to. An anchor is any text with signed heads in it: the file of anchors, what a syslog kept,
+a mail that was saved (.eml), what was copied out of one. Without any, a log cut off with its checkpoints looks whole.
 
 Found is whatever was changed, deleted, put in, put elsewhere or cut off before the newest checkpoint or anchor, and two
-heads of which one does not begin with the other. Formats: docs/formats.md. Exit code 0: all as it was signed. 1: it is
-not. 2: wrong usage.
+heads of which one does not begin with the other. Formats: docs/formats.md. Exit code: 0 as signed, 1 not, 2 usage.
 """
 
 import argparse
 import base64
 import binascii
+import email.policy
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from multiprocessing import Pool
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 EXPORT, LEAF, PROOF = "ari-recorder/audit-export/1", "ari-recorder/audit/1", "c2sp.org/tlog-proof@v1"
-NAMES = {"format", "id", "at", "action", "outcome", "actor", "object", "because", "facts", "personal"}
+BLOCK = 4 << 20
+Block = tuple[int, list[tuple[int, object, str, bytes]], list[tuple[int, dict[str, object]]], list[tuple[int, str]]]
 
 
 class NotGenuine(Exception):
@@ -34,27 +39,27 @@ class NotGenuine(Exception):
 
 
 class Key:
-    """Whose signatures count."""
+    """Whose signatures count: a key, or a file that holds one."""
 
     def __init__(self, text: str) -> None:
         try:
+            text = Path(text).read_text() if len(text) < 4096 and Path(text).is_file() else text
             self.origin, key_id, raw = text.strip().split("+", 2)
             data = base64.b64decode(raw, validate=True)
             self.id = hashlib.sha256(self.origin.encode() + b"\n" + data).digest()[:4]
             if data[:1] != b"\x01" or len(data) != 33 or self.id.hex() != key_id:
                 raise ValueError
             self._public = Ed25519PublicKey.from_public_bytes(data[1:])
-        except ValueError:
+        except (ValueError, OSError):
             raise argparse.ArgumentTypeError("this is not a log's key: ORIGIN+ID+BASE64") from None
 
     def head(self, note: object) -> tuple[int, bytes]:
         """Size and root that this key signed; nothing else counts."""
         body, blank, signatures = note.partition("\n\n") if isinstance(note, str) else ("", "", "")
         lines = body.split("\n")
-        if not blank or len(lines) != 3 or lines[0] != self.origin:
-            raise NotGenuine("a checkpoint is none, or of another log")
-        if not signatures.endswith("\n") or any(not line.startswith("— ") for line in signatures[:-1].split("\n")):
-            raise NotGenuine("a checkpoint has something behind its signatures")
+        is_note = blank and len(lines) == 3 and lines[0] == self.origin and signatures.endswith("\n")
+        if not is_note or any(not line.startswith("— ") for line in signatures[:-1].split("\n")):
+            raise NotGenuine("there is no signed head of this log, or there is something behind it")
         for line in signatures.splitlines():
             try:
                 signed = base64.b64decode(line.removeprefix(f"— {self.origin} "), validate=True)
@@ -79,8 +84,7 @@ class Tree:
     """RFC 6962, section 2.1: the hashes of the complete subtrees, the largest first."""
 
     def __init__(self) -> None:
-        self.size = 0
-        self.nodes, self.nodes_sha256 = 0, hashlib.sha256()
+        self.size, self.nodes, self.nodes_sha256 = 0, 0, hashlib.sha256()
         self._parts: list[bytes] = []
 
     def add(self, hashed: bytes) -> None:
@@ -95,24 +99,22 @@ class Tree:
         self.size += 1
 
     def root(self) -> bytes:
-        if not self._parts:
-            return hashlib.sha256().digest()
-        root = self._parts[-1]
-        for left in self._parts[-2::-1]:
-            root = node_hash(left, root)
-        return root
+        return reduce(lambda b, a: node_hash(a, b), self._parts[::-1]) if self._parts else hashlib.sha256().digest()
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len(found := dict(pairs)) != len(pairs):
+        raise NotGenuine("a name is there twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def object_of(text: str) -> dict[str, object]:
     """JSON without a name given twice: readers would not agree on which one counts."""
-
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        if len({name for name, _ in pairs}) != len(pairs):
-            raise NotGenuine("a name is there twice")
-        return dict(pairs)
-
     try:
-        found = json.loads(text, object_pairs_hook=once)
+        found = _DECODER.decode(text)
     except (ValueError, RecursionError):
         raise NotGenuine("it is not JSON") from None
     if not isinstance(found, dict):
@@ -120,72 +122,96 @@ def object_of(text: str) -> dict[str, object]:
     return found
 
 
-def entry_of(leaf: object) -> dict[str, object]:
-    """What a leaf says, if it is one."""
-    if not isinstance(leaf, str):
-        raise NotGenuine("it is not a leaf")
-    fields = object_of(leaf)
-    if fields.get("format") != LEAF or set(fields) != NAMES:
+def check_entry(one: dict[str, object]) -> None:
+    """What is shown beside the leaf is what it says, names and texts what was written down; the erased is not shown.
+    A leaf is canonical, so its parts are found as text: no quote within a text is without a backslash before it."""
+    leaf, id, at, personal = (one.get(name) for name in ("leaf", "id", "at", "personal"))
+    head, named, committed = leaf.rpartition(',"personal":{') if isinstance(leaf, str) else ("", "", "")
+    if not named or f',"format":"{LEAF}","id":"' not in head or not isinstance(personal, dict):
         raise NotGenuine("it is not an entry of a version this program knows")
-    return fields
-
-
-def check_personal(fields: dict[str, object], personal: object) -> None:
-    """What is shown of names and texts is what was written down; what was erased is not shown."""
-    commitments = fields["personal"]
-    if not isinstance(personal, dict) or not isinstance(commitments, dict):
-        raise NotGenuine("its personal fields are none")
-    for name, one in personal.items():
+    shown = (f',"id":"{id}","object":"', f',"at":"{at}","because":"')
+    if '"' in f"{id}{at}" or any(part not in head for part in shown):
+        raise NotGenuine("id or time are not those of the leaf")
+    for name, field in personal.items():
         try:
-            digest = hashlib.sha256(bytes.fromhex(one["salt"]) + one["value"].encode()).hexdigest()
-        except (KeyError, TypeError, ValueError, AttributeError, UnicodeEncodeError):
+            digest = hashlib.sha256(bytes.fromhex(field["salt"]) + field["value"].encode()).hexdigest()
+        except (KeyError, TypeError, ValueError, AttributeError):
             digest = ""
-        if commitments.get(name) != digest:
+        if f'{json.dumps(name, ensure_ascii=False)}:"{digest}"' not in committed:
             raise NotGenuine(f"its {name!a} is not the one that was written down")
 
 
-def verify_export(lines: Iterable[str], anchors: Iterable[str], key: Key) -> Iterator[str]:
-    """Reads all, tells of everything that is wrong. Nothing told: it is as it was signed."""
-    leaves: list[bytes] = []
-    ids: set[object] = set()
-    claims: list[tuple[str, int, bytes]] = []
-    kept: object = None
-    others = 0
-    for number, line in enumerate(anchors, start=1):
-        try:
-            claims.append((f"anchor {number}", *key.head(object_of(line).get("note"))))
-        except NotGenuine as reason:
-            if line.strip().endswith("}"):  # a power cut leaves half a line, which claims nothing
-                yield f"anchor {number}: {reason}"
-    for number, line in enumerate(lines, start=1):
+def look(data: bytes) -> Block:
+    entries, others, found = [], [], []
+    lines = data.decode().removesuffix("\n").split("\n")
+    for place, line in enumerate(lines):
         try:
             one = object_of(line)
-            if number == 1:
-                if one.get("format") != EXPORT:
-                    raise NotGenuine("this is not an export of the audit log")
-            elif "head" in one:
-                kept = one["head"]
-            elif one.get("checkpoint") is not None and one.get("origin") != key.origin:
-                others += 1
-            elif "checkpoint" in one:
-                size, root = key.head(one["checkpoint"])
-                claims.append((f"the checkpoint in line {number}", size, root))
-                if (one.get("size"), one.get("root")) != (size, root.hex()):
-                    yield f"line {number}: size or root are not those of the checkpoint"
+            if isinstance(leaf := one.get("leaf"), str):
+                entries.append((place, one.get("seq"), str(one.get("id")), leaf_hash(leaf)))
+                check_entry(one)
             else:
-                leaf, seq = one.get("leaf"), len(leaves)
-                leaves.append(leaf_hash(leaf if isinstance(leaf, str) else ""))
-                if one.get("seq") != seq:
-                    yield f"line {number}: it is entry {one.get('seq')!a}, {seq} was next"
-                fields = entry_of(leaf)
-                if fields["id"] in ids:
-                    yield f"line {number}: this entry is there twice"
-                ids.add(fields["id"])
-                if (one.get("id"), one.get("at")) != (fields["id"], fields["at"]):
-                    yield f"line {number}: id or time are not those of the leaf"
-                check_personal(fields, one.get("personal"))
+                others.append((place, one))
         except NotGenuine as reason:
-            yield f"line {number}: {reason}"
+            found.append((place, str(reason)))
+    return len(lines), entries, others, found
+
+
+def notes_in(text: str, origin: str) -> list[str]:
+    """The signed heads of this log in any text: broken into lines, quoted, or JSON. Half a signature claims nothing."""
+    words = re.sub(r'\\n|"|^[>\s]+', " ", text, flags=re.MULTILINE).split()
+    starts = (at for at, word in enumerate(words[:-5]) if word == origin == words[at + 4] and len(words[at + 5]) == 92)
+    return [f"{origin}\n{words[at + 1]}\n{words[at + 2]}\n\n— {origin} {words[at + 5]}\n" for at in starts]
+
+
+def anchor_text(data: bytes) -> str:
+    """What can be read in an anchor; of a mail, what its reader saw."""
+    if not re.match(rb"[A-Za-z-]+:|From ", data):
+        return data.decode(errors="replace")
+    parts = email.message_from_bytes(data, policy=email.policy.default).walk()
+    return "\n".join(part.get_content() for part in parts if part.get_content_type() == "text/plain")
+
+
+def verify_export(blocks: Iterable[Block], anchors: Iterable[str], key: Key) -> Iterator[str]:
+    """Reads all, tells of everything that is wrong. Nothing told: it is as it was signed."""
+    leaves: list[bytes] = []
+    ids: set[str] = set()
+    claims: list[tuple[str, int, bytes]] = []
+    kept: object = None
+    begin, others, is_export = 1, 0, False
+    for number, text in enumerate(anchors, start=1):
+        for note in notes_in(text, key.origin) or [""]:
+            try:
+                claims.append((f"anchor {number}", *key.head(note)))
+            except NotGenuine as reason:
+                yield f"anchor {number}: {reason}"
+    for lines, entries, rest, found in blocks:
+        yield from (f"line {begin + place}: {reason}" for place, reason in found)
+        for place, seq, id, leaf in entries:
+            if seq != len(leaves):
+                yield f"line {begin + place}: it is entry {seq!a}, {len(leaves)} was next"
+            if id in ids:
+                yield f"line {begin + place}: this entry is there twice"
+            ids.add(id)
+            leaves.append(leaf)
+        for number, one in ((begin + place, one) for place, one in rest):
+            try:
+                if number == 1 and one.get("format") == EXPORT:
+                    is_export = True
+                elif "head" in one:
+                    kept = one["head"]
+                elif one.get("checkpoint") is not None and one.get("origin") != key.origin:
+                    others += 1
+                else:
+                    size, root = key.head(one.get("checkpoint"))
+                    claims.append((f"the checkpoint in line {number}", size, root))
+                    if (one.get("size"), one.get("root")) != (size, root.hex()):
+                        yield f"line {number}: size or root are not those of the checkpoint"
+            except NotGenuine as reason:
+                yield f"line {number}: {reason}"
+        begin += lines
+    if not is_export:
+        yield "this is not an export of the audit log"
     if not claims:
         yield "there is neither a checkpoint nor an anchor: nothing is proven"
     if others and all(not whose.startswith("the checkpoint") for whose, _, _ in claims):
@@ -206,24 +232,22 @@ def compare(leaves: list[bytes], claims: list[tuple[str, int, bytes]], kept: obj
             yield f"{whose}: the first {size} entries are not those that were signed"
     for leaf in leaves[tree.size :]:
         tree.add(leaf)
-    made = {"size": tree.size, "root": tree.root().hex(), "nodes": tree.nodes}
-    if kept != {**made, "nodes_sha256": tree.nodes_sha256.hexdigest()}:
+    made = (tree.size, tree.root().hex(), tree.nodes, tree.nodes_sha256.hexdigest())
+    if kept != dict(zip(("size", "root", "nodes", "nodes_sha256"), made, strict=True)):
         yield "what was kept of the tree is not what its entries make"
 
 
 def verify_proof(text: str, key: Key) -> str:
     """The leaf of a proof that holds."""
-    head, blank, note = text.partition("\n\n")
-    lines = head.split("\n")
+    parts = re.fullmatch(re.escape(PROOF) + r"\nextra (\S+)\nindex ([0-9]+)((?:\n\S+)*)\n\n(.+)", text, re.DOTALL)
     try:
-        if not blank or lines[0] != PROOF or not lines[1].startswith("extra ") or not lines[2].startswith("index "):
-            raise NotGenuine("this is not a proof of an entry")
-        leaf = base64.b64decode(lines[1].removeprefix("extra "), validate=True).decode()
-        index = int(lines[2].removeprefix("index "))
-        hashes = [base64.b64decode(line, validate=True) for line in lines[3:]]
-    except (IndexError, ValueError):
+        if parts is None:
+            raise ValueError
+        leaf, index = base64.b64decode(parts[1], validate=True).decode(), int(parts[2])
+        hashes = [base64.b64decode(line, validate=True) for line in parts[3].split()]
+    except ValueError:
         raise NotGenuine("this is not a proof of an entry") from None
-    size, root = key.head(note)
+    size, root = key.head(parts[4])
     if not 0 <= index < size:
         raise NotGenuine(f"there is no entry {index} among {size}")
     at, last, found = index, size - 1, leaf_hash(leaf)  # RFC 9162, section 2.1.3.2
@@ -239,34 +263,30 @@ def verify_proof(text: str, key: Key) -> str:
         at, last = at >> 1, last >> 1
     if last or found != root:
         raise NotGenuine("the proof does not lead from this entry to the signed head")
-    entry_of(leaf)
+    if object_of(leaf).get("format") != LEAF:
+        raise NotGenuine("it is not an entry of a version this program knows")
     return leaf
-
-
-def _key(text: str) -> Key:
-    path = Path(text)
-    return Key(path.read_text() if len(text) < 4096 and path.is_file() else text)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Checks an export of the audit log, or the proof of one entry.")
-    parser.add_argument("--key", type=_key, required=True, help="the log's public key, or a file that holds it")
-    parser.add_argument("--anchors", type=Path, action="append", default=[], metavar="FILE", help="a file of anchors")
+    parser.add_argument("--key", type=Key, required=True, help="the log's public key, or a file that holds it")
+    parser.add_argument("--anchors", type=Path, action="append", default=[], metavar="FILE", help="a file with anchors")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an export or a .tlog-proof")
     given = parser.parse_args()
     bad = 0
     for path in given.files:
         try:
-            with path.open(encoding="utf-8", newline="\n") as file:
-                if file.readline().rstrip("\n") == PROOF:
-                    file.seek(0)
-                    fields = json.loads(verify_proof(file.read(), given.key))
-                    print(f"{path}: proven\n{json.dumps(fields, indent=2)}")
+            with path.open("rb") as file:
+                if file.peek().startswith(PROOF.encode()):
+                    leaf = verify_proof(path.read_text(encoding="utf-8"), given.key)
+                    print(f"{path}: proven\n{json.dumps(json.loads(leaf), indent=2)}")
                     continue
-                file.seek(0)
-                anchors = [line for one in given.anchors for line in one.read_text(encoding="utf-8").splitlines()]
-                found = list(verify_export(file, anchors, given.key))
-        except (NotGenuine, OSError, UnicodeDecodeError) as error:
+                data = iter(lambda: file.read(BLOCK) + file.readline(), b"")
+                anchors = [anchor_text(one.read_bytes()) for one in given.anchors]
+                with Pool(1 if path.stat().st_size < BLOCK else None) as processes:
+                    found = list(verify_export(processes.imap(look, data), anchors, given.key))
+        except (NotGenuine, OSError, UnicodeError, LookupError) as error:
             found = [str(error)]
         bad += bool(found)
         for told in found[:100]:

@@ -63,7 +63,9 @@ def list_entries(
         list[str] | None,
         typer.Option("--action", metavar="ACTION", parser=_action, help="Only this, as `hold:place`; may be repeated."),
     ] = None,
-    actor: Annotated[str | None, typer.Option("--actor", metavar="WHO", help="Only of this name or id.")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="WHO", help="Only of this name, person or id.")
+    ] = None,
     object: Annotated[
         str | None, typer.Option("--object", metavar="WHAT", help="Only about this, as `recording:<id>`.")
     ] = None,

@@ -69,6 +69,11 @@ class Mail(Section):
         description="Who is told of each week's report of use, and reminded of listenings nobody has signed off.",
         examples=[["privacy@example.org"]],
     )
+    audit_to: MailAddresses = Field(
+        default=(),
+        description="Who is sent the signed head of the audit log once a day, to be kept: an anchor outside this host.",
+        examples=[["privacy@example.org"]],
+    )
 
     def contradictions(self) -> Iterator[Problem]:
         if self.host is None:

@@ -17,6 +17,7 @@ class LetterKind(StrEnum):
     USE_REPORT = "use-report"
     SIGN_OVERDUE = "sign-overdue"
     ACCOUNT_NOTICE = "account-notice"
+    AUDIT_HEAD = "audit-head"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,28 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
             subject="A notice about your account",
             body="Something happened to the credentials or log-ins of your account that you should know of.\n"
             "Log in and read the notice. If it was not you, tell an administrator at once.",
+        ),
+    },
+    # What stands between the blank lines is the anchor: it is verified as it was sent.
+    LetterKind.AUDIT_HEAD: {
+        "fi": Text(
+            subject="Lokikirjan allekirjoitettu tila {day}: {size} merkintää",
+            body="Säilytä tämä viesti. Sillä voi myöhemmin osoittaa, ettei lokikirjan {size} ensimmäistä merkintää ole "
+            "muutettu tai poistettu:\nanna viesti tiedostona tarkistusohjelmalle (tools/verify_audit.py --anchors)."
+            "\n\n{note}",
+        ),
+        "sv": Text(
+            subject="Granskningsloggens signerade tillstånd {day}: {size} poster",
+            body="Spara detta meddelande. Med det kan man senare visa att loggens {size} första poster inte har "
+            "ändrats "
+            "eller tagits bort:\nge meddelandet som fil till kontrollprogrammet (tools/verify_audit.py --anchors)."
+            "\n\n{note}",
+        ),
+        "en": Text(
+            subject="Signed head of the audit log, {day}: {size} entries",
+            body="Please keep this message. It shows later that the first {size} entries of the log were neither "
+            "changed nor removed:\ngive it as a file to the verifier (tools/verify_audit.py --anchors)."
+            "\n\n{note}",
         ),
     },
 }

@@ -74,65 +74,52 @@ class Frontier:
         return Frontier(size, tuple(hashes)), made
 
 
+class Layer(NamedTuple):
+    """Neighbours: the complete subtrees of one level, from number `first` on."""
+
+    level: int
+    first: int
+    hashes: list[bytes]
+
+
 class Grown:
-    """A tree that grows by whole spans of leaves, each but the last of 2^`level`: a million take seconds. It knows its
-    root at each size within the newest span."""
+    """A tree that grows by spans of leaves: a million take seconds. It knows its root at each size within the newest
+    span."""
 
-    def __init__(self, level: int) -> None:
-        self._level = level
-        self._begin = 0
-        self._before: list[bytes] = []
-        self._levels: list[list[bytes]] = [[]]
+    def __init__(self, tree: Frontier) -> None:
+        self.size = self._begin = tree.size
+        self._edge = {node.level: one for node, one in zip(frontier_nodes(tree.size), tree.hashes, strict=True)}
+        self._before = self._edge
+        self._layers: list[Layer] = []
 
-    @property
-    def size(self) -> int:
-        return self._begin + len(self._levels[0])
-
-    def add(self, leaves: Iterable[bytes]) -> dict[Node, bytes]:
+    def add(self, leaves: Iterable[bytes]) -> list[Layer]:
         """The subtrees above the leaves that are complete now."""
-        self._close()
-        made: dict[Node, bytes] = {}
         sha = sha256
-        levels = [[sha(b"\x00" + leaf).digest() for leaf in leaves]]
-        while len(below := levels[-1]) > 1:
-            pairs = zip(below[::2], below[1::2], strict=False)  # one that is left over has no parent yet
-            levels.append([sha(b"\x01" + left + right).digest() for left, right in pairs])
-        for level, hashes in enumerate(levels[1:], start=1):
-            first = self._begin >> level
-            made.update({Node(level, first + place): one for place, one in enumerate(hashes)})
-        self._levels = levels
-        return made | self._above()
+        hashes = [sha(b"\x00" + leaf).digest() for leaf in leaves]
+        self._before, self._edge, self._layers = self._edge, dict(self._edge), []
+        self._begin, self.size = self.size, self.size + len(hashes)
+        level, first = 0, self._begin
+        while hashes:
+            if first & 1:  # a right child: its sibling was at the edge
+                first, hashes = first - 1, [self._edge.pop(level), *hashes]
+            self._layers.append(Layer(level, first, hashes))
+            if len(hashes) & 1:
+                self._edge[level] = hashes[-1]
+            pairs = zip(hashes[::2], hashes[1::2], strict=False)  # one that is left over has no parent yet
+            hashes = [sha(b"\x01" + left + right).digest() for left, right in pairs]
+            level, first = level + 1, first >> 1
+        made = ((layer, self._begin >> layer.level) for layer in self._layers[1:])
+        return [Layer(layer.level, first, layer.hashes[first - layer.first :]) for layer, first in made]
 
     def at(self, size: int) -> Frontier:
         """The tree as it was then; `size` is within the newest span."""
-        if size == self._begin:
-            return Frontier(size, tuple(self._before))
-        if size == self._begin + (1 << self._level):
-            return Frontier(size, tuple(self._merged()[0]))
-        within = [
-            self._levels[node.level][node.number - (self._begin >> node.level)] for node in _pieces(self._begin, size)
-        ]
-        return Frontier(size, (*self._before, *within))
+        return Frontier(size, tuple(map(self._hash, _pieces(0, size))))
 
-    def _close(self) -> None:
-        """A whole span is one subtree from here on."""
-        if len(self._levels[0]) == 1 << self._level:
-            self._before, _ = self._merged()
-            self._begin += 1 << self._level
-            self._levels = [[]]
-
-    def _above(self) -> dict[Node, bytes]:
-        return self._merged()[1] if len(self._levels[0]) == 1 << self._level else {}
-
-    def _merged(self) -> tuple[list[bytes], dict[Node, bytes]]:
-        hashes, made = [*self._before, self._levels[-1][0]], {}
-        level, number = self._level, self._begin >> self._level
-        while number & 1:
-            right, left = hashes.pop(), hashes.pop()
-            level, number = level + 1, number >> 1
-            hashes.append(node_hash(left, right))
-            made[Node(level, number)] = hashes[-1]
-        return hashes, made
+    def _hash(self, node: Node) -> bytes:
+        if (node.number + 1) << node.level <= self._begin:
+            return self._before[node.level]
+        layer = self._layers[node.level]
+        return layer.hashes[node.number - layer.first]
 
 
 def frontier_nodes(size: int) -> tuple[Node, ...]:

@@ -2,7 +2,8 @@
 
 A file gets a line {"at", "note"}; it is opened for appending only: `chattr +a`, and storage that only appends, will do.
 A syslog gets the same as one message of RFC 5424, facility 13 (log audit): over TCP and TLS with its length before it
-(RFC 6587), over UDP and a Unix socket as a datagram.
+(RFC 6587), over UDP and a Unix socket as a datagram. Those of `mail.audit_to` get the note in a letter, once a day:
+services/mail.py.
 """
 
 import json

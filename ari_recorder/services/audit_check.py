@@ -6,16 +6,19 @@ tools/verify_audit.py does the first two from an export, without this program an
 import asyncio
 import json
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 from ari_recorder.domain import merkle
+from ari_recorder.domain.audit import FORMAT
 from ari_recorder.domain.audit import written as written_time
 from ari_recorder.domain.checkpoints import EXPORT_FORMAT, proof_text
 from ari_recorder.domain.errors import AuditEntryUnknown, AuditNotCovered, ExportTargetRefused
-from ari_recorder.domain.merkle import Frontier, Grown, Node
+from ari_recorder.domain.merkle import Frontier, Grown, Layer, Node
 from ari_recorder.storage import audit, audit_span, audit_tree
 from ari_recorder.storage.audit import Written
 from ari_recorder.storage.audit_span import Span
@@ -24,9 +27,13 @@ from ari_recorder.storage.db import Database
 from ari_recorder.vault.log_signer import LogSigner
 
 _BATCH = 2000
-# Verified in spans of 2^14: some 10 MB, and 60 ms of hashing.
-_LEVEL = 14
+# Verified in spans of so many entries: some 10 MB, and 60 ms of hashing.
+_SPAN = 1 << 14
+# So many spans are being read while one is hashed; each takes a connection.
+_AHEAD = 2
 _SECONDS = 30.0
+# Made once: json.dumps makes one for each line.
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 # Of one kind of finding. Where everything is wrong, a million lines help nobody.
 _MOST_TOLD = 20
 
@@ -165,46 +172,73 @@ def _compare(heads: _Heads, tree: Frontier, found: _Found) -> None:
 
 
 async def _rebuilt(database: Database, size: int, heads: _Heads, found: _Found) -> tuple[Frontier, int]:
-    """The tree that the entries make, up to the first that is missing, and how many nodes belong to it. The next span
-    is read while this one is hashed."""
-    tree, made = Grown(_LEVEL), 0
+    """The tree that the entries make, up to the first that is missing, and how many nodes belong to it. The next spans
+    are read while this one is hashed: the database has processes of its own for that."""
+    tree, made = Grown(Frontier()), 0
     _compare(heads, Frontier(), found)
-    begins = range(0, size, 1 << _LEVEL)
-    coming = asyncio.create_task(_span(database, 0, size))
+    begins = iter(range(0, size, _SPAN))
+    coming = deque(_reading(database, begin, size) for begin in islice(begins, _AHEAD))
     try:
-        for begin in begins:
-            span = await coming
-            coming = asyncio.create_task(_span(database, begin + (1 << _LEVEL), size))
-            count = next((place for place, seq in enumerate(span.seqs) if seq != begin + place), len(span.seqs))
-            nodes = await asyncio.to_thread(tree.add, [leaf.encode() for leaf in span.leaves[:count]])
-            made += len(nodes)
-            _tell(span, nodes, found)
+        while coming:
+            span = await coming.popleft()
+            coming.extend(_reading(database, begin, size) for begin in islice(begins, 1))
+            begin = tree.size
+            layers, findings = await asyncio.to_thread(_looked_at, tree, span)
+            for kind, text in findings:
+                found.add(kind, text)
+            made += sum(len(layer.hashes) for layer in layers)
+            await _compare_nodes(database, layers, span, found)
             for signed in sorted(heads):
                 if begin < signed <= tree.size:
                     _compare(heads, tree.at(signed), found)
-            if tree.size < min(begin + (1 << _LEVEL), size):
+            if tree.size < min(begin + _SPAN, size):
                 found.add("missing", f"entry {tree.size} is missing, and what comes behind it was not looked at")
                 break
     finally:
-        coming.cancel()
-        await asyncio.wait({coming})
+        for task in coming:
+            task.cancel()
+        await asyncio.gather(*coming, return_exceptions=True)
     return tree.at(tree.size), made
 
 
-async def _span(database: Database, begin: int, size: int) -> Span:
+def _reading(database: Database, begin: int, size: int) -> "asyncio.Task[Span]":
+    async def read() -> Span:
+        async with database.transaction(within=_SECONDS) as conn:
+            return await audit_span.read(conn, begin, min(begin + _SPAN, size))
+
+    return asyncio.create_task(read())
+
+
+def _looked_at(tree: Grown, span: Span) -> tuple[list[Layer], list[tuple[str, str]]]:
+    """The tree grows by what is there without a gap. A leaf is canonical, so its parts are found without taking it
+    apart; and what is found there is no typed text, for a quote within a text has a backslash before it."""
+    leaves, findings = [], []
+    for expected, (seq, leaf, id, at, personal) in enumerate(span.entries, start=tree.size):
+        if seq != expected:
+            break
+        leaves.append(leaf.encode())
+        if f',"format":"{FORMAT}","id":"{id}","object":"' not in leaf or f',"at":"{at}","because":"' not in leaf:
+            findings.append(("differs", f"the columns of entry {seq} are not what its leaf says"))
+        if personal is None or leaf.endswith(',"personal":{' + personal.replace("\n", ",") + "}}"):
+            continue
+        committed = leaf[leaf.rfind(',"personal":{') :]  # something was erased, or changed
+        for one in personal.split("\n"):
+            if one not in committed:
+                field = json.loads(one.rpartition(":")[0])
+                findings.append(("personal", f"the {field} of entry {seq} is not the one that was written down"))
+    return tree.add(leaves), findings
+
+
+async def _compare_nodes(database: Database, layers: list[Layer], span: Span, found: _Found) -> None:
+    differing = [one for one in layers if span.nodes.get(one.level) != (one.first, b"".join(one.hashes))]
+    if not differing:
+        return
+    nodes = {Node(level, first + place): one for level, first, hashes in differing for place, one in enumerate(hashes)}
     async with database.transaction(within=_SECONDS) as conn:
-        return await audit_span.read(conn, begin, max(begin, min(begin + (1 << _LEVEL), size)))
-
-
-def _tell(span: Span, nodes: Mapping[Node, bytes], found: _Found) -> None:
-    for seq in span.differing:
-        found.add("differs", f"the columns of entry {seq} are not what its leaf says")
-    for seq, field in span.personal:
-        found.add("personal", f"the {field} of entry {seq} is not the one that was written down")
-    if nodes != span.nodes:
-        for node, expected in nodes.items():
-            if span.nodes.get(node) != expected:
-                found.add("node", f"node {node.number} of level {node.level} is not what its entries make")
+        kept = await audit_tree.hashes(conn, list(nodes))
+    for node, expected in nodes.items():
+        if kept.get(node) != expected:
+            found.add("node", f"node {node.number} of level {node.level} is not what its entries make")
 
 
 def _anchored(path: Path | None, signer: LogSigner, found: _Found) -> list[tuple[int, bytes]]:
@@ -260,7 +294,7 @@ def _exported(entry: Written) -> Mapping[str, object]:
 
 
 def _lines(*several: Mapping[str, object]) -> Iterator[str]:
-    return (json.dumps(one, ensure_ascii=False) + "\n" for one in several)
+    return (_encoded(one) + "\n" for one in several)
 
 
 def private(path: str, flags: int) -> int:

@@ -81,7 +81,7 @@ class AuditDesk:
             until=midnight(sought.until + timedelta(days=1)) if sought.until is not None else None,
             actions=(sought.action,) if sought.action is not None else None,
             outcome=sought.outcome,
-            actor=sought.actor or None,
+            actor=sought.actor.strip() or None,
             object=sought.object or None,
         )
         return tuple(_read(one) for one in await access.read(wanted, before=sought.before, limit=_PAGE))

@@ -23,10 +23,13 @@ from ari_recorder.domain import merkle
 from ari_recorder.domain.audit import Action, Actor, Entry, Outcome
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import AuditRolledBack, RecorderError
+from ari_recorder.domain.letters import Letter, LetterKind
 from ari_recorder.domain.merkle import Frontier
+from ari_recorder.domain.retention import local_day
 from ari_recorder.services.anchors import Anchor, line_of
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.clock import Clocks
+from ari_recorder.services.mail import Post
 from ari_recorder.storage import audit, audit_tree
 from ari_recorder.storage.audit_tree import Note
 from ari_recorder.storage.db import Connection, Database
@@ -65,12 +68,20 @@ class AuditLog:
     """`run` is the service's job."""
 
     def __init__(
-        self, *, database: Database, signer: LogSigner, anchors: Sequence[Anchor], clocks: Clocks, every: timedelta
+        self,
+        *,
+        database: Database,
+        signer: LogSigner,
+        anchors: Sequence[Anchor],
+        post: Post,
+        clocks: Clocks,
+        every: timedelta,
     ) -> None:
         """`every`: how often it is signed when there is something new. What waits beside the signer is taken in."""
         self._database = database
         self._signer = signer
         self._anchors = anchors
+        self._post = post
         self._clocks = clocks
         self._every = every
         self._later = LaterEntries(signer.folder)
@@ -139,6 +150,7 @@ class AuditLog:
         note = Note(origin=self._signer.origin, size=tree.size, root=tree.root, signed_at=self._clocks.now(), text=text)
         async with self._database.transaction() as conn:
             await audit_tree.insert_note(conn, note)
+            await self._post.queue(conn, _letter(note), note.signed_at)
         log.info("audit_sign", size=note.size)
         return note
 
@@ -163,6 +175,13 @@ class AuditLog:
         async with self._database.transaction() as conn:
             await audit.append(conn, entry, self._clocks.now())
         self._told_rollback = signed
+
+
+def _letter(note: Note) -> Letter:
+    """The day's first head goes out by mail; the others of the day are the same occasion."""
+    day = local_day(note.signed_at).isoformat()
+    facts: dict[str, str | int] = {"day": day, "size": note.size, "note": note.text.rstrip("\n")}
+    return Letter(kind=LetterKind.AUDIT_HEAD, once=f"{note.origin} {day}", path="/audit", facts=facts)
 
 
 async def _consistency(conn: Connection, last: Signed, tree: Frontier) -> tuple[bytes, ...]:

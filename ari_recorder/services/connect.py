@@ -169,7 +169,8 @@ def log_signer(config: Config, *, new_log: bool = False) -> LogSigner:
 
 def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
     every = timedelta(seconds=config.audit.checkpoint_every_seconds)
-    return AuditLog(database=opened, signer=signer, anchors=anchors.of(config), clocks=Clocks(), every=every)
+    post = Post(config.mail, config.web.language)
+    return AuditLog(database=opened, signer=signer, anchors=anchors.of(config), post=post, clocks=Clocks(), every=every)
 
 
 STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))

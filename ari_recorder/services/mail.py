@@ -29,7 +29,7 @@ from ari_recorder.config import Config, ConfigError, Mail
 from ari_recorder.domain import letters
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.letters import Letter, LetterKind
-from ari_recorder.storage import outbox
+from ari_recorder.storage import audit_tree, outbox
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.outbox import Depth, Waiting
 from ari_recorder.supervise import either
@@ -57,6 +57,7 @@ class Post:
             LetterKind.HOLD_REVIEW: mail.holds_to,
             LetterKind.USE_REPORT: mail.use_to,
             LetterKind.SIGN_OVERDUE: mail.use_to,
+            LetterKind.AUDIT_HEAD: mail.audit_to,
         }
         self._is_on = mail.host is not None
 
@@ -180,6 +181,9 @@ class Mailer:
         given_up: list[tuple[Waiting, str]] = []
         async with self._database.transaction() as conn:
             await outbox.sent(conn, outcome.delivered, now)
+            for one in batch:
+                if one.id in outcome.delivered:
+                    await _anchored(conn, one, "", now)
             if stopped:
                 await outbox.unclaim(conn, [one.id for one in batch if one.id not in done], now)
             for one in batch:
@@ -188,11 +192,18 @@ class Mailer:
                 trouble = outcome.refused.get(one.id) or outcome.postponed.get(one.id) or outcome.trouble
                 is_over = one.id in outcome.refused or now - one.queued_at >= GIVE_UP_AFTER
                 await outbox.failed(conn, one.id, trouble, given_up_at=now if is_over else None)
+                await _anchored(conn, one, trouble, now)
                 if is_over:
                     given_up.append((one, trouble))
         for one, trouble in given_up:
             because = f"a letter ({one.kind.value}) was not delivered: {trouble}"
             log.error("alarm", alarm=AlarmCode.MAIL_FAILED.value, subject=str(one.id), because=because)
+
+
+async def _anchored(conn: Connection, one: Waiting, trouble: str, now: datetime) -> None:
+    """A mailed head of the audit log is outside when the server has accepted it."""
+    if one.kind is LetterKind.AUDIT_HEAD:
+        await audit_tree.note_anchor(conn, f"mail:{one.recipient}", one.facts["size"], trouble, now)
 
 
 class _Session:

@@ -35,7 +35,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which entries. `actor`: an id or a name. None: any. `until` itself does not belong."""
+    """Which entries. `actor`: an id, a name as it was written down, or as the account or person has it now. None: any.
+    `until` itself does not belong."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -84,8 +85,10 @@ async def page(
         SELECT seq, id, at, leaf FROM audit_entry
         WHERE ($1::timestamptz IS NULL OR at >= $1) AND ($2::timestamptz IS NULL OR at < $2)
           AND ($3::text[] IS NULL OR action = ANY($3)) AND ($4::text IS NULL OR outcome = $4)
-          AND ($5::text IS NULL OR actor = $5 OR id IN (
-                SELECT entry_id FROM audit_personal WHERE field = 'actor.name' AND value = $5))
+          AND ($5::text IS NULL OR actor = $5
+            -- Some entries carry no name: who logs in is an account until then.
+            OR actor IN (SELECT id::text FROM account WHERE name = lower($5) OR lower(full_name) = lower($5))
+            OR id IN (SELECT entry_id FROM audit_personal WHERE field = 'actor.name' AND value IN ($5, lower($5))))
           AND ($6::text IS NULL OR object = $6)
           AND ($7::bigint IS NULL OR seq < $7) AND ($8::bigint IS NULL OR seq > $8)
         ORDER BY seq {"ASC" if after is not None else "DESC"} LIMIT $9

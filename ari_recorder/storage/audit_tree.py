@@ -146,7 +146,7 @@ async def notes(conn: Connection, after: Note | None = None, *, limit: int = 100
 
 
 async def note_anchor(conn: Connection, target: str, size: int, trouble: str, now: datetime) -> None:
-    """What became of a try to anchor. `size` counts when there was no trouble."""
+    """What became of a try to anchor. `size` counts when there was no trouble;"""
     await conn.execute(
         """
         INSERT INTO audit_anchor (target, size, anchored_at, trouble, tried_at)

@@ -100,15 +100,18 @@ def test_what_is_not_there_is_not_proven() -> None:
         Frontier(3, (b"one",))
 
 
-@pytest.mark.parametrize("level", [0, 1, 3])
-def test_a_tree_that_grows_by_spans_is_the_same_tree(level: int) -> None:
-    leaves = [bytes([number]) for number in range(21)]
-    tree = Grown(level)
-    made: dict[Node, bytes] = {}
-    for begin in range(0, len(leaves), 1 << level):
-        made |= tree.add(leaves[begin : begin + (1 << level)])
+@given(st.integers(0, 9), st.lists(st.integers(0, 9), min_size=1, max_size=6))
+def test_a_tree_that_grows_by_spans_is_the_same_tree(before: int, spans: list[int]) -> None:
+    count = before + sum(spans)
+    leaves = [bytes([number]) for number in range(count)]
+    begun, kept = Frontier().append(map(leaf_hash, leaves[:before]))
+    tree, made = Grown(begun), dict(kept)
+    for span in spans:
+        begin = tree.size
+        for level, first, hashes in tree.add(leaves[begin : begin + span]):
+            made |= {Node(level, first + place): one for place, one in enumerate(hashes)}
         for size in range(begin, tree.size + 1):
-            expected, _ = Frontier().append(leaf_hash(leaf) for leaf in leaves[:size])
+            expected, _ = Frontier().append(map(leaf_hash, leaves[:size]))
             assert tree.at(size) == expected
-    _, nodes = Frontier().append(leaf_hash(leaf) for leaf in leaves)
-    assert (tree.size, made) == (21, dict(nodes))
+    _, nodes = Frontier().append(map(leaf_hash, leaves))
+    assert (tree.size, made) == (count, dict(nodes))

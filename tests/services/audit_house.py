@@ -4,6 +4,8 @@ import asyncio
 import functools
 import importlib.util
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,11 +14,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ari_recorder.config import Mail
 from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry
 from ari_recorder.services import audit_check
 from ari_recorder.services.anchors import Anchor, append_line
 from ari_recorder.services.audit_check import Verified
 from ari_recorder.services.audit_log import AuditLog
+from ari_recorder.services.mail import Post
 from ari_recorder.storage import audit
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.vault.log_signer import LogSigner
@@ -36,6 +40,16 @@ def tool() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def run_tool(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-I", "-W", "error", str(TOOL), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
 class OneTransaction:
@@ -65,6 +79,7 @@ class LogHouse:
             "database": self.database,
             "signer": self.signer,
             "anchors": (anchor,),
+            "post": Post(Mail(), "fi"),
             "clocks": self.clocks,
             "every": timedelta(seconds=0.05),
         }
@@ -104,7 +119,8 @@ class LogHouse:
     def found_in(self, lines: list[str]) -> list[str]:
         module = tool()
         anchors = self.anchor_file.read_text().splitlines() if self.anchor_file.exists() else []
-        return list(module.verify_export(lines, anchors, module.Key(self.signer.key)))
+        block = module.look("\n".join(lines).encode())
+        return list(module.verify_export([block], anchors, module.Key(self.signer.key)))
 
     async def rows(self) -> list[dict[str, Any]]:
         async with self.database.transaction() as conn:

@@ -2,8 +2,6 @@
 
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +16,7 @@ from ari_recorder.services import audit_check
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.storage import audit
 from ari_recorder.storage.db import Database
-from tests.services.audit_house import ANNA, TOOL, LogHouse, OneTransaction, tool
+from tests.services.audit_house import ANNA, TOOL, LogHouse, OneTransaction, run_tool, tool
 
 RNG = random.Random(7)
 ENTRIES = 23
@@ -33,16 +31,6 @@ async def house(database: Database, tmp_path: Path) -> LogHouse:
     await house.write(ENTRIES - 9)
     await house.log().checkpoint()
     return house
-
-
-def run_tool(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-I", "-W", "error", str(TOOL), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
 
 
 # --- what a superuser does, each with a choice of its own
@@ -126,6 +114,22 @@ async def change_a_name(raw: Any) -> None:
     )
 
 
+async def change_what_is_left_of_the_names(raw: Any) -> None:
+    (entry,) = await raw.fetch("SELECT id FROM audit_entry WHERE seq = $1", RNG.randrange(ENTRIES))
+    await raw.execute("DELETE FROM audit_personal WHERE entry_id = $1 AND field = 'actor.name'", entry["id"])
+    await raw.execute("UPDATE audit_personal SET value = 'x' WHERE entry_id = $1 AND field = 'text'", entry["id"])
+
+
+async def show_a_name_twice(raw: Any) -> None:
+    between = RNG.choice([",", "\n", '","'])
+    await raw.execute(
+        "INSERT INTO audit_personal SELECT entry_id, field || $2 || field, salt, value FROM audit_personal "
+        "WHERE entry_id = (SELECT id FROM audit_entry WHERE seq = $1) AND field = 'text'",
+        RNG.randrange(ENTRIES),
+        between,
+    )
+
+
 async def change_a_column(raw: Any) -> None:
     column = RNG.choice(["id = gen_random_uuid()", "at = at - interval '1 day'"])
     await raw.execute(f"UPDATE audit_entry SET {column} WHERE seq = $1", RNG.randrange(ENTRIES))  # noqa: S608
@@ -174,6 +178,8 @@ MANIPULATIONS: list[Callable[[Any], Awaitable[None]]] = [
     cut_off,
     begin_anew,
     change_a_name,
+    change_what_is_left_of_the_names,
+    show_a_name_twice,
     change_a_column,
     change_a_checkpoint,
     change_a_node,
@@ -237,6 +243,25 @@ async def test_lines_of_an_export_cannot_be_changed_either(house: LogHouse) -> N
         assert house.found_in([*lines[: number + 1], *lines[number:]]) or number > ENTRIES
         assert house.found_in([*lines[:number], lines[number][:-2], *lines[number + 1 :]])
     assert house.found_in([]) != []
+
+
+@pytest.mark.parametrize("size", [1, 2, 7])
+async def test_an_export_that_is_read_in_blocks_is_one_log(house: LogHouse, size: int) -> None:
+    lines = (await house.export()).read_bytes().splitlines(keepends=True)
+    module = tool()
+
+    def found_in(lines: list[bytes]) -> list[str]:
+        blocks = [module.look(b"".join(lines[place : place + size])) for place in range(0, len(lines), size)]
+        return list(module.verify_export(blocks, [], module.Key(house.signer.key)))
+
+    assert found_in(lines) == []
+    changed = lines[12].replace(b"typed 2", b"typed 3")  # line 13, entry 11
+    assert found_in([*lines[:12], changed, *lines[13:]]) == ["line 13: its 'text' is not the one that was written down"]
+    assert found_in([*lines[:13], lines[12], *lines[13:]])[:2] == [
+        "line 14: it is entry 11, 12 was next",
+        "line 14: this entry is there twice",
+    ]
+    assert found_in([*lines[:12], *lines[13:]])[0] == "line 13: it is entry 12, 11 was next"
 
 
 async def test_erased_names_leave_every_proof_valid(house: LogHouse) -> None:

@@ -1,12 +1,15 @@
 """The auditor's page and the page of the keys."""
 
 import json
+from urllib.parse import urlencode
 
 import pytest
 
 from ari_recorder.domain.accounts import Role
 from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry, Outcome
+from ari_recorder.services.accounts import Person
 from ari_recorder.storage import audit
+from tests.services.people import OPERATOR
 from tests.web.house import House
 
 AUDITOR, ADMIN = Role.AUDITOR.value, Role.ADMINISTRATOR.value
@@ -22,6 +25,24 @@ async def test_the_log_is_searched_and_looking_is_an_entry(house: House) -> None
     assert (await visitor.get("/audit?action=nothing&format=json")).status == 422
     none = (await visitor.get("/audit?until=2020-01-01&format=json")).json()
     assert (none["entries"], none["before"]) == ([], None)
+
+
+async def test_who_did_something_is_found_by_account_by_name_and_by_person(house: House) -> None:
+    visitor = await house.visitor(AUDITOR)
+    await house.visitor(Role.SUPERVISOR.value)
+    await visitor.get("/audit")  # what waits has its place from here on
+    known = await house.person(AUDITOR)
+    renamed = Person(name=known.name, full_name="Kerttu Kuulija", language="en")
+    await house.people.accounts.change(renamed, OPERATOR)
+    everything = (await visitor.get("/audit?action=session%3Alogin&outcome=ok&format=json")).json()["entries"]
+    assert len(everything) >= 2
+    for who in (str(known.account_id), known.name, f" {known.name.upper()} ", "kerttu kuulija"):
+        query = urlencode({"action": "session:login", "outcome": "ok", "actor": who, "format": "json"})
+        (found,) = (await visitor.get(f"/audit?{query}")).json()["entries"]
+        assert found["actor"] == str(known.account_id), who
+        query = urlencode({"action": "audit:read", "actor": who, "format": "json"})
+        assert (await visitor.get(f"/audit?{query}")).json()["entries"][-1]["actor"] == known.name
+    assert (await visitor.get("/audit?actor=somebody&format=json")).json()["entries"] == []
 
 
 async def test_what_nobody_tried_is_shown(house: House) -> None:
