@@ -148,6 +148,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("ami", recorder.talk)
             built = site.build(config, of_page, keyring, usable)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
+            jobs.start("exports", lambda stop: _once(usable, stop, built.export_sending.run))
             _start_web(config, built, stack, jobs)
             jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session
             yield

@@ -9,6 +9,7 @@ READING = "tests.test_cli_reading"
 EVENTS = "tests.test_audit_events"
 KEYS = "tests.services.test_key_control:test_a_wrong_passphrase_has_the_code_it_has_without_a_service"
 LISTENING = "tests.services.test_listenings"
+EXPORTS = "tests.services.test_export_desk"
 LOGIN = "tests.services.test_login"
 SESSIONS = "tests.services.test_sessions"
 ENROL = "tests.services.test_enrol"
@@ -25,6 +26,7 @@ TRIGGERED: Mapping[Action, str] = {
     Action.FREEZE_CLOSE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.FLAG_DECIDE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.RECORDING_EXPORT: f"{EVENTS}:test_an_export_in_clear",
+    Action.RECORDING_EXPORTED: f"{EXPORTS}:test_what_was_sent_is_in_the_audit_log_before_and_after",
     Action.RECORDING_VERIFY: f"{READING}:test_whatever_is_read_is_on_record",
     Action.CERTIFICATE_READ: f"{READING}:test_whatever_is_read_is_on_record",
     Action.RECORDING_ERASE: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",

@@ -76,7 +76,8 @@ class Action(StrEnum):
     RECORDING_VIEW = "recording:view"
     RECORDING_PLAY = "recording:play"  # before the first byte
     RECORDING_PLAYED = "recording:played"  # the ranges really sent
-    RECORDING_EXPORT = "recording:export"
+    RECORDING_EXPORT = "recording:export"  # before the first byte
+    RECORDING_EXPORTED = "recording:exported"  # what really went out, of an export from the page
     RECORDING_CORRECT = "recording:correct"
     RECORDING_VERIFY = "recording:verify"
     RECORDING_INCOMPLETE = "recording:incomplete"  # truncated, late, with a gap, or a call that nobody can explain

@@ -1172,6 +1172,18 @@ class ApprovalAsked(Conflict):
     code = "approval_asked"
 
 
+class ExportUnknown(NotFound):
+    """There is no export {export_id} that waits. Open the recording, and say who gets it and why."""
+
+    code = "export_unknown"
+
+
+class ExportOver(Conflict):
+    """This recording was sent for this export already. Open the recording, and ask for another one."""
+
+    code = "export_over"
+
+
 class SecondPersonNeeded(Forbidden):
     """This takes a second person who agrees. Ask for it first; who asks does not approve."""
 

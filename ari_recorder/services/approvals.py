@@ -30,6 +30,20 @@ class Approvals:
         self.needed = needed
 
     async def ask(self, principal: Principal, kind: ApprovalKind, subject: str, why: str) -> Approval:
+        async with self._database.transaction() as conn:
+            return await self.ask_within(conn, principal, kind, subject, why)
+
+    async def ask_within(
+        self,
+        conn: Connection,
+        principal: Principal,
+        kind: ApprovalKind,
+        subject: str,
+        why: str,
+        *,
+        is_sealed: bool = False,
+    ) -> Approval:
+        """Within the transaction of what is asked for. `is_sealed`: why is kept there, sealed, and not here."""
         now = self._clocks.now()
         scope = authorise(principal, NEEDS[kind], now=now)
         told = check_person("reason", why)
@@ -38,18 +52,17 @@ class Approvals:
             kind=kind,
             subject=subject,
             state=ApprovalState.ASKED,
-            why=told,
+            why="" if is_sealed else told,
             asked_at=now,
             asked_by=principal.user_id,
             expires_at=now + LASTS,
         )
-        async with self._database.transaction() as conn:
-            await approvals.expire(conn, now)
-            if not await self._reaches(conn, subject, scope):
-                raise ApprovalUnknown(approval_id=approval.id)
-            if not await approvals.insert(conn, approval):
-                raise ApprovalAsked
-            await self._tell(conn, principal, approval, Action.APPROVAL_ASK, now, why=told)
+        await approvals.expire(conn, now)
+        if not await self._reaches(conn, subject, scope):
+            raise ApprovalUnknown(approval_id=approval.id)
+        if not await approvals.insert(conn, approval):
+            raise ApprovalAsked
+        await self._tell(conn, principal, approval, Action.APPROVAL_ASK, now, why=told)
         log.info("approval_ask", approval_id=str(approval.id), kind=kind.value)
         return approval
 

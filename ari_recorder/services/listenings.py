@@ -223,7 +223,7 @@ class Listenings:
         assert who is not None  # noqa: S101 -- _check was here
         assert scope is not None  # noqa: S101
         async with self._database.transaction() as conn:
-            await listenings.log_is_there(conn)
+            await audit.is_there(conn)
             goes = await listenings.get(conn, heard.listening_id, who.user_id, who.session_id, scope)
         if goes is None:
             raise ListeningUnknown(listening_id=heard.listening_id)

@@ -30,9 +30,10 @@ from ari_recorder.domain.timeline import NOTE, Moment, in_order, moments
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.corrections import Corrections
+from ari_recorder.services.disclosures import Disclosed, disclosed
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.record import open_caller
-from ari_recorder.storage import audit, calls, holds, listenings, recordings
+from ari_recorder.storage import audit, calls, disclosures, holds, listenings, recordings
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.holds import Keeping
@@ -80,7 +81,8 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingPage:
-    """`locked`: what is sealed is not shown, for the keyring is locked. `opened` is None for those it is not for."""
+    """`locked`: what is sealed is not shown, for the keyring is locked. `opened`, and `exports` (whom it was given
+    to), are None for those they are not for."""
 
     id: UUID
     call_id: UUID
@@ -120,6 +122,7 @@ class RecordingPage:
     fields: tuple[Corrected, ...]
     notes: tuple[Corrected, ...]
     opened: tuple[Opened, ...] | None
+    exports: tuple[Disclosed, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +156,10 @@ class RecordingPages:
             call = (await calls.get(conn, [row.call_id]))[row.call_id]
             keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
             versions = await self._corrections.of_call(conn, call.id, opened=not locked)
-            opened = await self._opened(conn, recording_id) if principal.may(Permission.USE_REPORT) else None
+            opened, exports = None, None
+            if principal.may(Permission.USE_REPORT):
+                opened = await self._opened(conn, recording_id)
+                exports = await disclosed(conn, self._texts, await disclosures.of_recording(conn, recording_id))
             retention = await self._retention(conn, row, call, keeping, now)
             entry = Entry(
                 action=Action.RECORDING_VIEW,
@@ -205,6 +211,7 @@ class RecordingPages:
             fields=_fields(row, call, caller, versions),
             notes=notes,
             opened=opened,
+            exports=exports,
         )
 
     async def timeline(self, scope: Scope, recording_id: UUID) -> Timeline:

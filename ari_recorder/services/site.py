@@ -12,6 +12,8 @@ from ari_recorder.services.audit_desk import AuditDesk
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
 from ari_recorder.services.corrections import Corrections
+from ari_recorder.services.export_desk import ExportDesk
+from ari_recorder.services.export_sending import ExportSending
 from ari_recorder.services.hold_desk import HoldDesk
 from ari_recorder.services.holds import Holds
 from ari_recorder.services.key_desk import KeyDesk
@@ -50,6 +52,8 @@ class Site:
     ledgers: Ledgers
     refusals: Refusals
     hold_desk: HoldDesk
+    export_desk: ExportDesk
+    export_sending: ExportSending
     audit_desk: AuditDesk
     key_desk: KeyDesk
 
@@ -92,6 +96,10 @@ def build(
             rights=people.rights,
             post=Post(config.mail, config.web.language),
             clocks=clocks,
+        ),
+        export_desk=ExportDesk(database=database, keyring=keyring, approvals=approvals, clocks=clocks),
+        export_sending=ExportSending(
+            database=database, vault=vault, keyring=keyring, approvals=approvals, clocks=clocks
         ),
         ledgers=Ledgers(
             database=database,

@@ -51,6 +51,11 @@ ALL = Wanted()
 _ONCE = UUID("6b0f4f0e-8a4c-5d0e-9b0e-3f6f1d1b8c55")
 
 
+async def is_there(conn: Connection) -> None:
+    """The log could be written now. Whoever keeps it locked keeps the audio locked."""
+    await conn.execute("LOCK TABLE audit_pending IN ROW EXCLUSIVE MODE")
+
+
 async def append(conn: Connection, entry: Entry, at: datetime) -> None:
     """Written down with the change it tells of: both are there, or neither."""
     await append_many(conn, [entry], at)

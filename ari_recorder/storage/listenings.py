@@ -76,11 +76,6 @@ class Goes:
     label: Label
 
 
-async def log_is_there(conn: Connection) -> None:
-    """The audit log could be written now. Whoever keeps it locked keeps the audio locked."""
-    await conn.execute("LOCK TABLE audit_pending IN ROW EXCLUSIVE MODE")
-
-
 async def insert(
     conn: Connection, listening: Listening, user_name: str, actor: Actor, text_id: UUID | None = None
 ) -> None:

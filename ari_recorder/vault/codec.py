@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from ari_recorder.domain.errors import AudioNotEncoded, AudioUnreadable
 from ari_recorder.vault.captured import Captured, SideAudio
 from ari_recorder.vault.parts import SAMPLE_RATE
-from ari_recorder.vault.stream import Sink, write_all
 
 _SAMPLE_BYTES = 2
 STEREO_BYTES = 2 * _SAMPLE_BYTES
@@ -37,6 +36,8 @@ PEAK_SAMPLES = SAMPLE_RATE // 20
 _PEAK_SHIFT = 7  # 16 bit to 8, without the sign
 # libsndfile's level for Opus, 0 to 1, is bit rate turned round: some 16 kbit/s a side, enough for speech at 8000 Hz.
 _OPUS_LEVEL = 0.96
+# RIFF with one fmt and one data chunk: PCM, two channels of 16 bit.
+_WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 
 Samples = NDArray[np.int16]
 Span = tuple[timedelta, timedelta]
@@ -121,16 +122,30 @@ def decode(audio: IO[bytes], name: str) -> Iterator[bytes]:
         yield from decoder.blocks()
 
 
-def write_wav(audio: IO[bytes], wav: Sink, name: str) -> int:
-    """The file as WAV, written from front to back without seeking; the number of samples a side."""
-    with _Decoder(audio, name) as decoder:
-        data_bytes = decoder.samples * STEREO_BYTES
-        rate = SAMPLE_RATE
-        layout = (b"RIFF", 36 + data_bytes, b"WAVE", b"fmt ", 16, 1, 2, rate, rate * STEREO_BYTES, STEREO_BYTES, 16)
-        write_all(wav, memoryview(struct.pack("<4sI4s4sIHHIIHH4sI", *layout, b"data", data_bytes)))
-        for block in decoder.blocks():
-            write_all(wav, memoryview(block))
-        return decoder.samples
+class Wav:
+    """A file made by `encode` as WAV, front to back without seeking: `size` bytes, known before the first of them."""
+
+    def __init__(self, audio: IO[bytes], name: str) -> None:
+        self._decoder = _Decoder(audio, name)
+        self.samples = self._decoder.samples
+        self._data_bytes = self.samples * STEREO_BYTES
+        self.size = _WAV_HEADER.size + self._data_bytes
+
+    def blocks(self) -> Iterator[bytes]:
+        rate, width = SAMPLE_RATE, STEREO_BYTES
+        riff_bytes = self.size - 8  # what comes after this number
+        layout = (b"RIFF", riff_bytes, b"WAVE", b"fmt ", 16, 1, 2, rate, rate * width, width, 16, b"data")
+        yield _WAV_HEADER.pack(*layout, self._data_bytes)
+        yield from self._decoder.blocks()
+
+    def close(self) -> None:
+        self._decoder.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class _Side:
@@ -227,6 +242,9 @@ class _Decoder:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._sound.close()
 
     def blocks(self) -> Iterator[bytes]:

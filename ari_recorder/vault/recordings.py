@@ -11,11 +11,12 @@ Whatever fails on the way, nothing is left behind, and spool files and parts are
 All functions block (disk and ciphers): call them in a thread.
 """
 
+import contextlib
 import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -39,7 +40,7 @@ from ari_recorder.vault.files import NewFile, VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.opened import OpenedRecording, ending
 from ari_recorder.vault.parts import SAMPLE_RATE, Parts
-from ari_recorder.vault.stream import DATA_KEY_BYTES, SealedFile, Sink, context_of, seal
+from ari_recorder.vault.stream import DATA_KEY_BYTES, SealedFile, Sink, context_of, seal, write_all
 
 _READ_BYTES = 1 << 20
 
@@ -155,8 +156,20 @@ class Vault:
         self, path: str, wrapped_key: bytes, recording_id: UUID, wav: Sink, row: Label | None = None
     ) -> timedelta:
         """Write a recording as WAV into `wav`, front to back; its duration. After an error `wav` is not to be used."""
-        with self.open_recording(path, wrapped_key, recording_id, row) as opened, opened.as_file() as audio:
-            return timedelta(seconds=codec.write_wav(audio, wav, path) / SAMPLE_RATE)
+        with self.wav(path, wrapped_key, recording_id, row) as decoded:
+            for block in decoded.blocks():
+                write_all(wav, memoryview(block))
+            return timedelta(seconds=decoded.samples / SAMPLE_RATE)
+
+    @contextlib.contextmanager
+    def wav(self, path: str, wrapped_key: bytes, recording_id: UUID, row: Label | None = None) -> Iterator[codec.Wav]:
+        """A recording as WAV, decoded block by block in memory."""
+        with (
+            self.open_recording(path, wrapped_key, recording_id, row) as opened,
+            opened.as_file() as audio,
+            codec.Wav(audio, path) as decoded,
+        ):
+            yield decoded
 
     def _anonymous_file(self) -> io.BufferedRandom:
         """A file without a name: gone when this process is, whatever happens."""

@@ -31,6 +31,7 @@ from ari_recorder.domain.errors import (
     StepUpNeeded,
     Unavailable,
 )
+from ari_recorder.services.listenings import Again
 from ari_recorder.web import cookies, forms, who
 from ari_recorder.web.asked import Access, Answer, Asked, Blob, Cookie, Page, Problems, Redirect, Route, Stream
 from ari_recorder.web.errors import fault
@@ -90,6 +91,15 @@ async def recognise(route: Route, request: web.Request) -> Asked:
         asked = replace(asked, principal=principal, words=house.words[principal.language])
     request[ASKED] = asked
     return asked
+
+
+def once_more(asked: Asked) -> Again:
+    """The request is looked at anew: its session or token, and the rights of that moment."""
+
+    async def again() -> Principal:
+        return (await recognise(asked.route, asked.request)).user
+
+    return again
 
 
 async def _principal(asked: Asked) -> Principal | None:

@@ -70,6 +70,7 @@ FRAGMENTS = frozenset(
         N_("the key of its day is being destroyed"),
         # fields
         N_("reason"),
+        N_("receiver"),
         N_("reference"),
         N_("owner"),
         N_("time"),

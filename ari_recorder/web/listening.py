@@ -9,12 +9,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from ari_recorder.domain.accounts import Permission, Principal
+from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.listening import Purpose, Why
 from ari_recorder.domain.ranges import Span, Unsatisfiable
 from ari_recorder.domain.timeline import Moment
-from ari_recorder.services.listenings import Again, Part
-from ari_recorder.web import answer
+from ari_recorder.services.listenings import Part
+from ari_recorder.web.answer import once_more
 from ari_recorder.web.asked import Asked, Blob, Page, Redirect, Route, Stream
 from ari_recorder.web.form import Form
 
@@ -47,7 +47,7 @@ async def begin(asked: Asked) -> Redirect:
 
 
 async def show_player(asked: Asked) -> Page:
-    listening = await asked.site.listenings.get(asked.id("listening_id"), _again(asked))
+    listening = await asked.site.listenings.get(asked.id("listening_id"), once_more(asked))
     found = await asked.site.pages.timeline(asked.reach, listening.recording_id)
     return Page(
         view=PlayerView(
@@ -68,7 +68,7 @@ async def send_audio(asked: Asked) -> Stream:
         part = await stack.enter_async_context(
             asked.site.listenings.part(
                 asked.id("listening_id"),
-                _again(asked),
+                once_more(asked),
                 wanted=headers.get("Range"),
                 if_range=headers.get("If-Range"),
                 sent=is_sent,
@@ -101,22 +101,13 @@ async def _nothing() -> AsyncGenerator[bytes, None]:
 
 
 async def send_peaks(asked: Asked) -> Blob:
-    peaks = await asked.site.listenings.peaks(asked.id("listening_id"), _again(asked))
+    peaks = await asked.site.listenings.peaks(asked.id("listening_id"), once_more(asked))
     return Blob(body=peaks, content_type="application/octet-stream")
 
 
 async def end(asked: Asked) -> Redirect:
     listening = await asked.site.listenings.close(asked.id("listening_id"), asked.user)
     return Redirect(to="recording", params={"recording_id": listening.recording_id})
-
-
-def _again(asked: Asked) -> Again:
-    """The request is looked at anew: its session or token, and the rights of that moment."""
-
-    async def again() -> Principal:
-        return (await answer.recognise(asked.route, asked.request)).user
-
-    return again
 
 
 ROUTES = (

@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.web.answer import Moved, adapter
-from ari_recorder.web.asked import Access, Redirect, Route
+from ari_recorder.web.asked import Access, Redirect, Route, Stream
 from ari_recorder.web.errors import ErrorView
 
 _REF = "#/components/schemas/{model}"
@@ -113,12 +113,16 @@ def _success(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         if _may_send_on(route):
             shape = {"anyOf": [shape, _schema(Moved, schemas)]}
         return {"description": "The page.", "content": {_JSON: {"schema": shape}}}
-    if route.method == "POST":
+    if route.method == "POST" and not _sends_bytes(route):
         return {
             "description": "Done; where a browser would be sent on to.",
             "content": {_JSON: {"schema": _schema(Moved, schemas)}},
         }
     return {"description": "The bytes.", "content": {"*/*": {}}}
+
+
+def _sends_bytes(route: Route) -> bool:
+    return get_type_hints(route.handler).get("return") is Stream
 
 
 def _may_send_on(route: Route) -> bool:

@@ -45,6 +45,7 @@ from ari_recorder.web import (
     audit,
     authenticator,
     enrolment,
+    exports,
     holds,
     home,
     keys,
@@ -74,6 +75,7 @@ ROUTES: tuple[Route, ...] = (
     *listening.ROUTES,
     *review.ROUTES,
     *holds.ROUTES,
+    *exports.ROUTES,
     *ledger.ROUTES,
     *use.ROUTES,
     *accounts.ROUTES,
@@ -91,6 +93,11 @@ NAV: tuple[Place, ...] = (
     ),
     Place(route="review", label=N_("Review list"), about=N_("Decide on calls that advisers flagged as threats.")),
     Place(route="holds", label=N_("Holds"), about=N_("See what is kept longer, extend it or end it.")),
+    Place(
+        route="exports",
+        label=N_("Exports"),
+        about=N_("Agree to recordings being given out of the house, and see which were."),
+    ),
     Place(route="ledger", label=N_("Ledger"), about=N_("See for each day whether every call is accounted for.")),
     Place(route="accounts", label=N_("Users"), about=N_("Make accounts, help who is locked out, disable who leaves.")),
     Place(

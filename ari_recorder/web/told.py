@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.corrections import Correctable
+from ari_recorder.domain.disclosures import DisclosureEnd, ExportStage, ReceiverKind
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason
@@ -19,6 +20,27 @@ PURPOSES: Mapping[Purpose, str] = {
     Purpose.QUALITY: N_("The quality of the service"),
     Purpose.SUBJECT_REQUEST: N_("A request of the person concerned"),
     Purpose.OTHER: N_("Another one, said in words"),
+}
+RECEIVERS: Mapping[ReceiverKind, str] = {
+    ReceiverKind.PERSON_CONCERNED: N_("The person concerned"),
+    ReceiverKind.POLICE: N_("The police"),
+    ReceiverKind.COURT: N_("A court"),
+    ReceiverKind.AUTHORITY: N_("Another authority"),
+    ReceiverKind.OTHER: N_("Somebody else"),
+}
+EXPORTS: Mapping[ExportStage, str] = {
+    ExportStage.ASKED: N_("Waits for a second person"),
+    ExportStage.AGREED: N_("May be downloaded once"),
+    ExportStage.GOING: N_("Is being sent"),
+    ExportStage.OVER: N_("Is over"),
+}
+DISCLOSURES: Mapping[DisclosureEnd, str] = {
+    DisclosureEnd.COMPLETE: N_("All of it was sent"),
+    DisclosureEnd.BROKEN_OFF: N_("It broke off"),
+    DisclosureEnd.RIGHT_ENDED: N_("The right to it ended meanwhile"),
+    DisclosureEnd.RECORDING_GONE: N_("The recording was destroyed meanwhile"),
+    DisclosureEnd.FAILED: N_("It failed"),
+    DisclosureEnd.LOST: N_("The service ended meanwhile"),
 }
 MOMENTS: Mapping[str, str] = {
     MarkKind.THREAT: N_("Flagged as a threat"),

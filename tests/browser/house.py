@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -25,6 +25,7 @@ from playwright.async_api import BrowserContext, Page, Response, StorageState
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
 from ari_recorder.domain.calls import MarkKind
+from ari_recorder.domain.disclosures import ReceiverKind, Terms
 from ari_recorder.domain.retention import HELSINKI, midnight
 from ari_recorder.domain.use import WEEK, week_of
 from ari_recorder.services import site as sites
@@ -40,6 +41,7 @@ from ari_recorder.web.routes import ROUTES
 from ari_recorder.web.serve import WebServer
 from tests.browser.contexts import Contexts
 from tests.people import GRANTER, ClocksAhead, Person, enrol, invite, open_desk
+from tests.services.listeners import person as officer
 from tests.site import LENGTH, QUEUE, Recorded, open_keyring, prepare, record, tone
 
 # A password costs 0.2 s of both processors by intent; what it costs is tested elsewhere.
@@ -133,12 +135,29 @@ class House:
         }
         if "{account_id}" in route.path:
             samples["account_id"] = str((await self.site.people.accounts.list_all())[0].account.id)
+        if "{export_id}" in route.path:
+            samples["export_id"] = str(await self._export())
         if "{token}" in route.path:
             samples["token"] = await invite(self.site.people, Role.ADVISER, f"invited-{uuid4().hex[:8]}")
         try:
             return self.address + route.path.format(**samples)
         except KeyError as missing:
             raise LookupError(f"{route.name}: {missing} has no sample in tests/browser/house.py") from None
+
+    async def _export(self) -> UUID:
+        """One that a colleague has asked for, of a recording of its own: whoever looks may agree."""
+        made = await self.record(number="0407654321")
+        colleague = await self.enrol(Role.PRIVACY_OFFICER, f"officer-{uuid4().hex[:8]}")
+        held = await self.site.people.accounts.list_all()
+        account_id = next(one.account.id for one in held if one.account.name == colleague.name)
+        terms = Terms(
+            receiver_kind=ReceiverKind.POLICE,
+            receiver="Sergeant Sipi",
+            reference="VN-2026-2",
+            reason="They ask for it by law",
+        )
+        who = replace(officer(Role.PRIVACY_OFFICER), user_id=account_id)
+        return await self.site.export_desk.ask(who, made.recording_id, terms)
 
 
 async def _to_the_code(house: House, page: Page) -> None:

@@ -10,6 +10,7 @@ from ari_recorder.domain.approvals import ApprovalKind, ApprovalState
 from ari_recorder.domain.calls import CallState
 from ari_recorder.domain.certificates import CertificateKind
 from ari_recorder.domain.corrections import Correctable
+from ari_recorder.domain.disclosures import DisclosureEnd, ReceiverKind
 from ari_recorder.domain.errors import DatabaseNewer, MigrationBlocked, MigrationChanged
 from ari_recorder.domain.holds import ThreatDecision
 from ari_recorder.domain.ledger import LedgerState
@@ -114,6 +115,8 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("approval_state", ApprovalState),
         ("touch_kind", TouchKind),
         ("verdict", Verdict),
+        ("receiver_kind", ReceiverKind),
+        ("disclosure_end", DisclosureEnd),
     ],
 )
 async def test_sql_enums_are_the_python_enums(database: Database, name: str, python: type[StrEnum]) -> None:
@@ -146,4 +149,6 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "approval_state",
         "touch_kind",
         "verdict",
+        "receiver_kind",
+        "disclosure_end",
     }
