@@ -52,3 +52,19 @@ CREATE TABLE unit_wanted (
 
 -- Who agreed, where somebody had to.
 ALTER TABLE unit_history ADD COLUMN approved_by text NOT NULL DEFAULT '';
+
+-- A transferred call has recordings of two units: each decides on its own ones, and holds its own ones.
+ALTER TABLE recording
+    ADD COLUMN decision threat_decision,
+    ADD COLUMN decided_at timestamptz,
+    ADD COLUMN decided_by text,
+    ADD CHECK ((decision IS NULL) = (decided_at IS NULL));
+UPDATE recording SET decision = call.decision, decided_at = call.decided_at, decided_by = call.decided_by
+    FROM call WHERE call.id = call_id AND call.decision IS NOT NULL;
+DROP INDEX call_undecided;
+ALTER TABLE call DROP COLUMN decision, DROP COLUMN decided_at, DROP COLUMN decided_by;
+CREATE INDEX recording_undecided ON recording (call_id, queue)
+    WHERE flagged AND decision IS NULL AND state = 'sealed' AND keeps = 0;
+
+-- Of which queues a hold holds what is stored of its calls later; NULL: of all.
+ALTER TABLE hold ADD COLUMN queues text[];
