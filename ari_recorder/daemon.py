@@ -48,6 +48,7 @@ from ari_recorder.supervise import Job, Supervisor, until
 from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.passwords import Passwords
 from ari_recorder.vault.recordings import Vault
 from ari_recorder.web.serve import WebServer
 
@@ -124,6 +125,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
 
             control = _control(config, keyring, database, recorder, supply, rescue, later)
             stack.push_async_callback(recorder.aclose)
+            passwords = Passwords()
+            stack.callback(passwords.close)
             await stack.enter_async_context(jobs)
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
             jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
@@ -146,7 +149,7 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("sweep-watch", sweep.watch)
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
-            built = site.build(config, of_page, keyring, usable)
+            built = site.build(config, of_page, keyring, usable, passwords=passwords)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
             jobs.start("exports", lambda stop: _once(usable, stop, built.export_sending.run))
             _start_web(config, built, stack, jobs)

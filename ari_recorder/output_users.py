@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from ari_recorder.output import local, write_table
 
 if TYPE_CHECKING:
-    from ari_recorder.domain.rights import Right
+    from ari_recorder.domain.rights import Right, WantedUnit
     from ari_recorder.services.accounts import Invited, Listed
-    from ari_recorder.services.rights import Held, MadeToken, OnDay
+    from ari_recorder.services.rights import Held, MadeToken, OnDay, UnitSet
+    from ari_recorder.storage.accounts import Account
 
 
 def write_invited(invited: "Invited") -> None:
@@ -28,7 +29,7 @@ def write_accounts(listed: Sequence["Listed"]) -> None:
             one.account.name,
             one.account.full_name,
             one.account.kind.value,
-            one.account.state.value,
+            one.account.state.value if one.account.owner_confirmed else _unconfirmed(one.account),
             local(one.account.created_at),
             local(one.last_seen_at),
         ]
@@ -48,12 +49,22 @@ def write_rights(held: Sequence["Held"]) -> None:
             one.right.grant.valid_from.isoformat(),
             one.right.grant.valid_until.isoformat(),
             one.right.granted_by,
-            one.right.approved_by or "waits",
+            _approved(one),
             one.right.why,
         ]
         for one in held
     ]
     write_table(columns, rows)
+
+
+def _approved(one: "Held") -> str:
+    if one.right.approved_by is None:
+        return "waits"
+    return f"{one.right.approved_by}{', owner not confirmed' if one.right.is_suspended else ''}"
+
+
+def _unconfirmed(account: "Account") -> str:
+    return "active, not confirmed" if account.state.value == "active" else account.state.value
 
 
 def write_day(found: "OnDay") -> None:
@@ -64,6 +75,16 @@ def write_day(found: "OnDay") -> None:
 def write_right(right: "Right") -> None:
     state = "ended" if right.ended_at else f"until {right.grant.valid_until}"
     print(f"right {right.grant.id}: {right.grant.role} in {right.grant.unit}, {state}")
+
+
+def write_unit(done: "UnitSet") -> None:
+    waits = "; what is more waits for somebody else: `user wanted-units`" if done.waits else ""
+    print(f"{done.unit} is now {', '.join(sorted(done.queues)) or 'no queue'}{waits}")
+
+
+def write_wanted(wanted: Sequence["WantedUnit"]) -> None:
+    rows = [[str(one.id), one.unit, ", ".join(sorted(one.queues)), one.by, one.why] for one in wanted]
+    write_table(["id", "unit", "queues", "asked by", "why"], rows)
 
 
 def write_units(units: Mapping[str, frozenset[str]]) -> None:

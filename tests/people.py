@@ -107,4 +107,5 @@ async def enrol(desk: Desk, role: Role, clocks: ClocksAhead, name: str = "", lan
     password = secrets.token_hex(10)
     person = Person(name=shown.name, password=password, secret=shown.secret, clocks=clocks)
     await desk.enrolment.enrol(token, password, person.code(), HERE)
+    await desk.accounts.confirm(shown.name, "came in person", APPROVER)
     return person

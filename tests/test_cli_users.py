@@ -3,6 +3,7 @@
 import os
 import pwd
 from pathlib import Path
+from uuid import UUID
 
 import pyotp
 import pytest
@@ -49,12 +50,36 @@ async def test_the_first_administrator_comes_by_a_token_and_gives_rights(site: C
     assert (mine.code, mine.json["error"]["code"]) == (FAILED, "two_persons_needed")
     (held,) = await people.rights.list_rights("aino")
     await people.rights.approve(held.right.grant.id, admin.actor())
+    token = (await ari("user", "invite", "aino", *at)).json["token"]
+    shown = await people.enrolment.set_up(token)
+    await people.enrolment.enrol(token, PASSWORD, pyotp.TOTP(shown.secret).now(), HERE)
+    assert "active, not confirmed" in (await ari("user", "list", "--config", site.source)).out
+    assert "owner not confirmed" in (await ari("user", "rights", "--config", site.source)).out
+    mine = await ari("user", "confirm", "aino", "--why", "came in person", *at)
+    assert (mine.code, mine.json["error"]["code"]) == (FAILED, "confirmed_by_another")
+    await people.accounts.confirm("aino", "came in person", admin.actor())
+    done = await ari("user", "confirm", "aino", "--why", "came in person", *at)
+    assert (done.code, done.json["error"]["code"]) == (FAILED, "owner_confirmed")
     day = str((await people.rights.list_rights("aino"))[0].right.grant.valid_from)
     on_day = await ari("user", "rights", "--on", day, *at)
     found = {one["account"]["name"]: one["right"] for one in on_day.json["rights"]}
     assert set(found) == {"root.admin", "aino"}
     assert (found["aino"]["granted_by"], found["aino"]["approved_by"]) == (ME, f"user:{admin.user_id}")
     assert on_day.json["units"] == {"advice": ["advice"]}
+
+    more = ("--queue", "advice", "--queue", "dental")
+    waits = await ari("user", "set-unit", "advice", *more, "--why", "a new task", *at)
+    assert (waits.code, waits.json["queues"], waits.json["waits"]) == (FINE, ["advice"], True)
+    (wanted,) = (await ari("user", "wanted-units", *at)).json
+    mine = await ari("user", "approve-unit", wanted["id"], *at)
+    assert (mine.code, mine.json["error"]["code"]) == (FAILED, "two_persons_needed")
+    await people.rights.approve_unit(UUID(wanted["id"]), admin.actor())
+    assert sorted((await ari("user", "units", *at)).json["advice"]) == ["advice", "dental"]
+    crisis = (*more, "--queue", "crisis", "--why", "one more")
+    told = await ari("user", "set-unit", "advice", *crisis, "--config", site.source)
+    assert "waits for somebody else" in told.out
+    (wanted,) = (await ari("user", "wanted-units", *at)).json
+    assert "stays as it is" in (await ari("user", "refuse-unit", wanted["id"], "--config", site.source)).out
 
 
 async def test_users_are_listed_and_disabled(site: Config, database: Database) -> None:

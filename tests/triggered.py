@@ -13,6 +13,7 @@ EXPORTS = "tests.services.test_export_desk"
 LOGIN = "tests.services.test_login"
 SESSIONS = "tests.services.test_sessions"
 ENROL = "tests.services.test_enrol"
+OWNERS = "tests.services.test_owners"
 RIGHTS = "tests.services.test_rights"
 APPROVALS = "tests.services.test_approvals"
 USE = "tests.services.test_use"
@@ -67,10 +68,13 @@ TRIGGERED: Mapping[Action, str] = {
     Action.ACCOUNT_INVITE: f"{ENROL}:test_a_link_is_good_once",
     Action.ACCOUNT_ENROL: f"{ENROL}:test_a_link_is_good_once",
     Action.ACCOUNT_RESET: f"{ENROL}:test_a_reset_takes_both_factors_and_keeps_the_rights",
+    Action.ACCOUNT_CONFIRM: f"{OWNERS}:test_after_a_reset_rights_wait_for_somebody_else",
     Action.ACCOUNT_DISABLE: f"{ENROL}:test_who_comes_back_has_no_rights_from_before",
     Action.ACCOUNT_ENABLE: f"{ENROL}:test_who_comes_back_has_no_rights_from_before",
     Action.ACCOUNT_CHANGE: f"{ENROL}:test_facts_of_an_account_can_be_changed_but_not_its_name",
     Action.UNIT_CHANGE: f"{RIGHTS}:test_units_are_named_sets_of_queues_with_a_history",
+    Action.UNIT_ASK: f"{RIGHTS}:test_who_approves_approves_what_was_seen",
+    Action.UNIT_REFUSE: f"{RIGHTS}:test_who_approves_approves_what_was_seen",
     Action.RIGHT_GRANT: f"{RIGHTS}:test_each_change_is_on_record_with_who_and_for_whom",
     Action.RIGHT_APPROVE: f"{RIGHTS}:test_each_change_is_on_record_with_who_and_for_whom",
     Action.RIGHT_ATTEST: f"{RIGHTS}:test_each_change_is_on_record_with_who_and_for_whom",

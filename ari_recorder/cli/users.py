@@ -1,7 +1,7 @@
 """`user`: accounts, rights and units from the command line. Who types is a person like any other: grants made here are
 approved by somebody else."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -32,6 +32,9 @@ user = typer.Typer(help="Who may log in, and what they may do.", no_args_is_help
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The log-in name.")]
 RightArgument = Annotated[
     UUID, typer.Argument(metavar="RIGHT", parser=UUID, help="The right's id, from `user rights --json`.")
+]
+WantedArgument = Annotated[
+    UUID, typer.Argument(metavar="ID", parser=UUID, help="What waits, from `user wanted-units --json`.")
 ]
 WhyOption = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; it is kept.")]
 FullNameOption = Annotated[str, typer.Option("--full-name", metavar="TEXT", help="First and last name.")]
@@ -95,10 +98,24 @@ def invite(name: NameArgument, config: ConfigOption = DEFAULT_CONFIG, json: Json
 
 @user.command("reset")
 def reset(name: NameArgument, why: WhyOption, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
-    """Take password and authenticator away, and make a link for new ones. First make sure who asks."""
+    """Take password and authenticator away, and make a link for new ones. First make sure who asks. Rights count again
+    when somebody else has confirmed that the owner is back; the last administrator needs nobody."""
     from ari_recorder.output_users import write_invited
 
     _answer(config, json, lambda people, actor: people.accounts.reset(name, why, actor), write_invited)
+
+
+@user.command("confirm")
+def confirm(
+    name: NameArgument, why: WhyOption, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
+    """Say that the owner of an account came by a link somebody else made: from then on its rights count."""
+    _answer(
+        config,
+        json,
+        lambda people, actor: people.accounts.confirm(name, why, actor),
+        lambda account: print(f"{account.name} is confirmed: the rights of the account count"),
+    )
 
 
 @user.command("disable")
@@ -178,7 +195,7 @@ def attest(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """It is still needed: move the last day of a right, by twelve months at most."""
+    """It is still needed: move the last day of a right somebody else granted, by twelve months at most."""
     from ari_recorder.output_users import write_right
 
     _answer(config, json, lambda people, actor: people.rights.attest(right, _last(until), why, actor), write_right)
@@ -222,6 +239,36 @@ def units(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
     _answer(config, json, lambda people, _: people.rights.units(), write_units)
 
 
+@user.command("wanted-units")
+def wanted_units(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Queues somebody asked for, for units in which somebody has a right: they wait for a second person."""
+    from ari_recorder.output_users import write_wanted
+
+    _answer(config, json, lambda people, _: people.rights.wanted_units(), write_wanted)
+
+
+@user.command("approve-unit")
+def approve_unit(wanted: WantedArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Approve queues that somebody else asked for: from then on the unit is these."""
+    _answer(
+        config,
+        json,
+        lambda people, actor: people.rights.approve_unit(wanted, actor),
+        lambda change: print(f"{change.unit} is now {', '.join(sorted(change.queues))}"),
+    )
+
+
+@user.command("refuse-unit")
+def refuse_unit(wanted: WantedArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Leave the unit as it is."""
+    _answer(
+        config,
+        json,
+        lambda people, actor: people.rights.refuse_unit(wanted, actor),
+        lambda refused: print(f"{refused.unit} stays as it is"),
+    )
+
+
 @user.command("set-unit")
 def set_unit(
     unit: Annotated[str, typer.Argument(metavar="UNIT", help="Its name.")],
@@ -232,14 +279,15 @@ def set_unit(
     config: ConfigOption = DEFAULT_CONFIG,
     json: JsonOption = False,
 ) -> None:
-    """Say which queues a unit is, from now on."""
-    from ari_recorder.output_users import write_units
+    """Say which queues a unit is. More queues wait for a second person if anybody has a right there."""
+    from ari_recorder.output_users import write_unit
 
-    async def change(people: "People", actor: "Actor") -> Mapping[str, frozenset[str]]:
-        await people.rights.set_unit(unit, frozenset(queue or ()), why, actor)
-        return await people.rights.units()
-
-    _answer(config, json, change, write_units)
+    _answer(
+        config,
+        json,
+        lambda people, actor: people.rights.set_unit(unit, frozenset(queue or ()), why, actor),
+        write_unit,
+    )
 
 
 def _terms(name: str, role: Role, unit: str, phones: list[str] | None, until: datetime | None, why: str) -> "Terms":

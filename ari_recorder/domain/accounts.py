@@ -63,6 +63,10 @@ class NoticeKind(StrEnum):
     DOOR_CLOSED = "door-closed"
     CREDENTIAL_CHANGED = "credential-changed"
     RECOVERY_CODE_USED = "recovery-code-used"  # administrators hear it too
+    # Whoever may approve rights hears these:
+    LOG_IN_RESET = "log-in-reset"
+    OWNER_WAITS = "owner-waits"
+    NOBODY_CONFIRMED = "nobody-confirmed"  # the break-glass of the command line
 
 
 class Role(StrEnum):
@@ -139,6 +143,8 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 
 # Their work knows no units.
 HOUSE_ROLES = frozenset({Role.PRIVACY_OFFICER, Role.ADMINISTRATOR, Role.AUDITOR})
+# Who may approve a right, and confirm who an owner is.
+APPROVERS = frozenset(role for role, allowed in PERMISSIONS.items() if Permission.RIGHT_APPROVE in allowed)
 # Nobody has one of these and another role.
 LONE_ROLES = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
 
@@ -184,6 +190,8 @@ class Principal:
     language: str = LANGUAGES[0]
     address: str = ""
     request_id: str = ""
+    # Nobody has confirmed yet that the owner of the account came by the link: no right counts.
+    is_unconfirmed: bool = False
     stepped_up_at: datetime | None = None
     logged_in_at: datetime | None = field(default=None)
 

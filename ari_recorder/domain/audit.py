@@ -63,11 +63,14 @@ class Action(StrEnum):
     ACCOUNT_DISABLE = "account:disable"
     ACCOUNT_ENABLE = "account:enable"
     ACCOUNT_RESET = "account:reset"
+    ACCOUNT_CONFIRM = "account:confirm"  # that its owner is who came by the link
     RIGHT_GRANT = "right:grant"
     RIGHT_APPROVE = "right:approve"
     RIGHT_ATTEST = "right:attest"
     RIGHT_END = "right:end"
     UNIT_CHANGE = "unit:change"
+    UNIT_ASK = "unit:ask"  # more queues, that wait for a second person
+    UNIT_REFUSE = "unit:refuse"
     TOKEN_MAKE = "token:make"  # noqa: S105
     TOKEN_END = "token:end"  # noqa: S105
     # recordings

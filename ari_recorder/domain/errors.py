@@ -940,6 +940,12 @@ class UnitHeld(Conflict):
     code = "unit_held"
 
 
+class UnitNotWanted(NotFound):
+    """Nothing waits to be approved for a unit under {wanted_id}; something else may have been asked for since."""
+
+    code = "unit_not_wanted"
+
+
 class OwnCallsRefused(Invalid):
     """An adviser's right names the phones of the own calls (PJSIP/1001); rights of other roles name none."""
 
@@ -989,9 +995,27 @@ class RightNotApproved(Conflict):
 
 
 class TwoPersonsNeeded(Forbidden):
-    """This takes two persons: who grants a right does not approve it, and neither is it their own right."""
+    """This takes two persons: who grants or asks neither approves nor attests it, and neither is it their own right."""
 
     code = "two_persons_needed"
+
+
+class OwnerConfirmed(Conflict):
+    """It was confirmed already that {name} is who came by the link."""
+
+    code = "owner_confirmed"
+
+
+class OwnerNotHere(Conflict):
+    """Nobody is here to be confirmed as {name}: password and authenticator are not set up, or were reset since."""
+
+    code = "owner_not_here"
+
+
+class ConfirmedByAnother(Forbidden):
+    """Somebody else has to confirm this: neither who made the link, nor its owner."""
+
+    code = "confirmed_by_another"
 
 
 class AccountUnknown(NotFound):

@@ -5,7 +5,8 @@
 
 A hold has a reason, a reference, an owner, and a day on which somebody looks at it again, at most twelve months ahead.
 It does not end by itself: a hold whose review is overdue keeps, and reminds every day. A recording may be under several
-at once, and is kept until the last one has ended. A call is held as a whole, with all its recordings.
+at once, and is kept until the last one has ended. A call is held as a whole, with all its recordings; of one that went
+through the queues of two units, each holds what is its own.
 """
 
 import re
@@ -35,7 +36,7 @@ class ThreatDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """The reason is not here: it is sealed."""
+    """The reason is not here: it is sealed. `queues`: of which it holds; None: of all."""
 
     id: UUID
     reference: str
@@ -45,6 +46,7 @@ class Hold:
     review_on: date
     released_at: datetime | None = None
     released_by: str | None = None
+    queues: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

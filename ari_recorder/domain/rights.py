@@ -4,12 +4,13 @@
        └──────────────────────────ended────────────────────────────►
 
 History is only added to. What was held on a day follows from it alone: a right is held from its approval, not before
-its first day, to the end of its last day, unless it was ended. It can be attested while it is held only, so what is
-added later never changes the days before.
+its first day, to the end of its last day, unless it was ended; and only while it was confirmed whose log-in it is, for
+a reset suspends all rights of an account. It can be attested while it is held only, so what is added later never
+changes the days before.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
@@ -43,8 +44,27 @@ class RightChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerChange:
+    """From then on it is confirmed that the owner has the log-in of this account, or it is not."""
+
+    account_id: UUID
+    confirmed: bool
+    at: datetime
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """From then, until then; None: still."""
+
+    since: datetime
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
-    """A right with who gave it and who approved."""
+    """A right with who gave it and who approved. `confirmed`: when it was known that its owner has the log-in."""
 
     account_id: UUID
     grant: Grant
@@ -58,20 +78,37 @@ class Right:
     ended_at: datetime | None = None
     ended_by: str | None = None
     ended_why: str | None = None
+    confirmed: tuple[Span, ...] = field(default=())
+
+    @property
+    def is_suspended(self) -> bool:
+        """It gives nothing now, whatever else is true of it: nobody has confirmed whose log-in it is."""
+        return not self.confirmed or self.confirmed[-1].until is not None
 
     def held_on(self, day: date) -> bool:
         """At any moment of that day."""
-        if self.approved_at is None or local_day(self.approved_at) > day:
+        if self.approved_at is None or not self.grant.valid_from <= day <= self.grant.valid_until:
             return False
-        if self.ended_at is not None and (self.ended_at <= self.approved_at or local_day(self.ended_at) < day):
-            return False
-        return self.grant.valid_from <= day <= self.grant.valid_until
+        return any(_meets(self.approved_at, self.ended_at, span, day) for span in self.confirmed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitChange:
-    """From then on the unit was these queues."""
+    """From then on the unit was these queues. `approved_by`: who agreed, where somebody had to."""
 
+    unit: str
+    queues: frozenset[str]
+    at: datetime
+    by: str
+    why: str
+    approved_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedUnit:
+    """Queues that somebody asked for, and that wait for somebody else."""
+
+    id: UUID
     unit: str
     queues: frozenset[str]
     at: datetime
@@ -79,19 +116,27 @@ class UnitChange:
     why: str
 
 
-def fold(history: Iterable[RightChange]) -> tuple[Right, ...]:
+def fold(history: Iterable[RightChange], owners: Iterable[OwnerChange]) -> tuple[Right, ...]:
     """All rights there ever were, in the order they were granted."""
+    spans = _spans(owners)
     rights: dict[UUID, Right] = {}
     for one in history:
         if one.change is Change.GRANTED:
             rights[one.right_id] = _granted(one)
         else:
             rights[one.right_id] = _changed(rights[one.right_id], one)
-    return tuple(rights.values())
+    return tuple(replace(right, confirmed=spans.get(right.account_id, ())) for right in rights.values())
 
 
-def held_on(history: Iterable[RightChange], day: date) -> tuple[Right, ...]:
-    return tuple(right for right in fold(history) if right.held_on(day))
+def held_on(history: Iterable[RightChange], owners: Iterable[OwnerChange], day: date) -> tuple[Right, ...]:
+    return tuple(right for right in fold(history, owners) if right.held_on(day))
+
+
+def split_change(now: frozenset[str], wanted: frozenset[str], *, held: bool) -> tuple[frozenset[str], bool]:
+    """The queues of a unit from here on, and whether the rest waits for somebody else: what widens the rights that are
+    held there does, and what narrows them bites at once."""
+    waits = held and not wanted <= now
+    return (wanted & now if waits else wanted), waits
 
 
 def units_on(history: Iterable[UnitChange], day: date) -> Mapping[str, frozenset[str]]:
@@ -101,6 +146,27 @@ def units_on(history: Iterable[UnitChange], day: date) -> Mapping[str, frozenset
         if local_day(one.at) <= day:
             units[one.unit] = one.queues
     return {name: queues for name, queues in units.items() if queues}
+
+
+def _spans(owners: Iterable[OwnerChange]) -> dict[UUID, tuple[Span, ...]]:
+    """By account. Confirmed and not confirmed take turns: storage writes down what changed only."""
+    spans: dict[UUID, tuple[Span, ...]] = {}
+    for one in owners:
+        known = spans.get(one.account_id, ())
+        if one.confirmed:
+            spans[one.account_id] = (*known, Span(since=one.at))
+        else:
+            spans[one.account_id] = (*known[:-1], Span(since=known[-1].since, until=one.at))
+    return spans
+
+
+def _meets(approved_at: datetime, ended_at: datetime | None, span: Span, day: date) -> bool:
+    """Did right and confirmation go together at any moment of that day?"""
+    begins = max(approved_at, span.since)
+    ends = min((one for one in (ended_at, span.until) if one is not None), default=None)
+    if ends is None:
+        return local_day(begins) <= day
+    return begins < ends and local_day(begins) <= day <= local_day(ends)
 
 
 def _granted(one: RightChange) -> Right:

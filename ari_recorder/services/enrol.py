@@ -1,6 +1,7 @@
 """How somebody gets a password and an authenticator, and changes them. Who is invited: services/accounts.py.
 
     link (once, ≤ 24 h) ─► set_up: QR code ─► enrol: password and a first code ─► active, ten recovery codes shown once
+                       rights count when somebody other than who made the link has confirmed who came (accounts.py)
 
 The secret of an authenticator is shown while it is being set up, and never again. Neither factor is there without the
 other: enrolment stores both in one statement, and the database refuses anything else.
@@ -15,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.domain import throttle as subjects
-from ari_recorder.domain.accounts import NoticeKind, Principal
+from ari_recorder.domain.accounts import APPROVERS, NoticeKind, Principal
 from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry
 from ari_recorder.domain.errors import CodeRefused, InvitationOver, PasswordRefused
 from ari_recorder.services import tokens
@@ -23,8 +24,8 @@ from ari_recorder.services.accounts import INVITATION, hours
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.login import Where, paused
 from ari_recorder.services.throttle import Counted
-from ari_recorder.storage import accounts, audit, log_ins, sessions
-from ari_recorder.storage.accounts import Account
+from ari_recorder.storage import accounts, audit, log_ins, notices, rights, sessions
+from ari_recorder.storage.accounts import Account, Invitation
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.log_ins import Device
 from ari_recorder.vault import totp
@@ -79,7 +80,8 @@ class Enrolment:
     async def set_up(self, token: str) -> SetUp:
         """The same secret as long as the link is good, however often its page is loaded. InvitationOver."""
         async with self._database.transaction() as conn:
-            account, sealed = await self._invited(conn, token)
+            account, invitation = await self._invited(conn, token)
+            sealed = invitation.totp_secret
             if sealed is None:
                 if not await accounts.any_secret(conn):
                     await asyncio.to_thread(self._key.make)
@@ -97,17 +99,18 @@ class Enrolment:
     async def enrol(self, token: str, password: str, code: str, where: Where) -> Enrolled:
         """InvitationOver, PasswordRefused, CodeRefused; the link stays good after the last two."""
         async with self._database.transaction() as conn:
-            account, sealed = await self._invited(conn, token)
+            account, invitation = await self._invited(conn, token)
         # Before a hash is paid for; and while that takes its time, the code's thirty seconds may end.
-        secret, step = self._step(sealed, account, code)
+        secret, step = self._step(invitation.totp_secret, account, code)
         checked = await asyncio.to_thread(self._weak.check, password, _about(account))
         hashed = await self._passwords.hash(checked)
         codes = tokens.new_recovery_codes()
         async with self._database.transaction() as conn:
-            account, _ = await self._invited(conn, token)
+            account, invitation = await self._invited(conn, token)
             now = self._clocks.now()
             await accounts.end_invitation(conn, account.id)
-            await accounts.enrol(conn, account.id, hashed, secret, step, now)
+            await accounts.enrol(conn, account.id, hashed, secret, step, invitation.made_by, now)
+            await self._confirm_or_wait(conn, account, invitation)
             await accounts.set_recovery_codes(conn, account.id, [tokens.hashed_recovery_code(one) for one in codes])
             actor = Actor(
                 kind=ActorKind.USER,
@@ -194,12 +197,20 @@ class Enrolment:
             await self._told(conn, principal.actor(), account.id, "recovery-codes")
         return tuple(codes)
 
-    async def _invited(self, conn: Connection, token: str) -> tuple[Account, bytes | None]:
+    async def _confirm_or_wait(self, conn: Connection, account: Account, invitation: Invitation) -> None:
+        """Whoever may confirm hears that somebody waits, if there are rights to wait for."""
+        now = self._clocks.now()
+        if invitation.alone:
+            await accounts.confirm(conn, account.id, invitation.made_by, "nobody else could confirm", now)
+        elif await rights.not_ended(conn, account.id):
+            await notices.tell_those(conn, APPROVERS, account.id, NoticeKind.OWNER_WAITS, now, {})
+
+    async def _invited(self, conn: Connection, token: str) -> tuple[Account, Invitation]:
         invitation = await accounts.lock_invitation(conn, tokens.hashed(token), self._clocks.now())
         account = await accounts.lock(conn, invitation.account_id) if invitation is not None else None
         if invitation is None or account is None:
             raise InvitationOver(hours=hours(INVITATION))
-        return account, invitation.totp_secret
+        return account, invitation
 
     def _step(self, sealed: bytes | None, account: Account, code: str) -> tuple[bytes, int]:
         """The sealed secret, and the step of a code of it."""
@@ -229,7 +240,7 @@ class Enrolment:
 
     async def _changed(self, conn: Connection, account_id: UUID, what: str) -> None:
         facts = {"what": what}
-        await accounts.tell(conn, account_id, NoticeKind.CREDENTIAL_CHANGED, self._clocks.now(), facts)
+        await notices.tell(conn, account_id, NoticeKind.CREDENTIAL_CHANGED, self._clocks.now(), facts)
 
 
 def _about(account: Account) -> list[str]:

@@ -2,7 +2,8 @@
 it takes two. What is done then: services/holds.py.
 
 A hold ends before its review day only when somebody else has agreed (services/approvals.py). What is outside the scope
-does not exist. At the command line none of this is asked: who unlocks the keyring there could do it by hand.
+does not exist: of a call that went through the queues of two units, each sees, holds and decides on its own part. At
+the command line none of this is asked: who unlocks the keyring there could do it by hand.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from ari_recorder.domain.retention import local_day
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.fates import Fate
-from ari_recorder.services.holds import Holds, HoldTerms, HoldView, ToDecide
+from ari_recorder.services.holds import Holds, HoldTerms, HoldView, Queues, ToDecide
 from ari_recorder.services.mail import Post
 from ari_recorder.services.rights import Rights
 from ari_recorder.storage import audit, calls, flags, hold_scope, recordings
@@ -152,15 +153,20 @@ class HoldDesk:
         found = next((one for one in await self.review(principal) if one.call.recording_id == recording_id), None)
         if found is None:
             raise RecordingUnknown(recording_id=recording_id)
-        return found, await self._holds.preview_no_threat(recording_id)
+        return found, await self._holds.preview_no_threat(recording_id, self._queues(principal))
 
     async def keep(self, principal: Principal, recording_id: UUID, terms: HoldTerms) -> HoldView:
         await self.flagged(principal, recording_id)
-        return await self._holds.decide_hold(recording_id, terms, principal.actor(Permission.FLAG_DECIDE))
+        actor = principal.actor(Permission.FLAG_DECIDE)
+        return await self._holds.decide_hold(recording_id, terms, actor, self._queues(principal))
 
     async def no_threat(self, principal: Principal, recording_id: UUID, *, yes: bool) -> tuple[Fate, ...]:
         await self.flagged(principal, recording_id)
-        return await self._holds.decide_no_threat(recording_id, principal.actor(Permission.FLAG_DECIDE), yes=yes)
+        actor, queues = principal.actor(Permission.FLAG_DECIDE), self._queues(principal)
+        return await self._holds.decide_no_threat(recording_id, actor, yes=yes, queues=queues)
+
+    def _queues(self, principal: Principal) -> Queues:
+        return authorise(principal, Permission.FLAG_DECIDE, now=self._clocks.now()).queues
 
     async def colleagues(self, principal: Principal) -> tuple[Account, ...]:
         """Who else may decide in the own units."""

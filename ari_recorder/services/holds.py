@@ -4,14 +4,17 @@ One transaction: lock the rows of the recordings ─► nothing is being erased 
 the hold key, callers sealed to it (kept_keys.py). So an acknowledged hold outlives the key of its day, and the sweep,
 which locks the same rows, comes before all of it or after all of it. Ending goes the other way.
 
-A call is kept as a whole. Keys are needed for all of this: KeyringLocked says to unlock them first.
-Who may do this is not decided here yet: whoever can unlock the keyring may.
+A call is kept as a whole, as far as `queues` reach: of a call that was transferred, each unit keeps and decides on
+what is its own, and the other's recordings stay untouched. Keys are needed for all of this: KeyringLocked says to
+unlock them first. Who may do this is decided elsewhere (hold_desk.py); without `queues` it is everything, for whoever
+can unlock the keyring.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
 import structlog
@@ -46,6 +49,9 @@ log = structlog.get_logger(__name__)
 # Is this hold released with the consent of whoever has to agree?
 Agreed = Callable[[Connection, Hold], Awaitable[None]]
 
+# Within whose reach: those queues, or all of them.
+Queues: TypeAlias = frozenset[str] | None
+
 # A thousand recordings take half a second of ciphers.
 _SECONDS = 60.0
 
@@ -77,7 +83,7 @@ class FreezeView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToDecide:
-    """A flagged call nobody decided on: without a decision it is destroyed on `destroyed_on`."""
+    """A flagged call nobody decided on in this queue: without a decision it is destroyed on `destroyed_on`."""
 
     call_id: UUID
     recording_id: UUID
@@ -97,12 +103,14 @@ class Holds:
 
     # --- holds
 
-    async def place(self, recordings: Collection[UUID], terms: HoldTerms, actor: Actor) -> HoldView:
-        """Hold these recordings, and all others of their calls."""
+    async def place(
+        self, recordings: Collection[UUID], terms: HoldTerms, actor: Actor, queues: Queues = None
+    ) -> HoldView:
+        """Hold these recordings, and all others of their calls in these queues."""
         terms = self._checked(terms)
         async with self._database.transaction(within=_SECONDS) as conn:
-            rows = await self._lock_sealed(conn, recordings)
-            view = await self._place(conn, rows, terms, actor)
+            rows = await self._lock_sealed(conn, recordings, queues)
+            view = await self._place(conn, rows, terms, actor, queues)
         return _told("hold_place", view)
 
     async def extend(self, hold_id: UUID, review_on: date, actor: Actor) -> Hold:
@@ -178,20 +186,22 @@ class Holds:
             )
         return tuple(sorted(listed, key=lambda one: one.destroyed_on))
 
-    async def decide_hold(self, recording_id: UUID, terms: HoldTerms, actor: Actor) -> HoldView:
+    async def decide_hold(self, recording_id: UUID, terms: HoldTerms, actor: Actor, queues: Queues = None) -> HoldView:
         """A supervisor's decision: this flagged call is kept."""
         terms = self._checked(terms)
         async with self._database.transaction(within=_SECONDS) as conn:
-            rows = await self._lock_sealed(conn, [recording_id])
+            rows = await self._lock_sealed(conn, [recording_id], queues)
             await self._decide(conn, rows, recording_id, ThreatDecision.HOLD, actor)
-            view = await self._place(conn, rows, terms, actor)
+            view = await self._place(conn, rows, terms, actor, queues)
         return _told("hold_place", view)
 
-    async def decide_no_threat(self, recording_id: UUID, actor: Actor, *, yes: bool = False) -> tuple[Fate, ...]:
+    async def decide_no_threat(
+        self, recording_id: UUID, actor: Actor, *, yes: bool = False, queues: Queues = None
+    ) -> tuple[Fate, ...]:
         """A supervisor's decision: it goes by the ordinary rule. ReleaseDestroys when that is at once, and nobody said
         `yes`."""
         async with self._database.transaction() as conn:
-            rows = await self._lock_sealed(conn, [recording_id])
+            rows = await self._lock_sealed(conn, [recording_id], queues)
             await self._decide(conn, rows, recording_id, ThreatDecision.NOT_A_THREAT, actor)
             told = await self._fates_of_no_threat(conn, rows)
             if (count := sum(fate.at_once for fate in told)) and not yes:
@@ -199,11 +209,12 @@ class Holds:
         log.info("threat_decide", recording_id=str(recording_id), decision=ThreatDecision.NOT_A_THREAT.value)
         return told
 
-    async def preview_no_threat(self, recording_id: UUID) -> tuple[Fate, ...]:
-        """What would become of the call's recordings. Changes nothing."""
+    async def preview_no_threat(self, recording_id: UUID, queues: Queues = None) -> tuple[Fate, ...]:
+        """What would become of the call's recordings in these queues. Changes nothing."""
         async with self._database.transaction() as conn:
             rows = await keeping.read(conn, await keeping.of_same_calls(conn, [recording_id]))
-            return await self._fates_of_no_threat(conn, [row for row in rows if row.state is StoredState.SEALED])
+            sealed = [row for row in rows if row.state is StoredState.SEALED and _within(row, queues)]
+            return await self._fates_of_no_threat(conn, sealed)
 
     # --- freezes
 
@@ -259,24 +270,26 @@ class Holds:
             review_on=check_review(terms.review_on, local_day(self._clocks.now())),
         )
 
-    async def _lock_sealed(self, conn: Connection, wanted: Collection[UUID]) -> Sequence[Locked]:
-        """The rows of these recordings and of all others of their calls that are sealed. What was asked for and is
-        being erased is refused: its key may be gone."""
+    async def _lock_sealed(self, conn: Connection, wanted: Collection[UUID], queues: Queues = None) -> Sequence[Locked]:
+        """The rows of these recordings and of all others of their calls in these queues that are sealed. What was asked
+        for and is being erased is refused: its key may be gone."""
         if self._keyring.locked:
             raise KeyringLocked
         rows = await keeping.lock(conn, await keeping.of_same_calls(conn, wanted))
         by_id = {row.id: row for row in rows}
         for one in wanted:
             row = by_id.get(one)
-            if row is None:
+            if row is None or not _within(row, queues):
                 raise RecordingUnknown(recording_id=one)
             if row.state is not StoredState.SEALED:
                 raise RecordingErased(recording_id=one, because=row.erased_because or row.state.value)
             if not row.call_over:
                 raise CallNotOver(recording_id=one)
-        return [row for row in rows if row.state is StoredState.SEALED]
+        return [row for row in rows if row.state is StoredState.SEALED and _within(row, queues)]
 
-    async def _place(self, conn: Connection, rows: Sequence[Locked], terms: HoldTerms, actor: Actor) -> HoldView:
+    async def _place(
+        self, conn: Connection, rows: Sequence[Locked], terms: HoldTerms, actor: Actor, queues: Queues
+    ) -> HoldView:
         hold = Hold(
             id=uuid4(),
             reference=terms.reference,
@@ -284,6 +297,7 @@ class Holds:
             placed_at=self._clocks.now(),
             placed_by=actor.label,
             review_on=terms.review_on,
+            queues=queues,
         )
         name = await self._keys.hold_name(conn)
         reason = await asyncio.to_thread(self._keyring.public.seal_text, name, terms.reason, REASON_PURPOSE, hold.id)
@@ -298,8 +312,15 @@ class Holds:
         row = next(row for row in rows if row.id == recording_id)
         if not row.flagged:
             raise NotFlagged(recording_id=recording_id)
-        await holds.decide(conn, row.call_id, decision, actor.label, self._clocks.now())
-        entry = Entry(action=Action.FLAG_DECIDE, actor=actor, object=f"call:{row.call_id}", because=decision.value)
+        decided = [one.id for one in rows]
+        await holds.decide(conn, decided, decision, actor.label, self._clocks.now())
+        entry = Entry(
+            action=Action.FLAG_DECIDE,
+            actor=actor,
+            object=f"call:{row.call_id}",
+            because=decision.value,
+            facts={"recordings": [str(one) for one in decided]},
+        )
         await audit.append(conn, entry, self._clocks.now())
 
     async def _written(
@@ -337,6 +358,10 @@ class Holds:
     async def _fates(self, conn: Connection, rows: Sequence[Locked], without: UUID | None = None) -> tuple[Fate, ...]:
         policy = await self._policies.within(conn)
         return await fates.of_rows(conn, rows, policy, self._clocks.now(), without)
+
+
+def _within(row: Locked, queues: Queues) -> bool:
+    return queues is None or row.queue in queues
 
 
 def _told(action: str, view: HoldView) -> HoldView:

@@ -158,7 +158,7 @@ async def show(
         entry = Entry(action=Action.RECORDING_VIEW, actor=actor, object=f"recording:{recording_id}", facts=facts_told)
         await audit.append(conn, entry, datetime.now(UTC))
         keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
-    facts = Kept(queue=recording.queue, kept_from=recording.kept_from, undecided=call.undecided)
+    facts = Kept(queue=recording.queue, kept_from=recording.kept_from, undecided=call.flagged and not recording.decided)
     kept = decide(facts, policy, keeping.holds, keeping.freezes, datetime.now(UTC))
     caller = None
     if keyring is not None and call.personal is not None:

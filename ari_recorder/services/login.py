@@ -21,14 +21,14 @@ from uuid import UUID, uuid4
 import structlog
 
 from ari_recorder.domain import throttle as subjects
-from ari_recorder.domain.accounts import NoticeKind
+from ari_recorder.domain.accounts import NoticeKind, Role
 from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry, Outcome
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import LogInOver, LogInPaused, LogInRefused, RecorderError
 from ari_recorder.services import tokens
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.throttle import Counted, Waits
-from ari_recorder.storage import accounts, audit, log_ins, sessions
+from ari_recorder.storage import accounts, audit, log_ins, notices, sessions
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.log_ins import Ticket
 from ari_recorder.vault import totp
@@ -174,7 +174,7 @@ class Login:
             return LogInRefused()
         if passed is None or not await log_ins.succeed(conn, account_id, ticket.device, now):
             await self._refuse(conn, Action.SESSION_SECOND_STEP, account_id, "code", where)
-            await accounts.tell(conn, account_id, NoticeKind.CODE_WRONG, now, {"address": where.address})
+            await notices.tell(conn, account_id, NoticeKind.CODE_WRONG, now, {"address": where.address})
             return LogInRefused()
         await counted.give_back()
         await log_ins.end_ticket(conn, ticket_hash)
@@ -205,11 +205,9 @@ class Login:
             device = tokens.new()
             first = await log_ins.know_device(conn, uuid4(), tokens.hashed(device), account_id, now, MOST_DEVICES)
             if not first:
-                await accounts.tell(conn, account_id, NoticeKind.NEW_DEVICE, now, {"address": where.address})
+                await notices.tell(conn, account_id, NoticeKind.NEW_DEVICE, now, {"address": where.address})
         if passed.left is not None:
-            await accounts.tell_with_administrators(
-                conn, account_id, NoticeKind.RECOVERY_CODE_USED, now, {"left": passed.left}
-            )
+            await self._tell_with_administrators(conn, account_id, NoticeKind.RECOVERY_CODE_USED, {"left": passed.left})
         actor = Actor(
             kind=ActorKind.USER,
             id=str(account_id),
@@ -236,11 +234,17 @@ class Login:
         count = await log_ins.count_failure(conn, account_id, device, now)
         if count == subjects.MOST_FAILURES + 1:
             kind = "device" if device is not None else "account"
-            await accounts.tell_with_administrators(conn, account_id, NoticeKind.DOOR_CLOSED, now, {"to": kind})
+            await self._tell_with_administrators(conn, account_id, NoticeKind.DOOR_CLOSED, {"to": kind})
             await self._refuse(conn, Action.SESSION_LOCKOUT, account_id, "failures", where)
             because = "more failures in a row than anybody makes; strangers are not let in until it is reset"
             log.error("alarm", alarm=AlarmCode.LOGIN_CLOSED.value, subject=str(account_id), because=because)
         return count > subjects.MOST_FAILURES
+
+    async def _tell_with_administrators(
+        self, conn: Connection, account_id: UUID, kind: NoticeKind, facts: dict[str, object]
+    ) -> None:
+        now, those = self._clocks.now(), {Role.ADMINISTRATOR}
+        await notices.tell_those(conn, those, account_id, kind, now, facts, with_owner=True)
 
     async def _refuse(
         self, conn: Connection, action: Action, account_id: UUID | None, because: str, where: Where

@@ -199,7 +199,7 @@ class RecordingPages:
             evidence_problem=call.evidence_problem,
             verdict=call.verdict,
             flagged=call.flagged,
-            undecided=call.undecided,
+            undecided=call.flagged and not row.decided,
             locked=locked,
             caller=caller,
             moments=_moments(row, call, notes),
@@ -256,7 +256,7 @@ class RecordingPages:
     ) -> Retention:
         if row.state is not StoredState.SEALED:
             return Retention(rule=Rule.GONE)
-        kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=call.undecided)
+        kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=call.flagged and not row.decided)
         return told(kept, await self._policies.within(conn), keeping.holds, keeping.freezes, now)
 
     def _look(self, row: StoredRecording) -> Integrity:

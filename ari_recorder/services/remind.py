@@ -35,20 +35,20 @@ class Reminders:
 
     async def _of_flags(self, conn: Connection, policy: Policy, today: date, now: datetime) -> None:
         found = await holds.undecided(conn)
-        last = await sweeps.reminded(conn, [one.call_id for one in found])
+        last = await sweeps.reminded(conn, [one.recording_id for one in found])
         for one in found:
             began = local_day(one.kept_from)
             ordinary, hard = (
                 max(rules.last_day(one.queue, began, undecided=undecided) for rules in policy.all_rules)
                 for undecided in (False, True)
             )
-            due = reminders.for_flag(ordinary=ordinary, hard=hard, today=today, last=last.get(one.call_id))
-            if due is not None and await sweeps.remind(conn, one.call_id, today):
+            due = reminders.for_flag(ordinary=ordinary, hard=hard, today=today, last=last.get(one.recording_id))
+            if due is not None and await sweeps.remind(conn, one.recording_id, today):
                 because = f"an agent flagged it, nobody decided, and it is destroyed in {due.days_left + 1} day(s)"
                 _tell_flag(one.recording_id, due, because)
                 letter = Letter(
                     kind=LetterKind.FLAG_UNDECIDED,
-                    once=f"flag:{one.call_id}:{today}",
+                    once=f"flag:{one.recording_id}:{today}",
                     path=f"/recordings/{one.recording_id}",
                     facts={"days": due.days_left + 1, "destroyed_on": str(hard + timedelta(days=1))},
                 )

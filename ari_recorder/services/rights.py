@@ -1,7 +1,10 @@
 """Rights and units: granted, approved by somebody else, looked at again once a year, ended. Who is who: accounts.py.
 
-    grant ─► waits ──approve, by another person──► held ──attest──► held, until later
+    grant ─► waits ──approve, by another person──► held ──attest, by another person──► held, until later
        └──────────────────── end ◄──────────────────┘
+
+    set a unit ─► fewer queues, or nobody has a right there: at once
+              └─► more queues: they wait ──approve, by another person──► they count
 
 One transaction each: the right, its line in the history, the audit entry. A right bites with the next request of its
 owner, for each request asks anew; so does its end. Operators at the command line are persons like any other.
@@ -16,7 +19,7 @@ import structlog
 
 from ari_recorder.domain import accounts as rules
 from ari_recorder.domain.accounts import EVERYTHING, AccountState, Grant, Role
-from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.errors import (
     AccountStateWrong,
     AccountUnknown,
@@ -29,10 +32,11 @@ from ari_recorder.domain.errors import (
     TwoPersonsNeeded,
     UnitHeld,
     UnitNameRefused,
+    UnitNotWanted,
     UnitUnknown,
 )
 from ari_recorder.domain.retention import HELSINKI, local_day
-from ari_recorder.domain.rights import Right, UnitChange, fold, held_on, units_on
+from ari_recorder.domain.rights import Right, UnitChange, WantedUnit, fold, held_on, split_change, units_on
 from ari_recorder.services import tokens
 from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.clock import Clocks
@@ -74,6 +78,15 @@ class OnDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitSet:
+    """The queues of a unit from here on. `waits`: others wait for somebody else to approve them."""
+
+    unit: str
+    queues: frozenset[str]
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MadeToken:
     """The token is shown once. It is good when its right has been approved."""
 
@@ -102,7 +115,7 @@ class Rights:
         """An account of a machine, with one right and a token that lives as long as it."""
         token, now = tokens.new(tokens.MACHINE), self._clocks.now()
         async with self._database.transaction() as conn:
-            account = await self._accounts.insert_machine(conn, terms.name, terms.why)
+            account = await self._accounts.insert_machine(conn, terms.name, terms.why, actor)
             right = await self._grant(conn, account.id, terms, actor)
             after = right.valid_until + timedelta(days=1)
             expires_at = datetime(after.year, after.month, after.day, tzinfo=HELSINKI)
@@ -128,12 +141,12 @@ class Rights:
             return await self._one(conn, right_id)
 
     async def attest(self, right_id: UUID, until: date, why: str, actor: Actor) -> Right:
-        """It is still needed: its last day moves. While it is held only, so that no day before is changed by it."""
+        """It is still needed, says somebody who did not grant it: its last day moves. While it is held only, so that no
+        day before is changed by it."""
         today = local_day(self._clocks.now())
         async with self._database.transaction() as conn:
             right = await self._lock(conn, right_id)
-            if actor.id == str(right.account_id):
-                raise TwoPersonsNeeded
+            _two_persons(right, actor)
             if right.approved_at is None:
                 raise RightNotApproved(right_id=right_id)
             if right.grant.valid_until < today:
@@ -160,14 +173,14 @@ class Rights:
     async def list_rights(self, name: str | None = None) -> tuple[Held, ...]:
         """All that have not ended, those that wait included; of one account, if it is named."""
         async with self._database.transaction() as conn:
-            found = fold(await rights.history(conn))
+            found = fold(await rights.history(conn), await accounts.owner_history(conn))
             listed = await self._with_accounts(conn, [right for right in found if right.ended_at is None])
         return tuple(held for held in listed if name is None or held.account.name == name.strip().casefold())
 
     async def rights_on(self, day: date) -> OnDay:
         """Computed from the history alone: what is held today has no say in it."""
         async with self._database.transaction() as conn:
-            found = held_on(await rights.history(conn), day)
+            found = held_on(await rights.history(conn), await accounts.owner_history(conn), day)
             units = units_on(await rights.unit_history(conn), day)
             return OnDay(day=day, rights=await self._with_accounts(conn, found), units=units)
 
@@ -177,28 +190,82 @@ class Rights:
         async with self._database.transaction() as conn:
             return await rights.units(conn)
 
-    async def set_unit(self, unit: str, queues: frozenset[str], why: str, actor: Actor) -> None:
-        """From now on the unit is these queues. None: it is removed, when nobody has a right there."""
+    async def set_unit(self, unit: str, queues: frozenset[str], why: str, actor: Actor) -> UnitSet:
+        """The unit is to be these queues. None: it is removed, when nobody has a right there. What others would hear
+        more by it waits for a second person."""
         if rules.check_unit(unit) == EVERYTHING:
             raise UnitNameRefused(unit=unit)
-        now = self._clocks.now()
-        change = UnitChange(
-            unit=unit, queues=queues, at=now, by=tokens.named(actor), why=rules.check_person("reason", why)
-        )
+        now, by, why = self._clocks.now(), tokens.named(actor), rules.check_person("reason", why)
         async with self._database.transaction() as conn:
             await rights.lock_units(conn)
-            if not queues and unit not in await rights.units(conn):
+            known = (await rights.units(conn)).get(unit, frozenset())
+            held = await rights.in_unit(conn, unit)
+            if not queues and not known:
                 raise UnitUnknown(unit=unit)
-            if not queues and await rights.in_unit(conn, unit):
+            if not queues and held:
                 raise UnitHeld(unit=unit)
-            await rights.change_unit(conn, change)
-            entry = Entry(
-                action=Action.UNIT_CHANGE, actor=actor, object=f"unit:{unit}", facts={"queues": sorted(queues)}
+            begins, waits = split_change(known, queues, held=held)
+            await rights.forget_wanted(conn, unit)
+            if begins != known or not waits:
+                await self._change_unit(conn, UnitChange(unit=unit, queues=begins, at=now, by=by, why=why), actor)
+            if waits:
+                wanted = WantedUnit(id=uuid4(), unit=unit, queues=queues, at=now, by=by, why=why)
+                await rights.want_unit(conn, wanted)
+                await self._tell_unit(conn, Action.UNIT_ASK, actor, unit, queues)
+        log.info("unit_change", unit=unit, queues=len(begins), waits=waits)
+        return UnitSet(unit=unit, queues=begins, waits=waits)
+
+    async def wanted_units(self) -> tuple[WantedUnit, ...]:
+        """What waits for a second person."""
+        async with self._database.transaction() as conn:
+            return await rights.wanted_units(conn)
+
+    async def approve_unit(self, wanted_id: UUID, actor: Actor) -> UnitChange:
+        """By somebody who did not ask for it. What was asked for since has another id: UnitNotWanted."""
+        async with self._database.transaction() as conn:
+            wanted = await self._take_wanted(conn, wanted_id)
+            if wanted.by == tokens.named(actor):
+                raise TwoPersonsNeeded
+            change = UnitChange(
+                unit=wanted.unit,
+                queues=wanted.queues,
+                at=self._clocks.now(),
+                by=wanted.by,
+                why=wanted.why,
+                approved_by=tokens.named(actor),
             )
-            await audit.append(conn, entry, now)
-        log.info("unit_change", unit=unit, queues=len(queues))
+            await self._change_unit(conn, change, actor)
+        log.info("unit_change", unit=change.unit, queues=len(change.queues), waits=False)
+        return change
+
+    async def refuse_unit(self, wanted_id: UUID, actor: Actor) -> WantedUnit:
+        """It stays as it is. One person is enough, who asked for it too."""
+        async with self._database.transaction() as conn:
+            wanted = await self._take_wanted(conn, wanted_id)
+            await self._tell_unit(conn, Action.UNIT_REFUSE, actor, wanted.unit, wanted.queues)
+        return wanted
 
     # --- how
+
+    async def _take_wanted(self, conn: Connection, wanted_id: UUID) -> WantedUnit:
+        await rights.lock_units(conn)
+        wanted = await rights.take_wanted(conn, wanted_id)
+        if wanted is None:
+            raise UnitNotWanted(wanted_id=wanted_id)
+        return wanted
+
+    async def _change_unit(self, conn: Connection, change: UnitChange, actor: Actor) -> None:
+        await rights.change_unit(conn, change)
+        await self._tell_unit(conn, Action.UNIT_CHANGE, actor, change.unit, change.queues, asked_by=change.by)
+
+    async def _tell_unit(
+        self, conn: Connection, action: Action, actor: Actor, unit: str, queues: frozenset[str], asked_by: str = ""
+    ) -> None:
+        facts: dict[str, JSON] = {"queues": sorted(queues)}
+        if asked_by != tokens.named(actor) and asked_by:
+            facts["asked_by"] = asked_by
+        entry = Entry(action=action, actor=actor, object=f"unit:{unit}", facts=facts)
+        await audit.append(conn, entry, self._clocks.now())
 
     async def _grant(self, conn: Connection, account_id: UUID, terms: Terms, actor: Actor) -> Grant:
         now = self._clocks.now()
@@ -260,7 +327,8 @@ class Rights:
         return right
 
     async def _one(self, conn: Connection, right_id: UUID) -> Right:
-        (right,) = fold(await rights.history(conn, right_id=right_id))
+        told = await rights.history(conn, right_id=right_id)
+        (right,) = fold(told, await accounts.owner_history(conn, account_id=told[0].account_id))
         return right
 
     async def _with_accounts(self, conn: Connection, found: "list[Right] | tuple[Right, ...]") -> tuple[Held, ...]:

@@ -22,9 +22,9 @@ from ari_recorder.services import tokens
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.login import TICKET, Where, paused
 from ari_recorder.services.throttle import Counted
-from ari_recorder.storage import accounts, audit, log_ins, sessions, throttle
-from ari_recorder.storage.accounts import Notice
+from ari_recorder.storage import accounts, audit, log_ins, notices, sessions, throttle
 from ari_recorder.storage.db import Connection, Database
+from ari_recorder.storage.notices import Notice
 from ari_recorder.storage.sessions import Found, Session
 from ari_recorder.vault import totp
 from ari_recorder.vault.login_key import LoginKey
@@ -122,11 +122,11 @@ class Sessions:
     async def notices(self, principal: Principal) -> tuple[Notice, ...]:
         """What this user has not said to have seen."""
         async with self._database.transaction() as conn:
-            return await accounts.unseen(conn, principal.user_id)
+            return await notices.unseen(conn, principal.user_id)
 
     async def notices_seen(self, principal: Principal, up_to: int) -> None:
         async with self._database.transaction() as conn:
-            await accounts.seen(conn, principal.user_id, up_to, self._clocks.now())
+            await notices.seen(conn, principal.user_id, up_to, self._clocks.now())
 
     async def _end(self, principal: Principal, session_id: UUID, because: str, action: Action) -> None:
         now = self._clocks.now()
@@ -167,6 +167,7 @@ def _principal(found: Found, where: Where) -> Principal:
         language=found.language,
         address=where.address,
         request_id=where.request_id,
+        is_unconfirmed=not found.owner_confirmed,
         stepped_up_at=found.stepped_up_at,
         logged_in_at=found.began_at,
     )

@@ -1,15 +1,15 @@
-"""The tables `account`, `credential`, `recovery_code`, `invitation`, `machine_token`, `notice_to_user`.
+"""The tables `account`, `credential`, `recovery_code`, `invitation`, `machine_token`. Told to users: notices.py.
 
 Hashes of tokens and codes, and sealed secrets, as they are given: what makes them is in the vault and the services.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from ari_recorder.domain.accounts import AccountKind, AccountState
+from ari_recorder.domain.rights import OwnerChange
 from ari_recorder.storage.db import Connection, Row
 
 
@@ -24,22 +24,20 @@ class Account:
     language: str
     created_at: datetime
     disabled_at: datetime | None = None
+    owner_confirmed: bool = False
+    link_by: str = ""
+    came_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invitation:
+    """`alone`: nobody has to confirm who used it."""
+
     account_id: UUID
     expires_at: datetime
     totp_secret: bytes | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    id: int
-    account_id: UUID
-    kind: str
-    at: datetime
-    facts: Mapping[str, Any]
+    made_by: str
+    alone: bool
 
 
 # --- accounts
@@ -110,8 +108,21 @@ async def set_language(conn: Connection, account_id: UUID, language: str) -> Non
     await conn.execute("UPDATE account SET language = $2 WHERE id = $1", account_id, language)
 
 
-async def take_credential(conn: Connection, account_id: UUID, state: AccountState, now: datetime) -> None:
-    """Nobody logs in as this account any more: password, authenticator, recovery codes, devices and links go."""
+async def take_credential(
+    conn: Connection, account_id: UUID, state: AccountState, by: str, why: str, now: datetime
+) -> None:
+    """Nobody logs in as this account any more: password, authenticator, recovery codes, devices and links go. Who comes
+    in after that is nobody known."""
+    await conn.execute(
+        """
+        WITH known AS (UPDATE account SET owner_confirmed = false WHERE id = $1 AND owner_confirmed RETURNING id)
+        INSERT INTO owner_history (account_id, confirmed, at, by, why) SELECT id, false, $4, $2, $3 FROM known
+        """,
+        account_id,
+        by,
+        why,
+        now,
+    )
     await conn.execute(
         """
         UPDATE account SET state = $2, credential = NULL,
@@ -126,18 +137,58 @@ async def take_credential(conn: Connection, account_id: UUID, state: AccountStat
         await conn.execute(f"DELETE FROM {table} WHERE account_id = $1", account_id)  # noqa: S608 -- names above
 
 
+async def confirm(conn: Connection, account_id: UUID, by: str, why: str, now: datetime) -> None:
+    """From here on it is known whose log-in it is."""
+    await conn.execute(
+        """
+        WITH known AS (UPDATE account SET owner_confirmed = true WHERE id = $1 AND NOT owner_confirmed RETURNING id)
+        INSERT INTO owner_history (account_id, confirmed, at, by, why) SELECT id, true, $4, $2, $3 FROM known
+        """,
+        account_id,
+        by,
+        why,
+        now,
+    )
+
+
+async def owner_history(conn: Connection, *, account_id: UUID | None = None) -> list[OwnerChange]:
+    """In the order it happened; of one account, or of all."""
+    rows = await conn.fetch(
+        """
+        SELECT account_id, confirmed, at, by, why FROM owner_history WHERE $1::uuid IS NULL OR account_id = $1
+        ORDER BY id
+        """,
+        account_id,
+    )
+    return [OwnerChange(**row) for row in rows]
+
+
 # --- invitations
 
 
-async def invite(conn: Connection, account_id: UUID, token_hash: bytes, now: datetime, expires_at: datetime) -> None:
+async def invite(
+    conn: Connection,
+    account_id: UUID,
+    token_hash: bytes,
+    now: datetime,
+    expires_at: datetime,
+    *,
+    made_by: str,
+    alone: bool,
+) -> None:
     """The link before it is worth nothing from here on."""
     await conn.execute("DELETE FROM invitation WHERE account_id = $1", account_id)
     await conn.execute(
-        "INSERT INTO invitation (token_hash, account_id, made_at, expires_at) VALUES ($1, $2, $3, $4)",
+        """
+        INSERT INTO invitation (token_hash, account_id, made_at, expires_at, made_by, alone)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        """,
         token_hash,
         account_id,
         now,
         expires_at,
+        made_by,
+        alone,
     )
 
 
@@ -148,7 +199,13 @@ async def lock_invitation(conn: Connection, token_hash: bytes, now: datetime) ->
     )
     if row is None:
         return None
-    return Invitation(account_id=row["account_id"], expires_at=row["expires_at"], totp_secret=row["totp_secret"])
+    return Invitation(
+        account_id=row["account_id"],
+        expires_at=row["expires_at"],
+        totp_secret=row["totp_secret"],
+        made_by=row["made_by"],
+        alone=row["alone"],
+    )
 
 
 async def begin_totp(conn: Connection, token_hash: bytes, secret: bytes) -> None:
@@ -171,7 +228,7 @@ async def any_secret(conn: Connection) -> bool:
 
 
 async def enrol(
-    conn: Connection, account_id: UUID, password_hash: str, totp_secret: bytes, step: int, now: datetime
+    conn: Connection, account_id: UUID, password_hash: str, totp_secret: bytes, step: int, link_by: str, now: datetime
 ) -> None:
     """Both factors at once; the account is active with them."""
     await conn.execute(
@@ -186,7 +243,13 @@ async def enrol(
         now,
     )
     await conn.execute(
-        "UPDATE account SET state = 'active', credential = id, disabled_at = NULL WHERE id = $1", account_id
+        """
+        UPDATE account SET state = 'active', credential = id, disabled_at = NULL, link_by = $2, came_at = $3
+        WHERE id = $1
+        """,
+        account_id,
+        link_by,
+        now,
     )
 
 
@@ -285,55 +348,6 @@ async def set_token(conn: Connection, account_id: UUID, token_hash: bytes, now: 
     )
 
 
-# --- what users should know
-
-
-async def tell(conn: Connection, account_id: UUID, kind: str, now: datetime, facts: Mapping[str, object]) -> None:
-    await conn.execute(
-        "INSERT INTO notice_to_user (account_id, kind, at, facts) VALUES ($1, $2, $3, $4)",
-        account_id,
-        kind,
-        now,
-        dict(facts),
-    )
-
-
-async def tell_with_administrators(
-    conn: Connection, account_id: UUID, kind: str, now: datetime, facts: Mapping[str, object]
-) -> None:
-    """The owner, and whoever has the right to look after accounts. The facts say whom it is about."""
-    await conn.execute(
-        """
-        INSERT INTO notice_to_user (account_id, kind, at, facts)
-        SELECT id, $2, $3, $4::jsonb || jsonb_build_object('account', (SELECT name FROM account WHERE id = $1))
-        FROM account WHERE state = 'active' AND kind = 'person' AND (id = $1 OR EXISTS (
-            SELECT FROM right_held WHERE account_id = account.id AND role = 'administrator' AND ended_at IS NULL
-                AND approved_at IS NOT NULL
-        ))
-        """,
-        account_id,
-        kind,
-        now,
-        dict(facts),
-    )
-
-
-async def unseen(conn: Connection, account_id: UUID) -> tuple[Notice, ...]:
-    rows = await conn.fetch(
-        "SELECT * FROM notice_to_user WHERE account_id = $1 AND seen_at IS NULL ORDER BY id", account_id
-    )
-    return tuple(_notice(row) for row in rows)
-
-
-async def seen(conn: Connection, account_id: UUID, up_to: int, now: datetime) -> None:
-    await conn.execute(
-        "UPDATE notice_to_user SET seen_at = $3 WHERE account_id = $1 AND id <= $2 AND seen_at IS NULL",
-        account_id,
-        up_to,
-        now,
-    )
-
-
 def _account(row: Row) -> Account:
     return Account(
         id=row["id"],
@@ -345,8 +359,7 @@ def _account(row: Row) -> Account:
         language=row["language"],
         created_at=row["created_at"],
         disabled_at=row["disabled_at"],
+        owner_confirmed=row["owner_confirmed"],
+        link_by=row["link_by"],
+        came_at=row["came_at"],
     )
-
-
-def _notice(row: Row) -> Notice:
-    return Notice(id=row["id"], account_id=row["account_id"], kind=row["kind"], at=row["at"], facts=row["facts"])

@@ -47,8 +47,7 @@ class Personal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCall:
-    """A call as the database holds it. `personal` is sealed; `forgotten_at` says that it and the members are gone;
-    `undecided` that an agent flagged it and no supervisor has decided."""
+    """A call as the database holds it. `personal` is sealed; `forgotten_at` says that it and the members are gone."""
 
     id: UUID
     system_name: str
@@ -71,7 +70,6 @@ class StoredCall:
     evidence: Evidence | None
     evidence_problem: str
     flagged: bool
-    undecided: bool
     verdict: Verdict
     personal: Personal | None
     forgotten_at: datetime | None
@@ -245,10 +243,13 @@ async def forget(conn: Connection, call_ids: Collection[UUID], now: datetime) ->
         WITH forgotten AS (
             UPDATE call
             SET forgotten_at = $2, personal = NULL, personal_key_name = NULL, caller_index = NULL,
-                caller_index_version = NULL, members = '[]', marks = '[]', decided_by = NULL
+                caller_index_version = NULL, members = '[]', marks = '[]'
             WHERE id = ANY($1::uuid[]) AND forgotten_at IS NULL
                 AND NOT EXISTS (SELECT FROM recording WHERE call_id = call.id AND state <> 'erased')
             RETURNING id
+        ), without_deciders AS (
+            UPDATE recording SET decided_by = NULL
+            WHERE call_id IN (SELECT id FROM forgotten) AND decided_by IS NOT NULL
         ), without_texts AS (
             DELETE FROM call_text WHERE call_id IN (SELECT id FROM forgotten)
         ), without_agents AS (
@@ -320,7 +321,6 @@ def _from_row(row: Row) -> StoredCall:
         evidence=_EVIDENCE.validate_python(row["evidence"]),
         evidence_problem=row["evidence_problem"],
         flagged=row["flagged"],
-        undecided=row["flagged"] and row["decision"] is None,
         verdict=_verdict(row),
         personal=Personal(sealed=row["personal"], key_name=row["personal_key_name"] or "")
         if row["personal"] is not None

@@ -39,7 +39,7 @@ class Bounds:
 
 
 # Flagged, and no supervisor has decided yet.
-_UNDECIDED = "(call.flagged AND call.decision IS NULL)"
+_UNDECIDED = "(call.flagged AND decision IS NULL)"
 
 
 async def queues(conn: Connection) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ NOTHING = Keeping()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Undecided:
-    """A flagged call nobody decided on, with the recording of it that is due first."""
+    """A flagged call nobody decided on in this queue, with the recording of it there that is due first."""
 
     call_id: UUID
     recording_id: UUID
@@ -89,8 +89,8 @@ async def forget(conn: Connection, erased: Sequence[UUID]) -> None:
 async def insert_hold(conn: Connection, hold: Hold, reason: bytes, key_name: str) -> None:
     await conn.execute(
         """
-        INSERT INTO hold (id, reference, owner, reason, placed_at, placed_by, review_on, reason_key_name)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO hold (id, reference, owner, reason, placed_at, placed_by, review_on, reason_key_name, queues)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         hold.id,
         hold.reference,
@@ -100,6 +100,7 @@ async def insert_hold(conn: Connection, hold: Hold, reason: bytes, key_name: str
         hold.placed_by,
         hold.review_on,
         key_name,
+        sorted(hold.queues) if hold.queues is not None else None,
     )
 
 
@@ -185,11 +186,11 @@ async def close_freeze(conn: Connection, freeze_id: UUID, by: str, now: datetime
 # --- flagged calls
 
 
-async def decide(conn: Connection, call_id: UUID, decision: str, by: str, now: datetime) -> None:
-    """What a supervisor decided on a flagged call. The last word counts."""
+async def decide(conn: Connection, ids: Collection[UUID], decision: str, by: str, now: datetime) -> None:
+    """What a supervisor decided on these recordings of a flagged call. The last word counts."""
     await conn.execute(
-        "UPDATE call SET decision = $2, decided_at = $4, decided_by = $3 WHERE id = $1 AND flagged",
-        call_id,
+        "UPDATE recording SET decision = $2, decided_at = $4, decided_by = $3 WHERE id = ANY($1::uuid[])",
+        list(ids),
         decision,
         by,
         now,
@@ -197,16 +198,16 @@ async def decide(conn: Connection, call_id: UUID, decision: str, by: str, now: d
 
 
 async def undecided(conn: Connection, *, limit: int = 1000) -> tuple[Undecided, ...]:
-    """Flagged calls with recordings that are there, on which nobody decided; the oldest first."""
+    """Flagged calls with recordings that are there, on which nobody decided; the oldest first. One that went through
+    two queues is there twice: who looks after one does not decide for the other."""
     rows = await conn.fetch(
         """
-        SELECT call.id AS call_id, oldest.id AS recording_id, oldest.queue, oldest.started_at, oldest.kept_from
-        FROM call CROSS JOIN LATERAL (
-            SELECT id, queue, started_at, kept_from FROM recording
-            WHERE call_id = call.id AND state = 'sealed' AND keeps = 0 ORDER BY kept_from, id LIMIT 1
-        ) AS oldest
-        WHERE flagged AND decision IS NULL AND forgotten_at IS NULL
-        ORDER BY call.first_seen_at LIMIT $1
+        SELECT * FROM (
+            SELECT DISTINCT ON (call_id, queue) call_id, id AS recording_id, queue, started_at, kept_from FROM recording
+            WHERE flagged AND decision IS NULL AND state = 'sealed' AND keeps = 0
+            ORDER BY call_id, queue, kept_from, id
+        ) AS waiting
+        ORDER BY kept_from, recording_id LIMIT $1
         """,
         limit,
     )
@@ -232,6 +233,7 @@ def _hold(row: Row) -> Hold:
         review_on=row["review_on"],
         released_at=row["released_at"],
         released_by=row["released_by"],
+        queues=frozenset(row["queues"]) if row["queues"] is not None else None,
     )
 
 

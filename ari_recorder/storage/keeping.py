@@ -69,7 +69,7 @@ async def read(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
     rows = await conn.fetch(
         """
         SELECT recording.id, call_id, recording.state, recording.queue, started_at, kept_from, keeps, wrapped_key,
-               key_name, erased_because, call.flagged, call.flagged AND call.decision IS NULL AS undecided,
+               key_name, erased_because, call.flagged, call.flagged AND decision IS NULL AS undecided,
                call.state = 'ended' AS call_over
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE recording.id = ANY($1::uuid[]) ORDER BY started_at, recording.id
@@ -160,15 +160,17 @@ async def keep(conn: Connection, keeper: UUID, ids: Collection[UUID], now: datet
 
 
 async def join(conn: Connection, call_ids: Collection[UUID], now: datetime) -> tuple[UUID, ...]:
-    """A call is kept as a whole: what was stored of it later is kept by what keeps the rest. The ids of those that are
-    kept from here on. The rows of the calls are locked, so that nobody keeps or stores something of them meanwhile."""
+    """A call is kept as a whole, as far as who keeps it reaches: what was stored of it later is kept by what keeps the
+    rest. The ids of those that are kept from here on. The rows of the calls are locked, so that nobody keeps or stores
+    something of them meanwhile."""
     rows = await conn.fetch(
         """
         INSERT INTO keeping (keeper, recording_id, since)
         SELECT DISTINCT keeper, late.id, $2::timestamptz
         FROM keeping JOIN recording AS kept ON kept.id = keeping.recording_id
-            JOIN recording AS late ON late.call_id = kept.call_id
+            JOIN recording AS late ON late.call_id = kept.call_id LEFT JOIN hold ON hold.id = keeper
         WHERE kept.call_id = ANY($1::uuid[]) AND keeping.ended_at IS NULL AND late.state = 'sealed'
+            AND (hold.queues IS NULL OR late.queue = ANY(hold.queues))
         ON CONFLICT (keeper, recording_id) DO NOTHING
         RETURNING recording_id
         """,

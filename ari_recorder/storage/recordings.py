@@ -60,6 +60,8 @@ class StoredRecording:
     erasing_at: datetime | None
     erased_at: datetime | None
     erased_because: str | None
+    # Whether a supervisor decided on it, if it was flagged.
+    decided: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +282,7 @@ def _from_row(row: Row) -> StoredRecording:
         erasing_at=row["erasing_at"],
         erased_at=row["erased_at"],
         erased_because=row["erased_because"],
+        decided=row["decision"] is not None,
     )
 
 

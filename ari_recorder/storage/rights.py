@@ -1,10 +1,10 @@
-"""The tables `right_held`, `right_history`, `unit_history`: what is, and how it came to be. Rules: domain/rights.py."""
+"""The tables `right_held`, `right_history`, `unit_history`, `unit_wanted`. Rules: domain/rights.py."""
 
 from datetime import date, datetime
 from uuid import UUID
 
 from ari_recorder.domain.accounts import Grant, Role
-from ari_recorder.domain.rights import Change, RightChange, UnitChange
+from ari_recorder.domain.rights import Change, RightChange, UnitChange, WantedUnit
 from ari_recorder.storage.db import Connection, Row
 
 # Grants to one account come one after the other: they wait for its row. Units have none.
@@ -77,13 +77,13 @@ async def history(
 
 
 async def administrator_works(conn: Connection, today: date) -> bool:
-    """Is there somebody who can log in and give rights?"""
+    """Is there somebody who can log in and give rights? Whom nobody has confirmed yet can give none."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (
             SELECT FROM right_held JOIN account ON account.id = account_id
             WHERE role = 'administrator' AND ended_at IS NULL AND approved_at IS NOT NULL AND state = 'active'
-                AND kind = 'person' AND $1 BETWEEN valid_from AND valid_until
+                AND kind = 'person' AND owner_confirmed AND $1 BETWEEN valid_from AND valid_until
         )
         """,
         today,
@@ -101,12 +101,13 @@ async def lock_units(conn: Connection) -> None:
 
 async def change_unit(conn: Connection, change: UnitChange) -> None:
     await conn.execute(
-        "INSERT INTO unit_history (unit, queues, at, by, why) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO unit_history (unit, queues, at, by, why, approved_by) VALUES ($1, $2, $3, $4, $5, $6)",
         change.unit,
         sorted(change.queues),
         change.at,
         change.by,
         change.why,
+        change.approved_by,
     )
 
 
@@ -119,9 +120,45 @@ async def units(conn: Connection) -> dict[str, frozenset[str]]:
 async def unit_history(conn: Connection, *, before: datetime | None = None) -> list[UnitChange]:
     rows = await conn.fetch("SELECT * FROM unit_history WHERE $1::timestamptz IS NULL OR at < $1 ORDER BY id", before)
     return [
-        UnitChange(unit=row["unit"], queues=frozenset(row["queues"]), at=row["at"], by=row["by"], why=row["why"])
+        UnitChange(
+            unit=row["unit"],
+            queues=frozenset(row["queues"]),
+            at=row["at"],
+            by=row["by"],
+            why=row["why"],
+            approved_by=row["approved_by"],
+        )
         for row in rows
     ]
+
+
+async def want_unit(conn: Connection, wanted: WantedUnit) -> None:
+    """What was asked for before is asked for no more."""
+    await conn.execute("DELETE FROM unit_wanted WHERE unit = $1", wanted.unit)
+    await conn.execute(
+        "INSERT INTO unit_wanted (id, unit, queues, at, by, why) VALUES ($1, $2, $3, $4, $5, $6)",
+        wanted.id,
+        wanted.unit,
+        sorted(wanted.queues),
+        wanted.at,
+        wanted.by,
+        wanted.why,
+    )
+
+
+async def wanted_units(conn: Connection) -> tuple[WantedUnit, ...]:
+    rows = await conn.fetch("SELECT * FROM unit_wanted ORDER BY unit")
+    return tuple(_wanted(row) for row in rows)
+
+
+async def take_wanted(conn: Connection, wanted_id: UUID) -> WantedUnit | None:
+    """It waits no more. None: there is none, or it was replaced by another one."""
+    row = await conn.fetchrow("DELETE FROM unit_wanted WHERE id = $1 RETURNING *", wanted_id)
+    return _wanted(row) if row is not None else None
+
+
+async def forget_wanted(conn: Connection, unit: str) -> None:
+    await conn.execute("DELETE FROM unit_wanted WHERE unit = $1", unit)
 
 
 async def in_unit(conn: Connection, unit: str) -> bool:
@@ -143,6 +180,12 @@ async def _tell(
         by,
         why,
         until,
+    )
+
+
+def _wanted(row: Row) -> WantedUnit:
+    return WantedUnit(
+        id=row["id"], unit=row["unit"], queues=frozenset(row["queues"]), at=row["at"], by=row["by"], why=row["why"]
     )
 
 

@@ -31,6 +31,7 @@ class Found:
     session_id: UUID | None
     began_at: datetime | None
     stepped_up_at: datetime | None
+    owner_confirmed: bool
     grants: tuple[Grant, ...]
     units: Mapping[str, frozenset[str]]
 
@@ -110,11 +111,11 @@ async def find_machine(conn: Connection, token_hash: bytes, now: datetime, today
 
 _WITH_RIGHTS = """
     WITH who AS ({who}), seen AS ({seen})
-    SELECT who.*, account.name, account.full_name, account.language,
+    SELECT who.*, account.name, account.full_name, account.language, owner_confirmed,
         held.id AS right_id, role, held.unit, interfaces, valid_from, valid_until, queues
     FROM who JOIN account ON account.id = who.account_id
     LEFT JOIN right_held AS held ON held.account_id = who.account_id
-        AND ended_at IS NULL AND approved_at IS NOT NULL AND $3 BETWEEN valid_from AND valid_until
+        AND ended_at IS NULL AND approved_at IS NOT NULL AND $3 BETWEEN valid_from AND valid_until AND owner_confirmed
     LEFT JOIN LATERAL (
         SELECT queues FROM unit_history WHERE unit_history.unit = held.unit ORDER BY id DESC LIMIT 1
     ) AS newest ON true
@@ -209,6 +210,7 @@ def _found(rows: Any) -> Found | None:
         session_id=row["session_id"],
         began_at=row["began_at"],
         stepped_up_at=row["stepped_up_at"],
+        owner_confirmed=row["owner_confirmed"],
         grants=tuple(_grant(one) for one in held),
         units={one["unit"]: frozenset(one["queues"] or ()) for one in held},
     )

@@ -2,18 +2,24 @@
 
     $argon2id$v=19$m=65536,t=3,p=4$salt$hash        RFC 9106, section 4: the choice for little memory
 
-Each check takes 64 MiB and a fifth of a second. At most four run at once, each in a thread, so that a crowd at the door
-takes neither the memory nor the event loop; the others wait. A name nobody has costs the same as a real one.
+Each check takes 64 MiB and a fifth of a second. At most four run at once, in threads of their own, so that a crowd at
+the door takes neither the memory nor the event loop nor the threads that seal; the others wait. A name nobody has costs
+the same as a real one.
 """
 
 import asyncio
 import base64
 import secrets
 import unicodedata
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
+
+T = TypeVar("T")
 
 AT_ONCE = 4
 # What a person types, or a password manager makes. It is hashed: its length costs nothing, and a book is no password.
@@ -29,22 +35,27 @@ class Verdict:
 
 
 class Passwords:
-    """Makes and checks hashes. One for a process: the four are counted here."""
+    """Makes and checks hashes. One for a process: the four threads are here. They begin with the first password."""
 
     def __init__(self, hasher: argon2.PasswordHasher | None = None, at_once: int = AT_ONCE) -> None:
         # Without arguments it is RFC 9106's choice for little memory, and stays so: they are written here.
         self._hasher = hasher or argon2.PasswordHasher.from_parameters(argon2.profiles.RFC_9106_LOW_MEMORY)
-        self._turns = asyncio.Semaphore(at_once)
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="password")
         self._nobody = self._hash_of_nothing()
 
     async def hash(self, password: str) -> str:
-        async with self._turns:
-            return await asyncio.to_thread(self._hasher.hash, typed(password))
+        return await self._in_thread(lambda: self._hasher.hash(typed(password)))
 
     async def verify(self, hashed: str | None, password: str) -> Verdict:
         """None: there is nobody of that name. It takes as long, and is wrong."""
-        async with self._turns:
-            return await asyncio.to_thread(self._verify, hashed, password)
+        return await self._in_thread(lambda: self._verify(hashed, password))
+
+    def close(self) -> None:
+        """Who waits still is told that it is cancelled; nothing more is compared."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _verify(self, hashed: str | None, password: str) -> Verdict:
         try:

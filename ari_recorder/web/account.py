@@ -29,6 +29,11 @@ _NOTICES: Mapping[str, str] = {
     NoticeKind.DOOR_CLOSED: N_("There were too many wrong tries. New browsers cannot log in until somebody resets it."),
     NoticeKind.CREDENTIAL_CHANGED: N_("Your password, authenticator or recovery codes were changed."),
     NoticeKind.RECOVERY_CODE_USED: N_("A recovery code was used to log in."),
+    NoticeKind.LOG_IN_RESET: N_("The log-in of {account} was reset. Whoever did not ask for it tells us at once."),
+    NoticeKind.OWNER_WAITS: N_("{account} set password and authenticator, and waits to be confirmed."),
+    NoticeKind.NOBODY_CONFIRMED: N_(
+        "{account} becomes administrator by the command line, and nobody has to confirm it: ask who did that."
+    ),
 }
 _ANY_NOTICE = N_("Something happened to this account.")
 
@@ -71,6 +76,7 @@ class NoticeView:
 class AccountView:
     name: str
     full_name: str
+    is_unconfirmed: bool
     rights: tuple[RightView, ...]
     sessions: tuple[SessionView, ...]
     devices: tuple[DeviceView, ...]
@@ -107,6 +113,7 @@ async def show_account(asked: Asked) -> Page:
         view=AccountView(
             name=user.name,
             full_name=user.full_name,
+            is_unconfirmed=user.is_unconfirmed,
             rights=rights(asked),
             sessions=tuple(
                 SessionView(
@@ -151,7 +158,7 @@ async def notices(asked: Asked) -> tuple[NoticeView, ...]:
             id=one.id,
             kind=one.kind,
             at=one.at,
-            text=asked.text(_NOTICES.get(one.kind, _ANY_NOTICE)),
+            text=asked.text(_NOTICES.get(one.kind, _ANY_NOTICE), account=one.facts.get("account", "")),
             address=_address(one.facts),
         )
         for one in await asked.site.people.sessions.notices(asked.user)

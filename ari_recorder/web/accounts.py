@@ -35,6 +35,7 @@ class PersonView:
     mail: str
     language: str
     last_seen_at: datetime | None
+    owner_confirmed: bool
     numbers: int
     numbers_found: bool
 
@@ -69,6 +70,13 @@ class WhyForm(Form):
     why: _Why
 
 
+class ConfirmForm(Form):
+    """`came_at`: as the page of rights said, so that nobody comes in between."""
+
+    why: _Why
+    came_at: datetime
+
+
 class NumbersForm(Form):
     """One a line, or with commas between."""
 
@@ -99,6 +107,15 @@ async def reset(asked: Asked) -> Page:
     why = asked.form_as(WhyForm).why
     actor = asked.user.actor(Permission.ACCOUNT_MANAGE)
     return _invited(await asked.site.people.accounts.reset(person.name, why, actor))
+
+
+async def confirm(asked: Asked) -> Redirect:
+    person = await _person(asked)
+    actor = asked.user.actor(Permission.RIGHT_APPROVE)
+    form = asked.form_as(ConfirmForm)
+    await asked.site.people.accounts.confirm(person.name, form.why, actor, form.came_at)
+    notice = asked.text("{name} is confirmed. The rights of the account count from now on.", name=person.name)
+    return Redirect(to="rights", notice=notice)
 
 
 async def disable(asked: Asked) -> Redirect:
@@ -135,6 +152,7 @@ async def _people(asked: Asked) -> tuple[PersonView, ...]:
                 mail=one.mail,
                 language=one.language,
                 last_seen_at=listed.last_seen_at,
+                owner_confirmed=one.owner_confirmed,
                 numbers=count,
                 numbers_found=fresh,
             )
@@ -212,6 +230,17 @@ ROUTES = (
         template="accounts/invited.html",
         view=InvitedView,
         summary="Take both factors away, and make a link to set new ones",
+    ),
+    Route(
+        method="POST",
+        path="/accounts/{account_id}/confirm",
+        name="account-confirm",
+        handler=confirm,
+        permission=Permission.RIGHT_APPROVE,
+        step_up=True,
+        form=ConfirmForm,
+        shown_by="rights",
+        summary="Say that the owner of an account came by a link somebody else made",
     ),
     Route(
         method="POST",

@@ -20,6 +20,7 @@ class WorkView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeView:
     full_name: str
+    is_unconfirmed: bool
     work: tuple[WorkView, ...]
     rights: tuple[RightView, ...]
     notices: tuple[NoticeView, ...]
@@ -30,6 +31,7 @@ async def show_home(asked: Asked) -> Page:
     return Page(
         view=HomeView(
             full_name=asked.user.full_name,
+            is_unconfirmed=asked.user.is_unconfirmed,
             work=tuple(
                 WorkView(
                     name=place.route,

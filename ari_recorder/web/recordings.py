@@ -232,9 +232,12 @@ async def place_hold(asked: Asked) -> Redirect:
     recording_id = asked.id("recording_id")
     await asked.site.pages.inside(asked.reach, [recording_id])
     terms = HoldTerms(reason=form.reason, reference=form.reference, owner=form.owner, review_on=form.review_on)
-    await asked.site.holds.place([recording_id], terms, asked.user.actor(Permission.HOLD_PLACE))
+    actor = asked.user.actor(Permission.HOLD_PLACE)
+    await asked.site.holds.place([recording_id], terms, actor, asked.reach.queues)
     return Redirect(
-        to="recording", params=asked.params, notice=asked.text("The call is held, with all its recordings.")
+        to="recording",
+        params=asked.params,
+        notice=asked.text("The call is held, with all its recordings in your units."),
     )
 
 

@@ -82,7 +82,7 @@ async def keep(asked: Asked) -> Redirect:
     form = asked.form_as(KeepForm)
     terms = HoldTerms(reason=form.reason, reference=form.reference, owner=form.owner, review_on=form.review_on)
     await asked.site.hold_desk.keep(asked.user, asked.id("recording_id"), terms)
-    return Redirect(to="review", notice=asked.text("The call is held, with all its recordings."))
+    return Redirect(to="review", notice=asked.text("The call is held, with all its recordings in your units."))
 
 
 async def no_threat(asked: Asked) -> Redirect:

@@ -10,6 +10,7 @@ from pydantic import Field
 from ari_recorder.domain.accounts import EVERYTHING, Permission, Role
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services.rights import Held, Terms
+from ari_recorder.services.tokens import named
 from ari_recorder.web.account import ROLES
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
 from ari_recorder.web.form import Day, Form
@@ -19,7 +20,8 @@ _Why = Annotated[str, Field(min_length=1, max_length=200)]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RightView:
-    """`is_approved`: until then it gives nothing."""
+    """`is_approved`: until then it gives nothing. `is_suspended`: nor before its owner is confirmed. `may_attest`: who
+    asks is neither who granted it nor its owner."""
 
     id: UUID
     name: str
@@ -35,7 +37,20 @@ class RightView:
     granted_at: datetime
     approved_by: str
     is_approved: bool
+    is_suspended: bool
     has_ended: bool
+    may_attest: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerView:
+    """Who came by a link and waits to be confirmed. `may_confirm`: by who asks, who did not make it."""
+
+    account_id: UUID
+    name: str
+    full_name: str
+    came_at: datetime
+    may_confirm: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,13 +60,26 @@ class UnitView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WantedView:
+    """Queues somebody asked for, that wait for somebody else."""
+
+    id: UUID
+    unit: str
+    queues: tuple[str, ...]
+    why: str
+    is_mine: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RightsView:
     """`on`: the day that was asked for; without one they are all that are, and none is past."""
 
     on: date | None
     today: date
     rights: tuple[RightView, ...]
+    owners: tuple[OwnerView, ...]
     units: tuple[UnitView, ...]
+    wanted: tuple[WantedView, ...]
     queues: tuple[str, ...]
     roles: tuple[tuple[str, str], ...]
 
@@ -111,7 +139,9 @@ async def show_rights(asked: Asked) -> Page:
                 for one in found
                 if on is not None or (one.right.ended_at is None and one.right.grant.valid_until >= today)
             ),
+            owners=() if on is not None else await _owners(asked),
             units=tuple(UnitView(name=name, queues=tuple(sorted(queues))) for name, queues in sorted(units.items())),
+            wanted=() if on is not None else await _wanted(asked),
             queues=tuple(queue.name for queue in asked.site.config.queues),
             roles=tuple((role.value, asked.text(text)) for role, text in ROLES.items()),
         )
@@ -130,7 +160,7 @@ async def approve(asked: Asked) -> Redirect:
 
 async def attest(asked: Asked) -> Redirect:
     form = asked.form_as(AttestForm)
-    actor = asked.user.actor(Permission.RIGHT_GRANT)
+    actor = asked.user.actor(Permission.RIGHT_APPROVE)
     await asked.site.people.rights.attest(asked.id("right_id"), form.until, form.why, actor)
     return Redirect(to="rights", notice=asked.text("The right is attested."))
 
@@ -144,8 +174,24 @@ async def end(asked: Asked) -> Redirect:
 async def set_unit(asked: Asked) -> Redirect:
     form = asked.form_as(UnitForm)
     actor = asked.user.actor(Permission.RIGHT_GRANT)
-    await asked.site.people.rights.set_unit(form.unit, frozenset(form.queues), form.why, actor)
-    return Redirect(to="rights", notice=asked.text("The unit {name} has other queues now.", name=form.unit))
+    done = await asked.site.people.rights.set_unit(form.unit, frozenset(form.queues), form.why, actor)
+    if done.waits:
+        notice = asked.text("More queues for {name} count when somebody else approves them.", name=form.unit)
+    else:
+        notice = asked.text("The unit {name} has other queues now.", name=form.unit)
+    return Redirect(to="rights", notice=notice)
+
+
+async def approve_unit(asked: Asked) -> Redirect:
+    actor = asked.user.actor(Permission.RIGHT_APPROVE)
+    change = await asked.site.people.rights.approve_unit(asked.id("wanted_id"), actor)
+    return Redirect(to="rights", notice=asked.text("The unit {name} has other queues now.", name=change.unit))
+
+
+async def refuse_unit(asked: Asked) -> Redirect:
+    actor = asked.user.actor(Permission.RIGHT_APPROVE)
+    wanted = await asked.site.people.rights.refuse_unit(asked.id("wanted_id"), actor)
+    return Redirect(to="rights", notice=asked.text("The unit {name} stays as it is.", name=wanted.unit))
 
 
 async def make_token(asked: Asked) -> Page:
@@ -166,6 +212,28 @@ def _terms(asked: Asked) -> Terms:
     )
 
 
+async def _owners(asked: Asked) -> tuple[OwnerView, ...]:
+    user = asked.user
+    return tuple(
+        OwnerView(
+            account_id=one.id,
+            name=one.name,
+            full_name=one.full_name,
+            came_at=one.came_at or one.created_at,
+            may_confirm=one.link_by != named(user.actor()) and one.id != user.user_id,
+        )
+        for one in await asked.site.people.accounts.waiting()
+    )
+
+
+async def _wanted(asked: Asked) -> tuple[WantedView, ...]:
+    me = named(asked.user.actor())
+    return tuple(
+        WantedView(id=one.id, unit=one.unit, queues=tuple(sorted(one.queues)), why=one.why, is_mine=one.by == me)
+        for one in await asked.site.people.rights.wanted_units()
+    )
+
+
 def _view(asked: Asked, held: Held) -> RightView:
     right = held.right
     return RightView(
@@ -183,7 +251,9 @@ def _view(asked: Asked, held: Held) -> RightView:
         granted_at=right.granted_at,
         approved_by=right.approved_by or "",
         is_approved=right.approved_at is not None,
+        is_suspended=right.is_suspended,
         has_ended=right.ended_at is not None,
+        may_attest=right.granted_by != named(asked.user.actor()) and right.account_id != asked.user.user_id,
     )
 
 
@@ -225,7 +295,7 @@ ROUTES = (
         path="/rights/{right_id}/attest",
         name="right-attest",
         handler=attest,
-        permission=Permission.RIGHT_GRANT,
+        permission=Permission.RIGHT_APPROVE,
         step_up=True,
         form=AttestForm,
         shown_by="rights",
@@ -252,6 +322,26 @@ ROUTES = (
         form=UnitForm,
         shown_by="rights",
         summary="Say which queues a unit is",
+    ),
+    Route(
+        method="POST",
+        path="/units/{wanted_id}/approve",
+        name="unit-approve",
+        handler=approve_unit,
+        permission=Permission.RIGHT_APPROVE,
+        step_up=True,
+        shown_by="rights",
+        summary="Approve more queues for a unit, that somebody else asked for",
+    ),
+    Route(
+        method="POST",
+        path="/units/{wanted_id}/refuse",
+        name="unit-refuse",
+        handler=refuse_unit,
+        permission=Permission.RIGHT_APPROVE,
+        step_up=True,
+        shown_by="rights",
+        summary="Leave a unit as it is",
     ),
     Route(
         method="POST",

@@ -13,7 +13,7 @@ from tests.browser.contexts import Contexts
 from tests.browser.house import House
 from tests.browser.keyboard import Keyboard
 from tests.browser.work import Work, assert_heard, assert_logged
-from tests.people import Person, invite
+from tests.people import APPROVER, Person, invite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -47,7 +47,9 @@ async def test_a_flagged_call_is_found_heard_held_and_audited_without_a_mouse(
     page = await (await contexts.open(locale=language)).new_page()
     work = Work(page, house.address, text)
     token = await invite(house.site.people, Role.SUPERVISOR, f"walker-{language}", language)
-    await work.log_in(await enrol(house, work.keys, token))
+    person = await enrol(house, work.keys, token)
+    await house.site.people.accounts.confirm(person.name, "came in person", APPROVER)
+    await work.log_in(person)
     assert await page.get_attribute("html", "lang") == language
     await work.find(number)
     assert str(recorded.recording_id) in page.url

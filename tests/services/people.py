@@ -100,7 +100,8 @@ class People:
         self.accounts = Accounts(**same)  # type: ignore[arg-type]
         self.rights = Rights(accounts=self.accounts, **same)  # type: ignore[arg-type]
 
-    async def enrol(self, name: str = "aino", token: str | None = None) -> Known:
+    async def enrol(self, name: str = "aino", token: str | None = None, *, confirmed: bool = True) -> Known:
+        """By a link of one operator; another one has seen who came."""
         if token is None:
             token = (await self.accounts.create(Person(name=name, full_name="Aino Example"), OPERATOR)).token
         shown = await self.enrolment.set_up(token)
@@ -108,6 +109,8 @@ class People:
         code = pyotp.TOTP(shown.secret).at(self.watch.now())
         done = await self.enrolment.enrol(token, PASSWORD, code, Where(address="192.0.2.9"))
         self.watch.go(seconds=30)  # that code is used up
+        if confirmed and not (await self.accounts.get(done.name)).owner_confirmed:
+            await self.accounts.confirm(done.name, "came in person", OTHER_OPERATOR)
         return Known(account_id=done.account_id, name=done.name, secret=secret, recovery_codes=done.recovery_codes)
 
     async def enter(self, who: Known, code: str | None = None, where: Where | None = None) -> Entered:

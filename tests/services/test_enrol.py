@@ -169,7 +169,7 @@ async def test_a_reset_takes_both_factors_and_keeps_the_rights(people: People) -
     somebody = await people.principal((await people.enter(again)).session)
     assert {grant.role for grant in somebody.grants} == {Role.AUDITOR}
     kinds = [one.kind for one in await people.sessions.notices(somebody)]
-    assert kinds == [NoticeKind.CREDENTIAL_CHANGED] * 3
+    assert kinds == [NoticeKind.CREDENTIAL_CHANGED, NoticeKind.LOG_IN_RESET, NoticeKind.CREDENTIAL_CHANGED]
 
 
 async def test_who_comes_back_has_no_rights_from_before(people: People) -> None:

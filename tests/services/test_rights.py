@@ -1,7 +1,7 @@
 """Rights take two persons, end by themselves, and any day of the past can be computed again."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -25,10 +25,10 @@ from ari_recorder.domain.errors import (
     TwoPersonsNeeded,
     UnitHeld,
     UnitNameRefused,
+    UnitNotWanted,
     UnitUnknown,
 )
 from ari_recorder.domain.retention import local_day
-from ari_recorder.services.accounts import Person
 from ari_recorder.storage.db import Database
 from tests.services.people import BEGAN, OPERATOR, OTHER_OPERATOR, People, outcome
 
@@ -44,7 +44,7 @@ async def people(database: Database, tmp_path: Path) -> People:
 async def housed(database: Database, folder: Path) -> People:
     people = People(database, folder)
     for name in NAMES:
-        await people.accounts.create(Person(name=name, full_name=f"{name} Example"), OPERATOR)
+        await people.enrol(name)
     for unit in ("advice", "dental"):
         await people.rights.set_unit(unit, frozenset({unit}), "the start", OPERATOR)
     return people
@@ -63,13 +63,15 @@ async def test_a_right_takes_two_persons_and_neither_is_its_owner(people: People
         with pytest.raises(TwoPersonsNeeded):
             await people.rights.approve(right.id, somebody)
     with pytest.raises(RightNotApproved):
-        await people.rights.attest(right.id, right.valid_until, "still needed", eero)
+        await people.rights.attest(right.id, right.valid_until, "still needed", OPERATOR)
     done = await people.rights.approve(right.id, OPERATOR)
     assert (done.granted_by, done.approved_by) == (f"user:{eero.id}", "operator:root")
     with pytest.raises(RightApproved):
         await people.rights.approve(right.id, OTHER_OPERATOR)
-    with pytest.raises(TwoPersonsNeeded):
-        await people.rights.attest(right.id, right.valid_until, "still needed", aino)
+    for somebody in (aino, eero):
+        with pytest.raises(TwoPersonsNeeded):
+            await people.rights.attest(right.id, right.valid_until, "still needed", somebody)
+    assert (await people.rights.attest(right.id, right.valid_until, "still needed", OPERATOR)).attested_at
 
 
 async def test_of_two_approvals_at_once_one_counts(people: People) -> None:
@@ -101,7 +103,7 @@ async def test_the_same_right_is_given_once_until_its_last_day(people: People) -
         await people.rights.grant(people.terms("aino", Role.SUPERVISOR), OPERATOR)
     people.watch.go(days=4)
     with pytest.raises(RightOver):
-        await people.rights.attest(first, TODAY + timedelta(days=30), "still needed", OPERATOR)
+        await people.rights.attest(first, TODAY + timedelta(days=30), "still needed", OTHER_OPERATOR)
     await people.give("aino", Role.SUPERVISOR)
     with pytest.raises(RightOver):
         await people.rights.end(first, "no more", OPERATOR)
@@ -111,8 +113,8 @@ async def test_a_right_is_attested_for_a_year_at_most(people: People) -> None:
     right = await people.give("aino", Role.SUPERVISOR, days=30)
     people.watch.go(days=20)
     with pytest.raises(GrantPeriodRefused):
-        await people.rights.attest(right, TODAY + timedelta(days=400), "still needed", OPERATOR)
-    attested = await people.rights.attest(right, TODAY + timedelta(days=380), "still needed", OPERATOR)
+        await people.rights.attest(right, TODAY + timedelta(days=400), "still needed", OTHER_OPERATOR)
+    attested = await people.rights.attest(right, TODAY + timedelta(days=380), "still needed", OTHER_OPERATOR)
     assert attested.grant.valid_until == TODAY + timedelta(days=380)
     (held,) = (await people.rights.rights_on(TODAY + timedelta(days=100))).rights
     assert held.right == attested
@@ -137,7 +139,50 @@ async def test_units_are_named_sets_of_queues_with_a_history(people: People) -> 
         await people.rights.end(uuid4(), "no such", OPERATOR)
 
 
-@pytest.mark.parametrize("table", ["right_history", "unit_history"])
+async def test_more_queues_wait_for_a_second_person_and_fewer_do_not(people: People) -> None:
+    await people.give("aino", Role.SUPERVISOR)
+    done = await people.rights.set_unit("advice", frozenset({"advice", "dental"}), "a new task", OPERATOR)
+    assert (done.queues, done.waits) == (frozenset({"advice"}), True)
+    assert (await people.rights.units())["advice"] == {"advice"}
+    (wanted,) = await people.rights.wanted_units()
+    with pytest.raises(TwoPersonsNeeded):
+        await people.rights.approve_unit(wanted.id, OPERATOR)
+    change = await people.rights.approve_unit(wanted.id, OTHER_OPERATOR)
+    assert (change.by, change.approved_by) == ("operator:root", "operator:ops")
+    assert (await people.rights.units())["advice"] == {"advice", "dental"}
+    assert await people.rights.wanted_units() == ()
+    assert not (await people.rights.set_unit("advice", frozenset({"dental"}), "less to do", OPERATOR)).waits
+    assert (await people.rights.units())["advice"] == {"dental"}
+    swapped = await people.rights.set_unit("advice", frozenset({"advice"}), "another task", OPERATOR)
+    assert (swapped.queues, swapped.waits) == (frozenset(), True), "what goes is gone, what comes waits"
+    assert "advice" not in await people.rights.units()
+
+
+async def test_who_approves_approves_what_was_seen(people: People) -> None:
+    """Something else asked for meanwhile is something else; to leave it as it is takes one person."""
+    await people.give("aino", Role.SUPERVISOR)
+    await people.rights.set_unit("advice", frozenset({"advice", "dental"}), "a new task", OPERATOR)
+    (seen,) = await people.rights.wanted_units()
+    await people.rights.set_unit("advice", frozenset({"advice", "dental", "crisis"}), "more of it", OPERATOR)
+    with pytest.raises(UnitNotWanted):
+        await people.rights.approve_unit(seen.id, OTHER_OPERATOR)
+    (now,) = await people.rights.wanted_units()
+    assert (await people.rights.refuse_unit(now.id, OPERATOR)).queues == {"advice", "dental", "crisis"}
+    with pytest.raises(UnitNotWanted):
+        await people.rights.approve_unit(now.id, OTHER_OPERATOR)
+    assert (await people.rights.units())["advice"] == {"advice"}
+
+
+async def test_a_unit_nobody_has_a_right_in_is_set_by_one(people: People) -> None:
+    right = await people.give("aino", Role.SUPERVISOR, "dental")
+    assert not (await people.rights.set_unit("advice", frozenset({"a", "b"}), "as it is", OPERATOR)).waits
+    await people.rights.grant(people.terms("eero", Role.SUPERVISOR), OPERATOR)
+    assert (await people.rights.set_unit("advice", frozenset({"c"}), "one more", OPERATOR)).waits, "a right waits there"
+    await people.rights.end(right, "moved", OPERATOR)
+    assert not (await people.rights.set_unit("dental", frozenset({"a", "b"}), "as it is", OPERATOR)).waits
+
+
+@pytest.mark.parametrize("table", ["right_history", "unit_history", "owner_history"])
 @pytest.mark.parametrize("sql", ["UPDATE {} SET why = ''", "DELETE FROM {}", "TRUNCATE {}"])
 async def test_history_is_only_added_to(people: People, table: str, sql: str) -> None:
     await people.give("aino", Role.SUPERVISOR)
@@ -148,7 +193,7 @@ async def test_history_is_only_added_to(people: People, table: str, sql: str) ->
 
 async def test_each_change_is_on_record_with_who_and_for_whom(people: People) -> None:
     right = await people.give("aino", Role.SUPERVISOR)
-    await people.rights.attest(right, TODAY + timedelta(days=9), "still needed", OPERATOR)
+    await people.rights.attest(right, TODAY + timedelta(days=9), "still needed", OTHER_OPERATOR)
     await people.rights.end(right, "another task", OPERATOR)
     async with people.database.transaction() as conn:
         rows = await conn.fetch("SELECT leaf::jsonb AS leaf FROM audit_pending WHERE leaf LIKE '%right:%'")
@@ -169,9 +214,18 @@ class Modelled:
     over: bool = False
 
 
+@dataclass
+class Diary:
+    """What was held on each day, as the model saw it. `links`: of those whose log-in was reset, who are not known."""
+
+    days: dict[date, set[UUID]] = field(default_factory=dict)
+    links: dict[str, str] = field(default_factory=dict)
+
+
+WHAT = ["grant", "approve", "attest", "end", "disable", "back", "reset", "confirm", "confirm", "day", "week", "month"]
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["grant", "approve", "attest", "end", "disable", "day", "week", "month"]),
+        st.sampled_from(WHAT),
         st.integers(0, 5),
         st.sampled_from([Role.ADVISER, Role.SUPERVISOR, Role.AUDITOR]),
         st.integers(0, 400),
@@ -191,16 +245,17 @@ async def test_any_day_of_the_past_is_computed_again(
         async with database.transaction() as conn:
             await conn.execute("SET LOCAL session_replication_role = replica")
             await conn.execute("DELETE FROM right_held; DELETE FROM right_history; DELETE FROM unit_history")
+            await conn.execute("DELETE FROM owner_history; DELETE FROM recovery_code; DELETE FROM credential")
             await conn.execute("DELETE FROM invitation; DELETE FROM account")
         people = await housed(database, tmp_path)
         model: dict[UUID, Modelled] = {}
-        diary: dict[date, set[UUID]] = {}
+        diary = Diary()
         # Something to change from the first step on.
         begun = [(what, which, Role.SUPERVISOR, 90) for which in range(3) for what in ("grant", "approve")]
         for what, which, role, days in [*begun, *steps]:
             await _step(people, model, diary, what, which, role, days)
         _evening(people, model, diary)
-        for day, held in diary.items():
+        for day, held in diary.days.items():
             found = await people.rights.rights_on(day)
             assert {one.right.grant.id for one in found.rights} == held, day
 
@@ -208,7 +263,7 @@ async def test_any_day_of_the_past_is_computed_again(
 async def _step(
     people: People,
     model: dict[UUID, Modelled],
-    diary: dict[date, set[UUID]],
+    diary: Diary,
     what: str,
     which: int,
     role: Role,
@@ -223,6 +278,7 @@ async def _step(
             people.watch.go(days=1)
         return
     right_id = list(model)[which % len(model)] if model else uuid4()
+    name = NAMES[which % 3]
     try:
         if what == "grant":
             grant = await people.rights.grant(people.terms(NAMES[which % 3], role, days=days), OPERATOR)
@@ -234,30 +290,41 @@ async def _step(
             await people.rights.approve(right_id, OTHER_OPERATOR)
             model[right_id].approved = True
         elif what == "attest":
-            done = await people.rights.attest(right_id, today + timedelta(days=days), "needed", OPERATOR)
+            done = await people.rights.attest(right_id, today + timedelta(days=days), "needed", OTHER_OPERATOR)
             model[right_id].last = done.grant.valid_until
         elif what == "end":
             await people.rights.end(right_id, "no more", OPERATOR)
             _seen(model[right_id], right_id, today, diary)
             model[right_id].over = True
+        elif what == "confirm":
+            if name in diary.links:
+                await people.enrol(token=diary.links[name])
+                del diary.links[name]
+        elif what == "back":
+            diary.links[name] = (await people.accounts.invite(name, OPERATOR)).token
         else:
-            await people.accounts.disable(NAMES[which % 3], "left", OPERATOR)
+            if what == "reset":
+                token = (await people.accounts.reset(name, "lost the phone", OPERATOR)).token
+            else:
+                await people.accounts.disable(name, "left", OPERATOR)
+                token = "none"
             for one_id, one in model.items():
-                if one.name == NAMES[which % 3]:
+                if one.name == name:
                     _seen(one, one_id, today, diary)
-                    one.over = True
+                    one.over = one.over or what == "disable"
+            diary.links[name] = token
     except RecorderError:
         return
 
 
-def _seen(one: Modelled, one_id: UUID, today: date, diary: dict[date, set[UUID]]) -> None:
+def _seen(one: Modelled, one_id: UUID, today: date, diary: Diary) -> None:
     """It was held on the day on which it was ended."""
-    if one.approved and not one.over and today <= one.last:
-        diary.setdefault(today, set()).add(one_id)
+    if one.approved and not one.over and today <= one.last and one.name not in diary.links:
+        diary.days.setdefault(today, set()).add(one_id)
 
 
-def _evening(people: People, model: dict[UUID, Modelled], diary: dict[date, set[UUID]]) -> None:
+def _evening(people: People, model: dict[UUID, Modelled], diary: Diary) -> None:
     today = local_day(people.watch.now())
-    diary.setdefault(today, set())
+    diary.days.setdefault(today, set())
     for one_id, one in model.items():
         _seen(one, one_id, today, diary)

@@ -71,7 +71,6 @@ async def test_a_call_is_stored_with_all_that_is_known_of_it(database: Database)
         evidence=call.evidence,
         evidence_problem="",
         flagged=True,
-        undecided=True,
         verdict=Verdict(state=LedgerState.RECORDED, reason=Reason.NONE),
         personal=CALLER,
         forgotten_at=None,

@@ -77,7 +77,7 @@ async def test_flagged_calls_have_a_bound_of_their_own_until_somebody_decides(da
         assert await erasing.count_due(conn, "advice", late) == (1, 1)
         assert await erasing.count_due(conn, "advice", late, earlier) == (1, 1)
         assert await erasing.count_due(conn, "advice", late, late) == (0, 0)
-        await holds.decide(conn, flagged.id, ThreatDecision.NOT_A_THREAT, "sari", NOW)
+        await holds.decide(conn, [one.id for one in flagged.recordings], ThreatDecision.NOT_A_THREAT, "sari", NOW)
     assert await due() == [False, False]
 
 

@@ -1,13 +1,17 @@
 """How long a password is, what it is made of, and what it costs."""
 
+import asyncio
+import threading
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import argon2
 import pytest
 
 from ari_recorder.domain.errors import BlocklistUnusable, PasswordRefused
-from ari_recorder.vault.passwords import MOST_CHARACTERS, Passwords
+from ari_recorder.vault.passwords import AT_ONCE, MOST_CHARACTERS, Passwords
 from ari_recorder.vault.weak_passwords import WeakPasswords
 
 WORDS = "venhe kajo tuikku morsian puutarha 7431 halko synti ilves tunturi vaski ruuhka lehto silmu karhu otava kuusama"
@@ -120,3 +124,78 @@ async def test_nobodys_hash_is_made_like_the_others_and_never_right() -> None:
     for password in ("", "x", "venhe kajo tuikku morsian"):
         assert not (await passwords.verify(None, password)).right
     assert not (await passwords.verify("damaged", "x")).right
+
+
+class Stuck(argon2.PasswordHasher):
+    """Compares when it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.go = threading.Event()
+        self.begun = 0
+        self._begins = threading.Semaphore(0)
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+        self.begun += 1
+        self._begins.release()
+        assert self.go.wait(60)
+        return super().verify(hash, password)
+
+    async def busy(self, threads: int) -> None:
+        for _ in range(threads):
+            assert await asyncio.wait_for(asyncio.to_thread(self._begins.acquire, timeout=30), 30)
+
+
+async def test_a_crowd_at_the_door_leaves_the_threads_to_those_who_seal() -> None:
+    """The other way round, too: where sealing has taken every thread, somebody still logs in."""
+    loop, held = asyncio.get_running_loop(), threading.Event()
+    hasher = Stuck()
+    passwords = Passwords(hasher)
+    crowd = [asyncio.ensure_future(passwords.verify(None, "a guess")) for _ in range(200)]
+    try:
+        await hasher.busy(AT_ONCE)
+        for n in range(100):
+            assert await asyncio.wait_for(asyncio.to_thread(abs, -n), 30) == n
+        assert hasher.begun == AT_ONCE
+    finally:
+        hasher.go.set()
+    assert [(await one).right for one in crowd] == [False] * 200
+    others = ThreadPoolExecutor(1)
+    loop.set_default_executor(others)
+    sealing = asyncio.ensure_future(asyncio.to_thread(held.wait, 60))
+    try:
+        hashed = await asyncio.wait_for(passwords.hash("venhe kajo tuikku morsian"), 30)
+        assert (await asyncio.wait_for(passwords.verify(hashed, "venhe kajo tuikku morsian"), 30)).right
+        assert not sealing.done()
+    finally:
+        held.set()
+    assert await sealing
+
+
+async def test_what_was_compared_for_nobody_any_more_still_has_its_thread() -> None:
+    """Who goes away in mid comparison leaves it running: the next one waits for it, and four stay four."""
+    hasher = Stuck()
+    passwords = Passwords(hasher)
+    gone = [asyncio.ensure_future(passwords.verify(None, "a guess")) for _ in range(AT_ONCE)]
+    await hasher.busy(AT_ONCE)
+    for one in gone:
+        one.cancel()
+    await asyncio.gather(*gone, return_exceptions=True)
+    late = asyncio.ensure_future(passwords.verify(None, "a guess"))
+    await asyncio.sleep(0.05)
+    assert hasher.begun == AT_ONCE
+    hasher.go.set()
+    assert not (await late).right
+
+
+async def test_when_the_service_ends_nobody_waits_for_a_password() -> None:
+    hasher = Stuck()
+    passwords = Passwords(hasher, at_once=1)
+    crowd = [asyncio.ensure_future(passwords.verify(None, "a guess")) for _ in range(3)]
+    await hasher.busy(1)
+    passwords.close()
+    done, _ = await asyncio.wait(crowd[1:], timeout=30)
+    assert len(done) == 2
+    assert all(one.cancelled() for one in done)
+    hasher.go.set()
+    assert not (await crowd[0]).right

@@ -1,3 +1,4 @@
+import hmac
 from datetime import UTC, datetime, timedelta
 
 import pyotp
@@ -28,6 +29,35 @@ def test_the_window_says_which_step_a_code_was_of() -> None:
         at = NOW + timedelta(seconds=30 * off)
         for window in (0, 1):
             assert totp.step_of(SECRET, code, at, window) == (step if abs(off) <= window else None)
+
+
+@pytest.mark.parametrize("window", [0, 1])
+def test_the_work_is_the_same_whichever_step_it_was(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: every step that may count is computed and compared, the first one or none being right."""
+    made: list[int] = []
+    compared: list[bool] = []
+    generate, compare = pyotp.TOTP.generate_otp, hmac.compare_digest
+
+    def counted(self: pyotp.TOTP, step: int) -> str:
+        made.append(step)
+        return generate(self, step)
+
+    def seen(one: bytes, other: bytes) -> bool:
+        compared.append(compare(one, other))
+        return compared[-1]
+
+    monkeypatch.setattr(pyotp.TOTP, "generate_otp", counted)
+    monkeypatch.setattr(hmac, "compare_digest", seen)
+    current = int(NOW.timestamp()) // 30
+    codes = [generate(pyotp.TOTP(totp.written(SECRET)), current + off) for off in range(-window - 1, window + 2)]
+    work = []
+    for code in [*codes, "", "no code", "\ud800"]:
+        made.clear()
+        compared.clear()
+        totp.step_of(SECRET, code, NOW, window)
+        work.append((tuple(made), len(compared)))
+    steps = tuple(range(current - window, current + window + 1))
+    assert set(work) == {(steps, len(steps))}
 
 
 @pytest.mark.parametrize("typed", ["{} ", " {}", "{0[0]}{0[1]}{0[2]} {0[3]}{0[4]}{0[5]}"])

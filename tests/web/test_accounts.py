@@ -75,8 +75,8 @@ async def test_own_numbers_are_counted_and_never_shown(house: House) -> None:
 
 async def test_a_right_counts_when_another_one_approves_it(house: House) -> None:
     visitor = await administrator(house)
-    account_id, _ = await made(house, visitor)
-    assert account_id
+    _, path = await made(house, visitor)
+    await house.people.enrol(token=path.rpartition("/")[2])
     until = str((house.people.watch.now() + timedelta(days=100)).date())
     form = {"name": "uusi", "role": "supervisor", "unit": "advice", "valid_until": until, "why": "new in the team"}
     assert (await visitor.post("/rights", form)).status == 303
@@ -108,3 +108,82 @@ async def test_a_unit_and_a_token_are_made(house: House) -> None:
     page = await visitor.get("/rights")
     assert page.status == 200
     assert token not in page.text
+
+
+async def test_after_a_reset_the_page_says_why_there_is_nothing_and_another_one_confirms(house: House) -> None:
+    supervisor, officer = Role.SUPERVISOR.value, Role.PRIVACY_OFFICER.value
+    visitor = await administrator(house)
+    await house.person(supervisor)
+    await house.person(officer)
+    people = (await visitor.get("/accounts?format=json")).json()["people"]
+    account_id = next(one["id"] for one in people if one["name"] == supervisor)
+    reset = await visitor.post(f"/accounts/{account_id}/reset", {"why": "came in person"}, json=True)
+    token = reset.json()["path"].rpartition("/")[2]
+    house.known[supervisor] = await house.people.enrol(token=token, confirmed=False)
+    owner = await house.visitor(supervisor)
+    home = await owner.get("/")
+    assert "Your rights do not count yet" in home.text
+    assert "Your rights do not count yet" in (await owner.get("/account")).text
+    assert f"The log-in of {supervisor} was reset" in (await owner.get("/account")).text
+    assert (await owner.get("/recordings?format=json")).status == 403
+    mine = await visitor.get("/rights")
+    assert "Who waits to be confirmed" in mine.text
+    assert "owner not confirmed" in mine.text
+    assert f"/accounts/{account_id}/confirm" not in mine.text, "who made the link does not confirm"
+    assert "to be confirmed" in (await visitor.get("/accounts")).text
+    assert "No right of this account counts yet" in (await visitor.get(f"/accounts/{account_id}")).text
+    (waits,) = (await visitor.get("/rights?format=json")).json()["owners"]
+    form = {"why": "she is here", "came_at": waits["came_at"]}
+    alone = await visitor.post(f"/accounts/{account_id}/confirm", form, json=True)
+    assert (alone.status, alone.json()["error"]["code"]) == (403, "confirmed_by_another")
+    other = await house.visitor(officer)
+    page = await other.get("/rights")
+    assert f"/accounts/{account_id}/confirm" in page.text
+    late = await other.post(f"/accounts/{account_id}/confirm", {**form, "came_at": "2026-01-01T00:00:00Z"}, json=True)
+    assert (late.status, late.json()["error"]["code"]) == (409, "owner_not_here")
+    shown = page.text.partition('name="came_at" value="')[2].partition('"')[0]
+    assert (await other.post(f"/accounts/{account_id}/confirm", {**form, "came_at": shown})).status == 303
+    assert (await owner.get("/recordings?format=json")).status == 200
+    assert "Your rights do not count yet" not in (await owner.get("/")).text
+
+
+async def test_more_queues_wait_on_the_page_for_another_one(house: House) -> None:
+    visitor = await administrator(house)
+    await house.person(Role.SUPERVISOR.value)
+    await house.person(Role.PRIVACY_OFFICER.value)
+    form = {"unit": "advice", "queues": ["advice", "dental"], "why": "a new task"}
+    assert (await visitor.post("/units", form)).status == 303
+    view = (await visitor.get("/rights?format=json")).json()
+    (wanted,) = view["wanted"]
+    assert (wanted["queues"], wanted["is_mine"]) == (["advice", "dental"], True)
+    assert {"name": "advice", "queues": ["advice"]} in view["units"]
+    assert f"/units/{wanted['id']}/approve" not in (await visitor.get("/rights")).text
+    alone = await visitor.post(f"/units/{wanted['id']}/approve", {}, json=True)
+    assert (alone.status, alone.json()["error"]["code"]) == (403, "two_persons_needed")
+    other = await house.visitor(Role.PRIVACY_OFFICER.value)
+    assert f"/units/{wanted['id']}/approve" in (await other.get("/rights")).text
+    assert (await other.post(f"/units/{wanted['id']}/approve", {})).status == 303
+    assert {"name": "advice", "queues": ["advice", "dental"]} in (await other.get("/rights?format=json")).json()[
+        "units"
+    ]
+    await visitor.post("/units", {"unit": "advice", "queues": ["advice", "crisis"], "why": "another"})
+    (wanted,) = (await other.get("/rights?format=json")).json()["wanted"]
+    assert (await visitor.post(f"/units/{wanted['id']}/refuse", {})).status == 303
+    assert {"name": "advice", "queues": ["advice"]} in (await other.get("/rights?format=json")).json()["units"]
+
+
+async def test_who_granted_a_right_does_not_attest_it(house: House) -> None:
+    visitor = await administrator(house)
+    await house.person(Role.SUPERVISOR.value)
+    await house.person(Role.PRIVACY_OFFICER.value)
+    until = str((house.people.watch.now() + timedelta(days=100)).date())
+    form = {"name": Role.SUPERVISOR.value, "role": "adviser", "unit": "advice", "interfaces": "PJSIP/9"}
+    assert (await visitor.post("/rights", {**form, "valid_until": until, "why": "calls, too"})).status == 303
+    (right,) = [one for one in (await visitor.get("/rights?format=json")).json()["rights"] if one["role"] == "adviser"]
+    assert not right["may_attest"]
+    await house.people.rights.approve(UUID(right["id"]), OTHER_OPERATOR)
+    later = {"until": str((house.people.watch.now() + timedelta(days=200)).date()), "why": "still needed"}
+    alone = await visitor.post(f"/rights/{right['id']}/attest", later, json=True)
+    assert (alone.status, alone.json()["error"]["code"]) == (403, "two_persons_needed")
+    other = await house.visitor(Role.PRIVACY_OFFICER.value)
+    assert (await other.post(f"/rights/{right['id']}/attest", later)).status == 303
