@@ -18,7 +18,7 @@ from tests.web.samples import NOWHERE_ID
 
 WHO = Role.SUPERVISOR.value
 # Of these a supervisor has none, or their owner is asked for below.
-NOT_OF_A_UNIT = {"account_id", "right_id", "sample_id", "device_id"}
+NOT_OF_A_UNIT = {"account_id", "right_id", "wanted_id", "sample_id", "device_id"}
 # What changes by asking alone.
 OWN_BOOKS = ("session", "throttle", "credential", "known_device", "log_in", "machine_token")
 

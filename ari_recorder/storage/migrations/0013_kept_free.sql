@@ -1,2 +1,0 @@
--- Nothing is here: the number is kept free for what is being made beside this.
-SELECT 1;
