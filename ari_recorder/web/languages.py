@@ -17,7 +17,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 from markupsafe import Markup, escape
 
@@ -220,6 +220,8 @@ class Words:
                 return self.date(value)
             case timedelta():
                 return self.spoken(value)
+            case int() if not isinstance(value, bool):
+                return self.number(value)
             case str() if name in ("role", "others"):
                 return ", ".join(self.catalogue.gettext(_ROLES.get(one, one)) for one in value.split(", "))
             case str() if name == "because":
@@ -241,6 +243,9 @@ class Words:
 
     def number(self, value: float) -> str:
         return str(format_decimal(value, locale=self.locale))
+
+    def percent(self, of_hundred: int) -> str:
+        return str(format_percent(of_hundred / 100, locale=self.locale))
 
     def period(self, text: str) -> str:
         """How long something is kept, as rules write it (ISO 8601), in words: P3M is 3 months."""

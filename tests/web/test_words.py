@@ -285,7 +285,7 @@ async def _be_refused(desk: Desk, language: str) -> None:
     page = f"/recordings/{desk.flagged.recording_id}"
     day = str((people.watch.now() + timedelta(days=30)).date())
     wrong = {"reason": TEXT, "reference": "a b" * 30, "owner": NAME, "review_on": day}
-    refused = (
+    refused: tuple[tuple[Role, str, dict[str, str]], ...] = (
         (Role.SUPERVISOR, f"{page}/holds", {}),
         (Role.SUPERVISOR, f"{page}/holds", wrong),
         (Role.SUPERVISOR, f"{page}/holds", {**wrong, "reference": "010170-123A"}),

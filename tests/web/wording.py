@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from html.parser import HTMLParser
 
@@ -24,6 +24,8 @@ _GRAMMAR = re.compile(
 )
 # Of three words: two may be a name and a place.
 _SENTENCE = re.compile(r"\w+\W+\w+\W+\w+")
+# A day as programs write it, and a time as Americans do.
+_DAY = re.compile(r"\b\d{4}-\d\d-\d\d\b|\b\d{1,2}:\d\d(?::\d\d)?\s?[AaPp]\.?[Mm]\b")
 _COMMAND = re.compile("`[^`]*`")
 # Stable codes: the same in every language, as in exports of the log.
 ACTIONS = frozenset({"recording:", *(action.value for action in Action)})
@@ -77,6 +79,10 @@ def _enums() -> Iterator[type[StrEnum]]:
             yield kind
 
 
+def _several(text: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (text,) if isinstance(text, str) else tuple(text or ())
+
+
 class English:
     """English as it could be left on a page of another language."""
 
@@ -87,11 +93,7 @@ class English:
             (one, other)
             for message in catalogue
             if message.id
-            for one, other in zip(
-                (message.id,) if isinstance(message.id, str) else message.id,
-                (message.string,) if isinstance(message.string, str) else message.string,
-                strict=True,
-            )
+            for one, other in zip(_several(message.id), _several(message.string), strict=True)
         ]
         own = {other.casefold() for _, other in pairs}
         self._texts = {one for one, other in pairs if one != other and one.casefold() not in own}
@@ -108,5 +110,5 @@ class English:
         text = _COMMAND.sub("", text)
         found = [text] if text.strip(" :") in self._texts else []
         found += [sentence for sentence in self._sentences if sentence in text]
-        found += _GRAMMAR.findall(text)
+        found += _GRAMMAR.findall(text) + _DAY.findall(text)
         return found + [word for word in re.findall(r"[\w-]+", text) if word in self._codes]
