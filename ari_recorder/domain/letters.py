@@ -33,8 +33,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
+    """`subject_of_one`: when what the subject counts is one."""
+
     subject: str
     body: str
+    subject_of_one: str = ""
 
 
 _END = {
@@ -47,16 +50,19 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
     LetterKind.FLAG_UNDECIDED: {
         "fi": Text(
             subject="Merkitty puhelu odottaa päätöstä, {days} päivää jäljellä",
+            subject_of_one="Merkitty puhelu odottaa päätöstä, viimeinen päivä",
             body="Neuvoja on merkinnyt puhelun uhkaavaksi, eikä kukaan ole päättänyt siitä.\n"
             "Ilman päätöstä tallenne tuhotaan {destroyed_on}.",
         ),
         "sv": Text(
             subject="Ett flaggat samtal väntar på beslut, {days} dagar kvar",
+            subject_of_one="Ett flaggat samtal väntar på beslut, sista dagen",
             body="En rådgivare har flaggat ett samtal som hotfullt, och ingen har fattat beslut om det.\n"
             "Utan beslut förstörs inspelningen {destroyed_on}.",
         ),
         "en": Text(
             subject="A flagged call waits for a decision, {days} days left",
+            subject_of_one="A flagged call waits for a decision, the last day",
             body="An adviser flagged a call as a threat, and nobody has decided on it.\n"
             "Without a decision the recording is destroyed on {destroyed_on}.",
         ),
@@ -112,16 +118,19 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
     LetterKind.SIGN_OVERDUE: {
         "fi": Text(
             subject="Kuittaamatta määräajassa: {count} kuuntelua",
-            body="Kuunteluja, jotka esimiehen piti kuitata, on kuittaamatta: {count}. "
+            subject_of_one="Kuittaamatta määräajassa: yksi kuuntelu",
+            body="Kuunteluja, jotka esihenkilön piti kuitata, on kuittaamatta: {count}. "
             "Vanhimman määräaika oli {due_on}.",
         ),
         "sv": Text(
             subject="Inte kvitterade i tid: {count} lyssningar",
+            subject_of_one="Inte kvitterad i tid: en lyssning",
             body="Lyssningar som en chef skulle ha kvitterat är okvitterade: {count}. Den äldstas sista dag var "
             "{due_on}.",
         ),
         "en": Text(
             subject="Not signed off in time: {count} listenings",
+            subject_of_one="Not signed off in time: one listening",
             body="Listenings that a supervisor should have signed off are not: {count}. "
             "The oldest was due on {due_on}.",
         ),
@@ -168,20 +177,26 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
 }
 
 
+# Not strftime's: those are of the language the process was started in.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
 def written(kind: LetterKind, facts: Mapping[str, str | int], language: str, link: str) -> Text:
     """The mail, in one of the three languages."""
     text = _TEXTS[kind][language]
     told = {name: _told(value, language) for name, value in facts.items()}
+    of_one = text.subject_of_one and 1 in (facts.get("days"), facts.get("count"))
+    subject = (text.subject_of_one if of_one else text.subject).format_map(told)
     body = "\n\n".join((text.body.format_map(told), link, _END[language]))
-    return Text(subject=text.subject.format_map(told), body=f"{body}\n")
+    return Text(subject=subject, body=f"{body}\n")
 
 
 def _told(value: str | int, language: str) -> str:
-    """Days are kept as ISO 8601 and written as people write them."""
+    """Days are kept as ISO 8601 and written as people write them; thousands stand apart."""
     if isinstance(value, int):
-        return str(value)
+        return f"{value:,}" if language == "en" else f"{value:,}".replace(",", "\u00a0")
     try:
         day = date.fromisoformat(value)
     except ValueError:
         return value
-    return f"{day.day}.{day.month}.{day.year}" if language != "en" else f"{day.day} {day:%b %Y}"
+    return f"{day.day}.{day.month}.{day.year}" if language != "en" else f"{day.day} {_MONTHS[day.month - 1]} {day.year}"

@@ -13,14 +13,8 @@ from ari_recorder.web.asked import Access, Asked, Page, Redirect, Route
 from ari_recorder.web.enrolment import RecoveryCodesView, Typed, check_same
 from ari_recorder.web.forms import Form
 from ari_recorder.web.languages import N_
+from ari_recorder.web.told import ROLES
 
-ROLES: Mapping[Role, str] = {
-    Role.ADVISER: N_("Adviser"),
-    Role.SUPERVISOR: N_("Supervisor"),
-    Role.PRIVACY_OFFICER: N_("Privacy officer"),
-    Role.ADMINISTRATOR: N_("Administrator"),
-    Role.AUDITOR: N_("Auditor"),
-}
 _NOTICES: Mapping[str, str] = {
     NoticeKind.NEW_DEVICE: N_(
         "Somebody logged in with a browser that was not used before. If it was not you, tell us."

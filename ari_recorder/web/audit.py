@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ari_recorder.domain.accounts import Permission
-from ari_recorder.domain.audit import Action, Outcome
+from ari_recorder.domain.audit import Action, ActorKind, Outcome
 from ari_recorder.domain.errors import PageUnknown
 from ari_recorder.services.audit_desk import EntryRead, Sought, TreeRead
 from ari_recorder.web.asked import Asked, Blob, Page, Route, Stream
@@ -27,6 +27,7 @@ class EntryView:
     action: str
     outcome: str
     actor: str
+    actor_kind: ActorKind
     role: str
     unit: str
     object: str
@@ -96,6 +97,7 @@ def _view(one: EntryRead) -> EntryView:
         action=one.fields["action"],
         outcome=one.fields["outcome"],
         actor=one.personal.get("actor.name", actor.get("id", "")),  # nobody has that name
+        actor_kind=ActorKind(actor["kind"]),
         role=actor.get("role", ""),
         unit=actor.get("unit", ""),
         object=one.fields["object"],

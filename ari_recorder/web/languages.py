@@ -17,7 +17,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_time, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 from markupsafe import Markup, escape
 
@@ -68,6 +68,11 @@ FRAGMENTS = frozenset(
         N_("there are 50 already; remove one first"),
         N_("the old one is not right"),
         N_("the key of its day is being destroyed"),
+        N_("it has characters that no keyboard makes"),
+        N_("it is on the list of passwords that are tried first"),
+        N_("it is little more than names that everybody here knows"),
+        N_("it is too easy to guess; take four or more random words"),
+        N_("while it was exported"),
         # fields
         N_("reason"),
         N_("receiver"),
@@ -102,6 +107,54 @@ FRAGMENTS = frozenset(
     )
 )
 
+# What is written down of why, with values in it: by domain/retention.py, vault/captured.py, vault/weak_passwords.py.
+# The names are those of the places in the sentence that is translated.
+SENTENCES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (
+        re.compile(r"(?P<rule>.+), and (?P<grace>P\w+) for a flag nobody decided on"),
+        N_("{rule}, and {grace} for a flag nobody decided on"),
+    ),
+    (re.compile(r"(?P<period>P\w+) of queue (?P<queue>.+)"), N_("{period} of queue {queue}")),
+    (
+        re.compile(r"(?P<period>P\w+), the longest period, for queue (?P<queue>.+) is not configured"),
+        N_("{period}, the longest period, for queue {queue} is not configured"),
+    ),
+    (re.compile(r"it has fewer than (?P<count>\d+) characters"), N_("it has fewer than {count} characters")),
+    (re.compile(r"it has more than (?P<count>\d+) characters"), N_("it has more than {count} characters")),
+    (
+        re.compile(r"(?P<lost>.+); (?P<seconds>[\d.]+) s could not be read back and are silent here"),
+        N_("{lost}; {seconds} s could not be read back and are silent here"),
+    ),
+    (
+        re.compile(r"(?P<seconds>[\d.]+) s could not be read back and are silent here"),
+        N_("{seconds} s could not be read back and are silent here"),
+    ),
+    (
+        re.compile(r"the spool was lost in mid-call; what was sealed by then is here, (?P<seconds>[\d.]+) s"),
+        N_("the spool was lost in mid-call; what was sealed by then is here, {seconds} s"),
+    ),
+)
+# Codes of the calls' own machine that stand as the reason of a destruction (EndReason); others have other meanings.
+DESTROYED: Mapping[str, str] = {
+    "refused": N_("the caller said no"),
+    "no-evidence": N_("there was no evidence of the announcement"),
+    "queue-not-recorded": N_("the call came to a queue that is not recorded"),
+    "hangup": N_("the call was over"),
+    "transferred": N_("the call was transferred"),
+    "left-organisation": N_("the call left the organisation"),
+    "stopped-by-others": N_("somebody else stopped the recording"),
+    "ended-unseen": N_("it ended while the service was away"),
+    "destroyed": N_("somebody wanted it"),
+}
+# Roles where an error names them; elsewhere the same word is somebody's user name.
+_ROLES: Mapping[str, str] = {
+    "adviser": N_("adviser"),
+    "supervisor": N_("supervisor"),
+    "privacy-officer": N_("privacy officer"),
+    "administrator": N_("administrator"),
+    "auditor": N_("auditor"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -131,12 +184,36 @@ class Words:
         template = template_of(type(error))
         try:
             return self.catalogue.gettext(template).format_map(
-                {name: self._told(value) for name, value in error.fields.items()}
+                {name: self._told(name, value) for name, value in error.fields.items()}
             )
         except (KeyError, IndexError, AttributeError):
             return str(error)
 
-    def _told(self, value: object) -> object:
+    def why(self, text: str) -> str:
+        """A reason that was written down in English, or as a code, in this language. What is not known stays."""
+        if text in FRAGMENTS:
+            return self.catalogue.gettext(text)
+        for pattern, msgid in SENTENCES:
+            if found := pattern.fullmatch(text):
+                return self.text(msgid, **{name: self._value(name, one) for name, one in found.groupdict().items()})
+        return text
+
+    def destroyed(self, because: str) -> str:
+        """Why a recording was destroyed."""
+        return self.catalogue.gettext(DESTROYED[because]) if because in DESTROYED else self.why(because)
+
+    def _value(self, name: str, text: str) -> str:
+        match name:
+            case "period" | "grace":
+                return self.period(text)
+            case "count":
+                return self.number(int(text))
+            case "seconds":
+                return self.number(float(text))
+            case _:
+                return self.why(text)
+
+    def _told(self, name: str, value: object) -> object:
         match value:
             case datetime():
                 return self.moment(value)
@@ -144,8 +221,14 @@ class Words:
                 return self.date(value)
             case timedelta():
                 return self.spoken(value)
-            case str() if value in FRAGMENTS:
-                return self.catalogue.gettext(value)
+            case int() if not isinstance(value, bool):
+                return self.number(value)
+            case str() if name in ("role", "others"):
+                return ", ".join(self.catalogue.gettext(_ROLES.get(one, one)) for one in value.split(", "))
+            case str() if name == "because":
+                return self.destroyed(value)
+            case str() if name in ("reason", "state", "field"):
+                return self.why(value)
             case _:
                 return value
 
@@ -161,6 +244,9 @@ class Words:
 
     def number(self, value: float) -> str:
         return str(format_decimal(value, locale=self.locale))
+
+    def percent(self, of_hundred: int) -> str:
+        return str(format_percent(of_hundred / 100, locale=self.locale))
 
     def period(self, text: str) -> str:
         """How long something is kept, as rules write it (ISO 8601), in words: P3M is 3 months."""

@@ -13,6 +13,7 @@ from ari_recorder.web.asked import Asked, Page, Route
 from ari_recorder.web.form import Day, Form
 from ari_recorder.web.languages import N_
 from ari_recorder.web.paths import day_of
+from ari_recorder.web.told import REASONS
 
 # A screenful.
 _DAYS = 7
@@ -54,6 +55,7 @@ class CallView:
     state: LedgerState
     state_name: str
     reason: str
+    reason_name: str
     is_flagged: bool
     talked_seconds: float
     heard_seconds: float
@@ -104,6 +106,7 @@ async def show_day(asked: Asked) -> Page:
             state=row.verdict.state,
             state_name=asked.text(STATES[row.verdict.state]),
             reason=row.verdict.reason,
+            reason_name=asked.text(REASONS[row.verdict.reason]) if row.verdict.reason else "",
             is_flagged=row.flagged,
             talked_seconds=row.talk_time.total_seconds(),
             heard_seconds=row.heard.total_seconds(),

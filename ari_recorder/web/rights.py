@@ -11,9 +11,9 @@ from ari_recorder.domain.accounts import EVERYTHING, Permission, Role
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services.rights import Held, Terms
 from ari_recorder.services.tokens import named
-from ari_recorder.web.account import ROLES
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
 from ari_recorder.web.form import Day, Form
+from ari_recorder.web.told import ROLES
 
 _Why = Annotated[str, Field(min_length=1, max_length=200)]
 

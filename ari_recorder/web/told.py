@@ -4,10 +4,12 @@ shown.
 
 from collections.abc import Mapping
 
+from ari_recorder.domain.accounts import Role
+from ari_recorder.domain.audit import ActorKind, Outcome
 from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.corrections import Correctable
 from ari_recorder.domain.disclosures import DisclosureEnd, ExportStage, ReceiverKind
-from ari_recorder.domain.ledger import LedgerState
+from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason
 from ari_recorder.domain.retention_told import Retention, Rule
@@ -15,6 +17,13 @@ from ari_recorder.services.recording_page import Integrity, RecordingPage
 from ari_recorder.web.asked import Asked
 from ari_recorder.web.languages import N_, Words
 
+ROLES: Mapping[Role, str] = {
+    Role.ADVISER: N_("Adviser"),
+    Role.SUPERVISOR: N_("Supervisor"),
+    Role.PRIVACY_OFFICER: N_("Privacy officer"),
+    Role.ADMINISTRATOR: N_("Administrator"),
+    Role.AUDITOR: N_("Auditor"),
+}
 PURPOSES: Mapping[Purpose, str] = {
     Purpose.ADVISER_SAFETY: N_("The safety of an adviser"),
     Purpose.QUALITY: N_("The quality of the service"),
@@ -72,6 +81,47 @@ LEDGER: Mapping[LedgerState, str] = {
     LedgerState.NOT_RECORDED: N_("Not recorded"),
     LedgerState.UNEXPLAINED: N_("Unexplained"),
     LedgerState.PENDING: N_("Pending"),
+}
+REASONS: Mapping[Reason, str] = {
+    Reason.NONE: "",
+    Reason.TRUNCATED: N_("A part is missing: power or the PBX failed"),
+    Reason.LATE_START: N_("The beginning may be missing"),
+    Reason.ENDED_UNSEEN: N_("It ended while the service was away"),
+    Reason.ADOPTED: N_("The dialplan recorded it while the service was away"),
+    Reason.SILENT_SIDE: N_("One side is silent"),
+    Reason.CALLER_REFUSED: N_("The caller said no"),
+    Reason.NO_EVIDENCE: N_("There was no evidence of the announcement"),
+    Reason.ABANDONED: N_("The caller gave up"),
+    Reason.UNANSWERED: N_("Nobody answered"),
+    Reason.QUEUE_NOT_RECORDED: N_("The call came to a queue that is not recorded"),
+    Reason.NEVER_QUEUED: N_("The caller did not get to the queue"),
+    Reason.NOTHING_SAID: N_("It was too short for anything to be said"),
+    Reason.CAPTURE_FAILED: N_("The recording could not be started or kept"),
+    Reason.LENGTH_DIFFERS: N_("Less is recorded than was talked"),
+    Reason.NO_RECORDING: N_("They talked, and there is no recording"),
+    Reason.UNKNOWN_CALL: N_("The PBX had a call that the service knows nothing of"),
+    Reason.NOT_FINISHED: N_("The call is over, and its recording is not finished"),
+    Reason.UNDER_WAY: N_("The call goes on"),
+}
+# Of the audit log: the codes of its entries are shown as they are, what stands around them in words.
+OUTCOMES: Mapping[Outcome, str] = {
+    Outcome.OK: N_("done"),
+    Outcome.REFUSED: N_("not allowed"),
+    Outcome.FAILED: N_("failed"),
+}
+ACTORS: Mapping[ActorKind, str] = {
+    ActorKind.USER: "",
+    ActorKind.MACHINE: N_("a machine"),
+    ActorKind.OPERATOR: N_("the command line"),
+    ActorKind.SERVICE: N_("the service itself"),
+}
+PERSONAL: Mapping[str, str] = {
+    "actor.address": N_("Address"),
+    "account": N_("User name"),
+    "agent": N_("Agent"),
+    "note": N_("Note"),
+    "text": N_("In words"),
+    "why": N_("Why"),
 }
 # What domain/evidence.py and the call machine write down.
 EVIDENCE: Mapping[str, str] = {

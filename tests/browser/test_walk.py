@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from datetime import timedelta
 
 import pytest
@@ -11,27 +10,10 @@ from ari_recorder.domain.accounts import LANGUAGES, Role
 from ari_recorder.web import languages
 from tests.browser.contexts import Contexts
 from tests.browser.house import House
-from tests.browser.keyboard import Keyboard
 from tests.browser.work import Work, assert_heard, assert_logged
-from tests.people import APPROVER, Person, invite
+from tests.people import APPROVER, invite
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-async def enrol(house: House, keys: Keyboard, token: str) -> Person:
-    """From the link of the invitation to the log-in form."""
-    await keys.page.goto(f"{house.address}/invitation/{token}")
-    secret = (await keys.page.inner_text("main code")).replace(" ", "")
-    shown = await house.site.people.enrolment.set_up(token)
-    assert secret == shown.secret
-    person = Person(name=shown.name, password=secrets.token_hex(10), secret=secret, clocks=house.clocks)
-    await keys.write("The code it shows now", person.code())
-    await keys.write("Password", person.password)
-    await keys.write("The same password again", person.password)
-    await keys.press("Begin", kind="button")
-    assert await keys.page.locator(".codes li").count() == 10
-    await keys.press("I have them; log in")
-    return person
 
 
 NUMBERS = {"fi": "0407770001", "sv": "0407770002", "en": "0407770003"}
@@ -46,8 +28,9 @@ async def test_a_flagged_call_is_found_heard_held_and_audited_without_a_mouse(
     text = languages.load()[language].text
     page = await (await contexts.open(locale=language)).new_page()
     work = Work(page, house.address, text)
-    token = await invite(house.site.people, Role.SUPERVISOR, f"walker-{language}", language)
-    person = await enrol(house, work.keys, token)
+    walker = f"walker-{language}"
+    token = await invite(house.site.people, Role.SUPERVISOR, walker, language)
+    person = await work.enrol(walker, token, house.clocks)
     await house.site.people.accounts.confirm(person.name, "came in person", APPROVER)
     await work.log_in(person)
     assert await page.get_attribute("html", "lang") == language
@@ -65,5 +48,5 @@ async def test_a_flagged_call_is_found_heard_held_and_audited_without_a_mouse(
     await work.log_in(auditor)
     about_it = await work.read_log("To what", f"recording:{recorded.recording_id}")
     assert_logged(about_it, "recording:view", "recording:play", "recording:played")
-    by_them = await work.read_log("Who", f"walker-{language}")
+    by_them = await work.read_log("Who", walker)
     assert_logged(by_them, "account:enrol", "recording:search", "recording:play", "hold:place", "session:logout")

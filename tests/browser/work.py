@@ -1,4 +1,4 @@
-"""A day's work with a keyboard and no mouse: log in, find, listen, hold, and the auditor who sees it all.
+"""A day's work with a keyboard and no mouse: enrol, log in, find, listen, hold, and the auditor who sees it all.
 
 Everything is asked of the page alone, in any language, so it can be any running service: tests/browser/house.py has
 one, tests/lab/service.py another.
@@ -7,6 +7,7 @@ one, tests/lab/service.py another.
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from playwright.async_api import Page
 
 from tests.browser.contexts import PATIENCE
 from tests.browser.keyboard import Keyboard
-from tests.people import Person
+from tests.people import ClocksAhead, Person
 
 REFERENCE = "VN-2026-17"
 REASON = "The caller threatened an adviser."
@@ -45,6 +46,19 @@ class Work:
         self.keys = Keyboard(page, text)
         self._address = address
         self._text = text
+
+    async def enrol(self, name: str, token: str, clocks: ClocksAhead) -> Person:
+        """From the link of the invitation to the log-in form."""
+        await self.page.goto(f"{self._address}/invitation/{token}")
+        secret = (await self.page.inner_text("main code")).replace(" ", "")
+        person = Person(name=name, password=secrets.token_hex(10), secret=secret, clocks=clocks)
+        await self.keys.write("The code it shows now", person.code())
+        await self.keys.write("Password", person.password)
+        await self.keys.write("The same password again", person.password)
+        await self.keys.press("Begin", kind="button")
+        assert await self.page.locator(".codes li").count() == 10
+        await self.keys.press("I have them; log in")
+        return person
 
     async def log_in(self, person: Person) -> None:
         if "/login" not in self.page.url:

@@ -66,7 +66,9 @@ class Service:
             *(f"{key} = {value}" for key, value in self.settings.items() if "." not in key),
             "[capture]",
             "heartbeat_seconds = 1",
-            *(f"{key[8:]} = {value}" for key, value in self.settings.items() if key.startswith("capture.")),
+            *self._of("capture"),
+            "[accounts]",
+            *self._of("accounts"),
             "[storage]",
             f'state = "{self.state}"',
             "[web]",
@@ -76,6 +78,14 @@ class Service:
             *(f'[[queues]]\nname = "{queue}"\nretention = "P3M"' for queue in queues),
         ]
         self.config.write_text("\n".join(sections) + "\n")
+
+    def _of(self, section: str) -> list[str]:
+        return [
+            f"{name} = {value}"
+            for key, value in self.settings.items()
+            for of, _, name in (key.partition("."),)
+            if name and of == section
+        ]
 
     async def start(self, ready_within: float = 20) -> None:
         """Until the dialplan has been told that the service is there."""
