@@ -22,7 +22,7 @@ from tests.lab.asterisk import free_port
 from tests.lab.demo import STORIES, place
 from tests.lab.lab import Lab
 from tests.lab.service import RECORDED, Service, running_service
-from tests.people import STEP, ClocksAhead, enrol, invite, open_desk
+from tests.people import APPROVER, STEP, ClocksAhead, enrol, invite, open_desk
 
 pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="session")]
 
@@ -79,6 +79,8 @@ async def test_the_flagged_call_of_the_demo_is_heard_and_held_without_a_mouse(
     page = await (await contexts.open(locale=language)).new_page()
     work = Work(page, flagged.service.address, languages.load()[language].text)
     supervisor = await work.enrol(walker, token, ClocksAhead(timedelta(seconds=-STEP)))
+    async with connect.database(settings) as database:
+        await connect.people(settings, database).accounts.confirm(walker, "came in person", APPROVER)
     await work.log_in(replace(supervisor, clocks=ClocksAhead()))
     assert await page.get_attribute("html", "lang") == language
     await work.find(CALLS[language][0], within=INDEXED_WITHIN)
