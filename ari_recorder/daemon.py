@@ -29,13 +29,18 @@ from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderE
 from ari_recorder.domain.switchboard import Switchboard
 from ari_recorder.services import connect, site
 from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.caller_index import CallerIndex
 from ari_recorder.services.control import ControlSocket
+from ari_recorder.services.figures import FigureDesk
+from ari_recorder.services.health import HealthDesk
 from ari_recorder.services.key_control import KeyControl
 from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.mail import Mailer
+from ari_recorder.services.meters import Meters
+from ari_recorder.services.metrics import Metrics
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.rewrap import FallbackRescue
 from ari_recorder.services.scrub import Scrub
@@ -49,13 +54,17 @@ from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
+from ari_recorder.web.monitor import MonitorServer
 from ari_recorder.web.serve import WebServer
 
 log = structlog.get_logger(__name__)
 
 
-async def run(config: Config) -> None:
-    """Until SIGTERM or SIGINT. A RecorderError or ConfigError says why it cannot start."""
+async def run(config: Config, alarms: AlarmDesk) -> None:
+    """Until SIGTERM or SIGINT. `alarms` hears the log already.
+
+    A RecorderError or ConfigError says why it cannot start.
+    """
     # There are keys and voices in this memory: no core dump of it, whatever the unit says.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Connections to the page may be many; spool and vault must not run out of files because of them.
@@ -63,7 +72,7 @@ async def run(config: Config) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
-        async with _service(config):
+        async with _service(config, alarms):
             log.info("service_start")
             await stop.wait()
             log.info("service_stop")
@@ -82,7 +91,7 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _service(config: Config) -> AsyncIterator[None]:
+async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
     """Everything built and running; leaving it stops everything in good order."""
     _make_folders(config.storage.state)
     spool = Spool(config.pbx.spool)
@@ -105,7 +114,8 @@ async def _service(config: Config) -> AsyncIterator[None]:
             of_page = await stack.enter_async_context(database.another())
             usable = asyncio.Event()
             await _try_to_migrate(database, usable)
-            recorder = _recorder(config, spool, files, keyring, journal, database)
+            meters = Meters()
+            recorder = _recorder(config, spool, files, keyring, journal, database, meters)
             sweep = connect.sweep(config, database, keyring, recorder.key_names)
             index = CallerIndex(database=database, keyring=keyring)
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
@@ -124,7 +134,13 @@ async def _service(config: Config) -> AsyncIterator[None]:
 
             control = _control(config, keyring, database, recorder, supply, rescue, later)
             stack.push_async_callback(recorder.aclose)
+            figures = FigureDesk(config=config, database=of_page, usable=usable)
+            health = HealthDesk(recorder=recorder, keyring=keyring, sweep=sweep, figures=figures, jobs=jobs)
+            metrics = Metrics(
+                meters=meters, recorder=recorder, figures=figures, health=health, alarms=alarms, jobs=jobs
+            )
             await stack.enter_async_context(jobs)
+            jobs.start("alarms", alarms.run)  # stopped last: it tells what the others say while they stop
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
             jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
             jobs.start("audit-log", lambda stop: _once(usable, stop, audited))
@@ -149,7 +165,11 @@ async def _service(config: Config) -> AsyncIterator[None]:
             built = site.build(config, of_page, keyring, usable)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
             _start_web(config, built, stack, jobs)
-            jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session
+            jobs.start("figures", figures.run)
+            if config.monitor.enabled:
+                jobs.start("monitor", MonitorServer(config.monitor, health, metrics).run)
+            jobs.start("heartbeat", recorder.beat)  # its last word needs the session
+            jobs.start("health", health.watch)  # stopped first: systemd is told that the service stops
             yield
 
 
@@ -215,7 +235,13 @@ async def _true(event: asyncio.Event) -> None:
 
 
 def _recorder(
-    config: Config, spool: Spool, files: VaultFiles, keyring: Keyring, journal: Journal, database: Database
+    config: Config,
+    spool: Spool,
+    files: VaultFiles,
+    keyring: Keyring,
+    journal: Journal,
+    database: Database,
+    meters: Meters,
 ) -> Recorder:
     secret = config.dialplan_secret()
     policy = Policy(
@@ -242,6 +268,7 @@ def _recorder(
         pbx_name=config.pbx.system_name,
         heartbeat_seconds=config.capture.heartbeat_seconds,
         growth_deadline_seconds=config.capture.growth_deadline_seconds,
+        meters=meters,
     )
 
 

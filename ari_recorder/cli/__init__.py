@@ -64,9 +64,12 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     with troubles_told(json=False):
         settings = load(config)
         from ari_recorder import daemon, logs
+        from ari_recorder.services import connect
 
-        logs.set_up(level=settings.log.level, file=settings.log.file, json_lines=settings.log.json_lines)
-        asyncio.run(daemon.run(settings))
+        alarms = connect.alarms(settings)
+        told = settings.log
+        logs.set_up(level=told.level, file=told.file, json_lines=told.json_lines, heard=alarms.hear)
+        asyncio.run(daemon.run(settings, alarms))
 
 
 @app.command()

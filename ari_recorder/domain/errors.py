@@ -1107,6 +1107,13 @@ class AnswerLate(Unavailable):
     code = "answer_late"
 
 
+class MonitorAddressTaken(Unavailable):
+    """Figures and health cannot be served on {address}: {reason}. Free the port, or choose another one in
+    monitor.port."""
+
+    code = "monitor_address_taken"
+
+
 class WebAddressTaken(Unavailable):
     """The page cannot be served on {address}: {reason}. Free the port, or choose another one in web.port."""
 

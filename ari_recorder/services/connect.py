@@ -14,8 +14,9 @@ from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Policy, Rules
-from ari_recorder.services import anchors
+from ari_recorder.services import anchors, receivers
 from ari_recorder.services.accounts import Accounts
+from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_access import AuditAccess
 from ari_recorder.services.audit_later import LaterEntries
@@ -170,6 +171,10 @@ def log_signer(config: Config, *, new_log: bool = False) -> LogSigner:
 def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
     every = timedelta(seconds=config.audit.checkpoint_every_seconds)
     return AuditLog(database=opened, signer=signer, anchors=anchors.of(config), clocks=Clocks(), every=every)
+
+
+def alarms(config: Config) -> AlarmDesk:
+    return AlarmDesk(config.storage.alarms, receivers.of(config))
 
 
 STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))

@@ -22,7 +22,7 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.asterisk import sounds
-from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.asterisk.ami import AmiHealth, AmiSession
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer, writer
 from ari_recorder.domain.calls import Call
@@ -34,8 +34,9 @@ from ari_recorder.domain.switchboard import Change, Switchboard
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.effects import Effects
 from ari_recorder.services.live import LiveSealer
+from ari_recorder.services.meters import Meters
 from ari_recorder.services.seal import Sealer
-from ari_recorder.services.store import CallStore
+from ari_recorder.services.store import CallStore, Waiting
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.supervise import until, where
@@ -80,7 +81,9 @@ class Recorder:
         kept_as: Mapping[str, Codec],
         heartbeat_seconds: float,
         growth_deadline_seconds: float,
+        meters: Meters | None = None,
     ) -> None:
+        meters = meters or Meters()
         self._ami = ami
         self._spool = spool
         self._public = public
@@ -94,7 +97,7 @@ class Recorder:
         self._calls: dict[UUID, Call] = {}
         self._sealed_callers: dict[UUID, bytes] = {}
         self._right = False  # the PBX at the other end is ours
-        self._journal_works = True
+        self.journal_works = True
         self._resynced = asyncio.Event()
         self._orders: dict[UUID, asyncio.Task[None]] = {}
         self._orphans: asyncio.Task[None] | None = None
@@ -104,6 +107,7 @@ class Recorder:
             newest=self._calls.get,
             personal=self._personal,
             stored=self._over,
+            meters=meters,
         )
         self._live = live
         self._sealer = Sealer(
@@ -113,6 +117,7 @@ class Recorder:
             kept_as=kept_as,
             resume_guard=switchboard.policy.resume_guard,
             tell=self._inbox.put,
+            meters=meters,
         )
         self._effects = Effects(
             ami=ami,
@@ -238,7 +243,7 @@ class Recorder:
         while True:
             found = await asyncio.to_thread(sounds.read, self._sounds)
             self._board.policy = replace(self._board.policy, sounds=found)
-            if self._journal_works:
+            if self.journal_works:
                 await self._tell_dialplan(str(int(time.time())))
             self._resynced.clear()
             with contextlib.suppress(TimeoutError):  # at once when live again: until then its net is on
@@ -269,6 +274,26 @@ class Recorder:
     def key_names(self) -> frozenset[str]:
         """The keys that calls need which are not in the database yet, or not finished."""
         return key_names(self.calls, self._sealed_callers.values())
+
+    # --- how it is, for monitoring
+
+    @property
+    def pbx(self) -> AmiHealth:
+        return self._ami.health()
+
+    @property
+    def pbx_live(self) -> bool:
+        return self._ami.live
+
+    @property
+    def is_our_pbx(self) -> bool:
+        """Of the PBX at the other end, while there is one."""
+        return self._right
+
+    @property
+    def waiting(self) -> Waiting:
+        """Calls whose row in the database is older than they are."""
+        return self._store.waiting
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -325,10 +350,10 @@ class Recorder:
         if durable is not None:
             try:
                 await durable
-                self._journal_works = True
+                self.journal_works = True
             except RecorderError as error:
                 journaled = False
-                self._journal_works = False
+                self.journal_works = False
                 log.error("alarm", alarm=AlarmCode.JOURNAL_FAILED.value, subject=error.code)
         for command in commands:
             try:

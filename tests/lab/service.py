@@ -69,6 +69,8 @@ class Service:
             *(f"{key[8:]} = {value}" for key, value in self.settings.items() if key.startswith("capture.")),
             "[storage]",
             f'state = "{self.state}"',
+            "[monitor]",
+            "port = 0",
             "[web]",
             f"port = {self.web_port}",
             "[log]",

@@ -135,4 +135,4 @@ async def test_a_call_that_cannot_be_stored_holds_up_nobody(
     rig.store.put(good.id)
     await rig.run_until(1)
     assert rig.over == [good.id]
-    assert rig.store.waiting == 1
+    assert rig.store.waiting.count == 1
