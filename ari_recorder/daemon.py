@@ -121,6 +121,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
             rescue = FallbackRescue(database, keyring)
             signer = await asyncio.to_thread(connect.log_signer, config)
+            keeper = connect.ledger_keeper(config, database, lambda: recorder.calls)
             log_of_audit = connect.audit_log(config, database, signer)
 
             told_start = False
@@ -160,6 +161,8 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             # Not before the journal is known: its calls keep the keys of their days.
             jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
             jobs.start("sweep-watch", sweep.watch)
+            # Not before the journal is known: its calls are accounted for.
+            jobs.start("ledger", lambda stop: _once(usable, stop, keeper.run))
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
             built = site.build(config, of_page, keyring, usable)

@@ -83,6 +83,7 @@ class Permission(StrEnum):
     HOLD_RELEASE = "hold:release"
     FLAG_DECIDE = "flag:decide"
     LEDGER_VIEW = "ledger:view"
+    LEDGER_EXPLAIN = "ledger:explain"
     AUDIT_READ = "audit:read"
     USE_REPORT = "use:report"
     USE_SIGN = "use:sign"
@@ -106,6 +107,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.HOLD_RELEASE,
             Permission.FLAG_DECIDE,
             Permission.LEDGER_VIEW,
+            Permission.LEDGER_EXPLAIN,
             Permission.USE_REPORT,
             Permission.USE_SIGN,
         }
@@ -118,6 +120,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.RECORDING_EXPORT,
             Permission.RECORDING_CORRECT,
             Permission.LEDGER_VIEW,
+            Permission.LEDGER_EXPLAIN,
             Permission.AUDIT_READ,
             Permission.USE_REPORT,
             Permission.USE_SIGN,

@@ -112,6 +112,8 @@ class Action(StrEnum):
     SERVICE_STOP = "service:stop"
     CONFIG_CHANGE = "config:change"
     LEDGER_VIEW = "ledger:view"
+    LEDGER_EXPLAIN = "ledger:explain"
+    LEDGER_CLOSE = "ledger:close"
     # the log itself
     AUDIT_READ = "audit:read"
     AUDIT_EXPORT = "audit:export"

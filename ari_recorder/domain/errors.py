@@ -1107,6 +1107,18 @@ class AnswerLate(Unavailable):
     code = "answer_late"
 
 
+class LedgerCallUnknown(NotFound):
+    """The ledger has no call {uniqueid}."""
+
+    code = "ledger_call_unknown"
+
+
+class LedgerCallExplained(Conflict):
+    """The call {uniqueid} is not unexplained: it is accounted for, or somebody has explained it."""
+
+    code = "ledger_call_explained"
+
+
 class MonitorAddressTaken(Unavailable):
     """Figures and health cannot be served on {address}: {reason}. Free the port, or choose another one in
     monitor.port."""

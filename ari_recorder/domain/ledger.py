@@ -12,6 +12,7 @@ where the two differ the PBX is believed:
 What is known to have begun late (`late-start`) is recorded only as long as no more than the tolerance is missing by
 queue_log. Else it is unexplained like any other call that is too short: a part is missing, and a person must look.
 What was cut off by a loss of power (`truncated`) is recorded as long as no more than 5 s are missing by queue_log.
+What nobody can account for, a person can close with words (`explained`): after that it balances.
 What the recorder did on purpose (the caller said no, no proof of the announcement) is believed: it had an alarm.
 """
 
@@ -32,8 +33,9 @@ TOLERANCE = timedelta(seconds=1)
 MISSING = timedelta(seconds=2.5)
 # What a loss of power may cost: the same buffer, and what was not yet sealed.
 MISSING_BY_LOSS = timedelta(seconds=5)
-# A finished call is sealed and stored within this time; until then it is not missing. DESIGN: alarm within a minute.
-SETTLES = timedelta(seconds=60)
+# A finished call is sealed and stored within this time; until then it is not missing. What is left of the minute in
+# which an alarm has to be raised is for who looks.
+SETTLES = timedelta(seconds=45)
 
 
 class LedgerState(StrEnum):
@@ -47,6 +49,8 @@ class Reason(StrEnum):
     """Why a call is in its state. Empty for an ordinary recorded call."""
 
     NONE = ""
+    # closed by a person, with words
+    EXPLAINED = "explained"
     # recorded, with something to know
     TRUNCATED = "truncated"
     LATE_START = "late-start"
@@ -158,6 +162,35 @@ class LedgerRow:
     talk_time: timedelta
     heard: timedelta
     recording_ids: tuple[UUID, ...]
+
+
+def known(call: Call, queues: frozenset[str]) -> KnownCall:
+    """A call that is not in the database yet, as it would be there."""
+    sealed = [(r.id, r.sealed) for r in call.recordings if r.sealed is not None]
+    return KnownCall(
+        uniqueid=call.uniqueid,
+        queue=call.queue,
+        entered_at=call.joined_at or call.first_seen_at,
+        verdict=judge(call, queues),
+        flagged=call.flagged,
+        heard=sum((facts.duration for _, facts in sealed), timedelta()),
+        recording_ids=tuple(recording_id for recording_id, _ in sealed),
+    )
+
+
+def is_final(row: LedgerRow, now: datetime) -> bool:
+    """Nothing that comes later can change it: not one that goes on, and not one nobody can account for yet."""
+    over = row.outcome not in (QueueOutcome.WAITING, QueueOutcome.TALKING)
+    settled = row.verdict.state in (LedgerState.RECORDED, LedgerState.NOT_RECORDED)
+    return over and settled and now - row.entered_at > SETTLES
+
+
+def explained(row: LedgerRow) -> LedgerRow:
+    """What a person found out: the call is accounted for, by words."""
+    if row.verdict.state is not LedgerState.UNEXPLAINED:
+        return row
+    state = LedgerState.RECORDED if row.heard else LedgerState.NOT_RECORDED
+    return replace(row, verdict=_verdict(state, Reason.EXPLAINED))
 
 
 def balance(

@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,6 +12,7 @@ from pathlib import Path
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.calls import Call
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Policy, Rules
 from ari_recorder.services import anchors, receivers
@@ -26,9 +27,11 @@ from ari_recorder.services.clock import Clocks
 from ari_recorder.services.day_keys import DayKeys
 from ari_recorder.services.enrol import Enrolment
 from ari_recorder.services.holds import Holds
+from ari_recorder.services.ledger_keeper import LedgerKeeper
 from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
 from ari_recorder.services.policy import Policies
+from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
@@ -175,6 +178,16 @@ def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
 
 def alarms(config: Config) -> AlarmDesk:
     return AlarmDesk(config.storage.alarms, receivers.of(config))
+
+
+def ledger_keeper(config: Config, opened: Database, in_memory: Callable[[], Iterable[Call]]) -> LedgerKeeper:
+    return LedgerKeeper(
+        database=opened,
+        tail=QueueLogTail(config.pbx.queue_log),
+        queues=frozenset(queue.name for queue in config.queues),
+        in_memory=in_memory,
+        clocks=Clocks(),
+    )
 
 
 STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))
