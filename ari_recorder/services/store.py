@@ -81,7 +81,8 @@ class CallStore:
         if call is None:
             return
         try:
-            if call.joined_at is not None:
+            # Whoever was recorded has talked, and is kept, even where nobody heard of the queue.
+            if call.joined_at is not None or _is_kept(call):
                 await self._write(call)
             if call.finished:
                 await self._stored(call)
@@ -91,8 +92,7 @@ class CallStore:
 
     async def _write(self, call: Call) -> None:
         verdict = judge(call, self._queues)
-        kept = any(r.state is RecordingState.SEALED for r in call.recordings)
-        sealed = self._personal(call) if kept else None  # whose voice is not kept, whose number is not kept
+        sealed = self._personal(call) if _is_kept(call) else None  # whose voice is not kept, whose number is not kept
         personal = calls.Personal(sealed=sealed, key_name=key_name_of(sealed)) if sealed is not None else None
         async with self._database.transaction() as conn:
             now = datetime.now(UTC)
@@ -113,6 +113,10 @@ class CallStore:
             ledger=verdict.state.value,
             reason=verdict.reason.value,
         )
+
+
+def _is_kept(call: Call) -> bool:
+    return any(r.state is RecordingState.SEALED for r in call.recordings)
 
 
 def _incomplete(call: Call, verdict: Verdict) -> str:
