@@ -134,6 +134,11 @@ class Call:
         return self.state is CallState.ENDED and all(r.state in FINAL for r in self.recordings)
 
     @property
+    def unanswered(self) -> bool:
+        """As far as is known. Should it be over, queue_log tells the rest, with what the dialplan recorded of it."""
+        return self.connected_at is None and self.state is not CallState.ENDED
+
+    @property
     def flagged(self) -> bool:
         return any(mark.kind is MarkKind.THREAT for mark in self.marks)
 

@@ -89,11 +89,11 @@ def judge(call: Call, queues: frozenset[str]) -> Verdict:
     """What the recorder itself says of a call."""
     if not call.finished:
         return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
-    if call.joined_at is None:
+    sealed = [r for r in call.recordings if r.state is RecordingState.SEALED and r.sealed is not None]
+    if call.joined_at is None and not sealed:
         return _verdict(LedgerState.NOT_RECORDED, Reason.NEVER_QUEUED)
     if call.refused_at is not None:
         return _verdict(LedgerState.NOT_RECORDED, Reason.CALLER_REFUSED)
-    sealed = [r for r in call.recordings if r.state is RecordingState.SEALED and r.sealed is not None]
     if sealed:
         return _judge_recorded(call)
     return _judge_unrecorded(call, queues)

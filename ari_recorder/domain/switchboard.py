@@ -353,7 +353,9 @@ class Switchboard:
             return
         known = self._calls.get(event.uniqueid)
         # What ours has recorded is better known than what a log tells: only the net's files are still to be dealt with.
-        whole = known is None or not any(r.state is not RecordingState.FAILED for r in known.recordings)
+        # Of a call that was not answered yet when it was last seen, only the log can tell the rest.
+        unheard = known is not None and known.connected_at is None
+        whole = known is None or unheard or not any(r.state is not RecordingState.FAILED for r in known.recordings)
         for told in event.events:
             if whole or isinstance(told, Armed):
                 yield from self._feed(told)

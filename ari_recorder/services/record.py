@@ -168,7 +168,7 @@ class Recorder:
         try:
             missed = await asyncio.wait_for(
                 self._adoption.missed(
-                    known={r.base for call in self.calls for r in call.recordings},
+                    known={r.base for call in self.calls if not call.unanswered for r in call.recordings},
                     living=living,
                     open_calls=living | {call.uniqueid for call in self.calls},
                     asked=asked,

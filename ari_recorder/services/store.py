@@ -93,7 +93,8 @@ class CallStore:
         if call is None:
             return
         try:
-            if call.joined_at is not None:
+            # Whoever was recorded has talked, and is kept, even where nobody heard of the queue.
+            if call.joined_at is not None or _is_kept(call):
                 await self._write(call)
             if call.finished:
                 await self._stored(call)
@@ -103,8 +104,7 @@ class CallStore:
 
     async def _write(self, call: Call) -> None:
         verdict = judge(call, self._queues)
-        kept = any(r.state is RecordingState.SEALED for r in call.recordings)
-        sealed = self._personal(call) if kept else None  # whose voice is not kept, whose number is not kept
+        sealed = self._personal(call) if _is_kept(call) else None  # whose voice is not kept, whose number is not kept
         personal = calls.Personal(sealed=sealed, key_name=key_name_of(sealed)) if sealed is not None else None
         async with self._database.transaction() as conn:
             now = datetime.now(UTC)
@@ -129,6 +129,10 @@ class CallStore:
             self._meters.calls.labels(verdict.state.value, verdict.reason.value).inc()
             if call.ended_at is not None:
                 self._meters.store_seconds.observe(max((now - call.ended_at).total_seconds(), 0.0))
+
+
+def _is_kept(call: Call) -> bool:
+    return any(r.state is RecordingState.SEALED for r in call.recordings)
 
 
 def _incomplete(call: Call, verdict: Verdict) -> str:
