@@ -187,6 +187,7 @@ class Principal:
     language: str = LANGUAGES[0]
     address: str = ""
     request_id: str = ""
+    command: UUID | None = None
     stepped_up_at: datetime | None = None
     logged_in_at: datetime | None = field(default=None)
 
@@ -229,6 +230,7 @@ class Principal:
             session=self.session_id,
             address=self.address,
             request=self.request_id,
+            command=self.command,
         )
 
     def _entitling(self, permission: Permission) -> tuple[Grant, ...]:

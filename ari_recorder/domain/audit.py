@@ -146,7 +146,8 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who did it, and by what authority. `name` and `address` are personal; `id` stays when they are erased."""
+    """Who did it, and by what authority. `name` and `address` are personal; `id` stays when they are erased.
+    `command` is the order it was done for: in no entry, but an order is carried out once (storage/commands.py)."""
 
     kind: ActorKind
     id: str
@@ -156,6 +157,7 @@ class Actor:
     session: str = ""
     address: str = ""
     request: str = ""
+    command: UUID | None = None
 
     @property
     def label(self) -> str:

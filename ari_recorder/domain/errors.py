@@ -1107,6 +1107,12 @@ class AnswerLate(Unavailable):
     code = "answer_late"
 
 
+class CommandDone(Conflict):
+    """This was done already, when it was sent the first time. It was not done again."""
+
+    code = "command_done"
+
+
 class LedgerCallUnknown(NotFound):
     """The ledger has no call {uniqueid}."""
 

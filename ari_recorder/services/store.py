@@ -51,6 +51,7 @@ class CallStore:
         personal: Callable[[Call], bytes | None],
         stored: Callable[[Call], Awaitable[None]],
         meters: Meters | None = None,
+        retry: timedelta = RETRY,
     ) -> None:
         """`newest` gives a call as it is now, `personal` its caller sealed, `stored` hears of calls that are over."""
         self._database = database
@@ -59,6 +60,7 @@ class CallStore:
         self._personal = personal
         self._stored = stored
         self._meters = meters or Meters()
+        self._retry = retry
         self._waiting: dict[UUID, datetime] = {}  # since when
         self._wake = asyncio.Event()
 
@@ -81,11 +83,11 @@ class CallStore:
                 await self._store(call_id)
             except RecorderError as error:
                 log.warning("call_store_retry", code=error.code, waiting=len(self._waiting))
-                await _either(None, stop, RETRY)
+                await _either(None, stop, self._retry)
             except Exception as error:
                 # One call that cannot be stored, whatever it is, must not hold up the others: it went to the end.
                 log.error("call_store_fail", call_id=str(call_id), error=type(error).__name__, where=where(error))
-                await _either(None, stop, RETRY)
+                await _either(None, stop, self._retry)
 
     async def _store(self, call_id: UUID) -> None:
         call = self._newest(call_id)
