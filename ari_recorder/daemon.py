@@ -156,6 +156,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             jobs.start("decide", recorder.decide)
             jobs.start("spool-watch", recorder.watch_spool)
             await recorder.load()
+            jobs.start("catch-up", recorder.catch_up)
             jobs.start("live-seal", recorder.seal_live)
             jobs.start("control", control.run)  # from here on it knows what calls need
             # Not before the journal is known: its calls keep the keys of their days.

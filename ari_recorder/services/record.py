@@ -32,7 +32,9 @@ from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, Part
 from ari_recorder.domain.recordings import FINAL, Recording, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
 from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.backlog import Backlog
 from ari_recorder.services.effects import Effects
+from ari_recorder.services.keys import key_names
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.meters import Meters
 from ari_recorder.services.seal import Sealer
@@ -45,7 +47,7 @@ from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.recordings import Vault
-from ari_recorder.vault.wrapping import day_name, key_name_of
+from ari_recorder.vault.wrapping import key_name_of
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +64,7 @@ GRACE_SECONDS = 5.0
 
 
 class Recorder:
-    """Built by daemon.py; its jobs `hear`, `decide`, `watch_spool`, `seal_live`, `beat` and `store` run supervised."""
+    """Built by daemon.py, which keeps its jobs: hear, decide, watch_spool, seal_live, catch_up, beat, store."""
 
     def __init__(
         self,
@@ -99,6 +101,7 @@ class Recorder:
         self._right = False  # the PBX at the other end is ours
         self.journal_works = True
         self._resynced = asyncio.Event()
+        self._backlog = Backlog()
         self._orders: dict[UUID, asyncio.Task[None]] = {}
         self._orphans: asyncio.Task[None] | None = None
         self._store = CallStore(
@@ -135,10 +138,22 @@ class Recorder:
         for call, personal in await asyncio.to_thread(self._journal.load):
             if personal is not None:
                 self._carry_on(call.id, personal)
-            self._apply(self._board.load(call, _now()))
+            change = self._board.load(call, _now())
+            if call.finished:  # as the journal has it: there is nothing to write, and no hurry
+                self._calls[call.id] = call
+                self._backlog.add(change)
+            else:
+                self._apply(change)
             if call.finished or any(r.state in FINAL for r in call.recordings):
                 self._store.put(call.id)
         await self._live.tell_orphans(recording.id for call in self.calls for recording in call.recordings)
+
+    async def catch_up(self, stop: asyncio.Event) -> None:
+        await until(stop, self._backlog.run(self._resynced, self._order_again))
+
+    def _order_again(self, change: Change) -> None:
+        if change.call is not None and change.call.id in self._calls:  # it was not stored meanwhile
+            self._spawn(change.call.id, change.call, None, change.commands)
 
     async def hear(self, stop: asyncio.Event) -> None:
         await until(stop, self._hear())
@@ -397,19 +412,6 @@ class Recorder:
             sealed = self._public.seal_text(name, text, CALLER_PURPOSE, call.id)
             self._sealed_callers[call.id] = sealed
         return sealed
-
-
-def key_names(calls: Iterable[Call], sealed_callers: Iterable[bytes]) -> frozenset[str]:
-    """What was sealed needs the key it was sealed to, what will be sealed that of its day."""
-    names = set()
-    for sealed in sealed_callers:
-        with contextlib.suppress(NotWrapped):  # it opens with no key at all
-            names.add(key_name_of(sealed))
-    for call in calls:
-        names.add(day_name(day_of(call.first_seen_at)))
-        for recording in call.recordings:
-            names.add(recording.sealed.key_name if recording.sealed else day_name(day_of(recording.started_at)))
-    return frozenset(names)
 
 
 def open_caller(keyring: Keyring, call_id: UUID, personal: bytes) -> Party:

@@ -82,15 +82,19 @@ class Service:
     async def start(self, ready_within: float = 20) -> None:
         """Until the dialplan has been told that the service is there."""
         before = await self.heartbeat()
+        process = await self.spawn()
+        async with asyncio.timeout(ready_within):
+            while await self.heartbeat() == before:
+                if process.returncode is not None:
+                    raise RuntimeError(f"the service ended: {(self.folder / 'stderr.txt').read_text()}")
+                await asyncio.sleep(0.2)
+
+    async def spawn(self) -> asyncio.subprocess.Process:
         with (self.folder / "stderr.txt").open("ab") as stderr:
             self.process = await asyncio.create_subprocess_exec(
                 *SERVICE, "run", "--config", str(self.config), stderr=stderr
             )
-        async with asyncio.timeout(ready_within):
-            while await self.heartbeat() == before:
-                if self.process.returncode is not None:
-                    raise RuntimeError(f"the service ended: {(self.folder / 'stderr.txt').read_text()}")
-                await asyncio.sleep(0.2)
+        return self.process
 
     async def heartbeat(self) -> str:
         return await self.lab.pbx.get_global("ARI_RECORDER_HEARTBEAT")
@@ -156,14 +160,27 @@ class Service:
 
 
 @asynccontextmanager
-async def running_service(lab: Lab, folder: Path, *, web_port: int = 0, **settings: str) -> AsyncIterator[Service]:
-    service = Service(lab, folder, settings, web_port)
-    service.configure()
+async def installed_service(
+    lab: Lab,
+    folder: Path,
+    queues: tuple[str, ...] = RECORDED,
+    web_port: int = 0,
+    settings: dict[str, str] | None = None,
+) -> AsyncIterator[Service]:
+    """Configured and not started. Nothing of it runs any more afterwards, however that was."""
+    service = Service(lab, folder, settings or {}, web_port)
+    service.configure(queues)
     try:
-        await service.start()
         yield service
-        await service.stop()
     finally:
         if service.process is not None and service.process.returncode is None:
             service.process.kill()
             await service.process.wait()
+
+
+@asynccontextmanager
+async def running_service(lab: Lab, folder: Path, *, web_port: int = 0, **settings: str) -> AsyncIterator[Service]:
+    async with installed_service(lab, folder, RECORDED, web_port, settings) as service:
+        await service.start()
+        yield service
+        await service.stop()
