@@ -166,6 +166,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             jobs.start("ledger", lambda stop: _once(usable, stop, keeper.run))
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
+            jobs.start("cross-check", connect.cross_check(config, recorder).run)
             built = site.build(config, of_page, keyring, usable)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
             _start_web(config, built, stack, jobs)

@@ -98,6 +98,10 @@ class Switchboard:
     def calls(self) -> tuple[Call, ...]:
         return tuple(self._calls.values())
 
+    def is_over(self, uniqueid: Uniqueid) -> bool:
+        """It was here, and is finished and stored."""
+        return uniqueid in self._over
+
     def load(self, call: Call, at: datetime) -> Change:
         """A call from the journal, and what was ordered for it and may not have happened."""
         self._unsure = True

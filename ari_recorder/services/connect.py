@@ -24,6 +24,7 @@ from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditLog, sequence, started, written
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
+from ari_recorder.services.cross_check import CrossCheck
 from ari_recorder.services.day_keys import DayKeys
 from ari_recorder.services.enrol import Enrolment
 from ari_recorder.services.holds import Holds
@@ -32,6 +33,7 @@ from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.queue_logs import QueueLogTail
+from ari_recorder.services.record import Recorder
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
@@ -178,6 +180,16 @@ def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
 
 def alarms(config: Config) -> AlarmDesk:
     return AlarmDesk(config.storage.alarms, receivers.of(config))
+
+
+def cross_check(config: Config, recorder: Recorder) -> CrossCheck:
+    return CrossCheck(
+        tail=QueueLogTail(config.pbx.queue_log),
+        queues=frozenset(queue.name for queue in config.queues),
+        calls=lambda: recorder.calls,
+        is_over=recorder.is_over,
+        ask=recorder.ask,
+    )
 
 
 def ledger_keeper(config: Config, opened: Database, in_memory: Callable[[], Iterable[Call]]) -> LedgerKeeper:

@@ -290,6 +290,13 @@ class Recorder:
         """The keys that calls need which are not in the database yet, or not finished."""
         return key_names(self.calls, self._sealed_callers.values())
 
+    def is_over(self, uniqueid: str) -> bool:
+        return self._board.is_over(Uniqueid(uniqueid))
+
+    async def ask(self) -> None:
+        """Ask the PBX for all it has, as after a reconnect. AmiNotLive, AmiActionRefused or AmiOutcomeUnknown."""
+        await self._ami.resync()
+
     # --- how it is, for monitoring
 
     @property

@@ -17,10 +17,13 @@ from typing import Any
 
 from ari_recorder import logs
 from benchmarks.figures import machine
-from tests.faults import kills, load, start_up
+from tests.faults import commits, database, kills, load, start_up
 from tests.faults.figures import Scenario
 
-SCENARIOS = {scenario.name: scenario for scenario in (start_up.SCENARIO, kills.SCENARIO, load.SCENARIO)}
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (start_up.SCENARIO, kills.SCENARIO, load.SCENARIO, database.SCENARIO, commits.SCENARIO)
+}
 
 
 def _say(line: str) -> None:

@@ -36,6 +36,8 @@ class FaultProxy:
     # How many of the answers to a request that `is_last_word` knows get lost with the connection.
     loses: float = 0.0
     is_last_word: Callable[[bytes], bool] = lambda _: False
+    # What becomes of the server's words, made anew for each connection.
+    editor: Callable[[], Callable[[bytes], bytes]] | None = None
     lost: int = 0
     connections: int = 0
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -100,6 +102,7 @@ class FaultProxy:
     async def _pump(
         self, source: asyncio.StreamReader, target: asyncio.StreamWriter, doomed: asyncio.Event, *, is_request: bool
     ) -> None:
+        edit = self.editor() if self.editor is not None and not is_request else None
         with contextlib.suppress(ConnectionError):
             while data := await source.read(_READ):
                 await self.stalled.wait()
@@ -112,14 +115,14 @@ class FaultProxy:
                     self.lost += 1
                     _abort(target)
                     return
-                for piece in self._pieces(data):
+                for piece in self._pieces(edit(data) if edit is not None else data):
                     target.write(piece)
                     await target.drain()
                     if self.pause_seconds:
                         await asyncio.sleep(self.pause_seconds)
 
     def _pieces(self, data: bytes) -> list[bytes]:
-        size = self.slice_bytes or len(data)
+        size = self.slice_bytes or max(len(data), 1)
         return [data[at : at + size] for at in range(0, len(data), size)]
 
 

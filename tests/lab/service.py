@@ -26,6 +26,7 @@ class Service:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     web_port: int = 0
+    monitor_port: int = 0
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -55,7 +56,7 @@ class Service:
             path.chmod(0o600)
         sections = [
             "[pbx]",
-            f"port = {pbx.ami_port}",
+            f"port = {self.settings.get('port', pbx.ami_port)}",
             f'username = "{pbx.ami_user}"',
             f'secret_file = "{self.folder}/ami.secret"',
             f'dialplan_secret_file = "{self.folder}/dialplan.secret"',
@@ -63,14 +64,16 @@ class Service:
             f'sounds = "{pbx.sounds}"',
             f'queue_log = "{pbx.queue_log}"',
             'outside = ["PJSIP/operator-"]',
-            *(f"{key} = {value}" for key, value in self.settings.items() if "." not in key),
+            *(f"{key} = {value}" for key, value in self.settings.items() if "." not in key and key != "port"),
             "[capture]",
             "heartbeat_seconds = 1",
             *(f"{key[8:]} = {value}" for key, value in self.settings.items() if key.startswith("capture.")),
+            "[database]",
+            *(f"{key[9:]} = {value}" for key, value in self.settings.items() if key.startswith("database.")),
             "[storage]",
             f'state = "{self.state}"',
             "[monitor]",
-            "port = 0",
+            f"port = {self.monitor_port}",
             "[web]",
             f"port = {self.web_port}",
             "[log]",
