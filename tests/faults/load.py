@@ -76,7 +76,7 @@ async def _measured(lab: Lab, service: Service, crowd: Crowd, seconds: float, ho
     pids = {"the PBX": lab.pbx.pid, "callers and phones": lab.world.pid, "the service": service.process.pid}
     before = {name: cpu_seconds(pid) for name, pid in pids.items()}
     busy_before, all_before = _machine_busy()
-    ended_before = sum(fact.ended is not None for fact in crowd.facts)
+    there_before = len(crowd.facts)
     began = time.monotonic()
     short = asyncio.create_task(crowd.come(how.a_second, seconds, SHORT_TALK))
     least = crowd.talking
@@ -84,20 +84,16 @@ async def _measured(lab: Lab, service: Service, crowd: Crowd, seconds: float, ho
         least = min(least, crowd.talking)
         await asyncio.sleep(0.25)
     took = time.monotonic() - began
-    ended = sum(fact.ended is not None for fact in crowd.facts) - ended_before
+    came = len(crowd.facts) - there_before
     used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
     busy, in_all = (now - then for now, then in zip(_machine_busy(), (busy_before, all_before), strict=True))
     await short
     return least, [
-        # Those under way at the end have come, too: the pace is what was asked, less what the last ones last.
-        at_least(
-            "calls that came and went, a second",
-            round((ended + SHORT_TALK[1] * how.a_second) / took, 2),
-            how.a_second * 0.9,
-        ),
+        at_least("calls that came a second, and went", round(came / took, 2), how.a_second * 0.98),
         *(shown(f"cores {name} took", used[name] / took) for name in pids),
         shown("the service's CPU, as a share of the PBX's", used["the service"] / used["the PBX"]),
-        shown("cores at work, all programs of the machine", busy / in_all * (os.cpu_count() or 1)),
+        # Whatever else the machine does is not ours: with much of it, the figures are of no use.
+        shown("cores everything else took", busy / in_all * (os.cpu_count() or 1) - sum(used.values()) / took),
     ]
 
 

@@ -128,6 +128,8 @@ class _Witness:
 
 
 async def _main(spool: Path, testimony: Path) -> None:
+    with contextlib.suppress(PermissionError):  # it must be quicker than the service; who is root can see to that
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
     with testimony.open("a") as file:
         witness = _Witness(spool, file)
         tasks = [asyncio.create_task(witness.watch()), asyncio.create_task(witness.look())]
