@@ -1,6 +1,6 @@
 """Follows queue_log as it grows, and has the PBX asked when AMI seems to have missed something (domain/cross_check.py).
 
-    queue_log ──every half second──► a line, and what the recorder thinks a moment later ──doubt──► ask the PBX
+    queue_log ──five times a second──► a line, and what the recorder thinks a moment later ──doubt──► ask the PBX
 
 And every five minutes without any doubt. The log is one witness, AMI the other: what both miss, the ledger finds.
 """
@@ -19,12 +19,15 @@ from ari_recorder.services.queue_logs import QueueLogTail
 
 log = structlog.get_logger(__name__)
 
-# A recording that begins this late is recorded all the same: the ledger forgives 2.5 s (domain/ledger.py).
-LOOK_EVERY = 0.5
-# What AMI tells comes within milliseconds of the line. An end takes longer: first comes the log, then the hangup.
-GRACE = {Doubt.ANSWER_MISSED: 0.3, Doubt.PROOF_MISSED: 0.6, Doubt.END_MISSED: 2.0}
+# A recording that begins this late is recorded all the same: the ledger forgives 2.5 s (domain/ledger.py). A look is a
+# stat() of the log.
+LOOK_EVERY = 0.2
+# What AMI tells comes within milliseconds of the line, the proof of the announcement long before it. An end takes
+# longer: first comes the log, then the hangup.
+GRACE = {Doubt.ANSWER_MISSED: 0.15, Doubt.PROOF_MISSED: 0.0, Doubt.END_MISSED: 1.0}
 # The PBX may say the same again: who was asked about one thing three times has said what there is to say.
 MOST_ASKED = 3
+AGAIN_AFTER = 1.0
 RECONCILE_EVERY = timedelta(minutes=5)
 # Calls that began before the service are asked about after every reconnect anyway.
 _BACK = timedelta(minutes=10)
@@ -100,7 +103,7 @@ class CrossCheck:
         due = [
             key
             for key, suspect in found.items()
-            if suspect.asked < MOST_ASKED and now - suspect.since >= GRACE[key[1]] * (1 + suspect.asked)
+            if suspect.asked < MOST_ASKED and now - suspect.since >= GRACE[key[1]] + suspect.asked * AGAIN_AFTER
         ]
         for key in due:
             found[key].asked += 1

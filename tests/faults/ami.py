@@ -29,8 +29,8 @@ TALK = (3.0, 10.0)
 LOST = 0.3
 CUT_EVERY = (2.0, 6.0)
 BLACK_HOLE = 60.0
-# MixMonitor's buffer goes with the PBX: 32 KiB are 2.05 s.
-BUFFER = 2.1
+# An answer nobody told of is found in queue_log within a moment; what the ledger forgives is missing at most.
+FORGIVEN = 2.5
 
 
 @dataclass
@@ -104,7 +104,7 @@ async def trouble(
         shown("of so many", lost[1]),
         shown("connections", proxy.connections),
         none_of("too few events lost to mean anything", [] if lost[0] > 0.2 * lost[1] else [str(lost)]),
-        *weigh(after),
+        *weigh(after, FORGIVEN),
         *alarms(after),
     ]
 

@@ -221,7 +221,8 @@ def _alarms(service: Service) -> Counter[str]:
 # --- the verdicts
 
 
-def weigh(after: Aftermath) -> list[Figure]:
+def weigh(after: Aftermath, differs: float = TALK_DIFFERS) -> list[Figure]:
+    """`differs`: how many seconds of talk may be missing where the scenario keeps the service from hearing of it."""
     talked = [fact for fact in after.facts if fact.connected is not None]
     of = _by_uniqueid(after.stored)
     bases = Counter(base_of(one, after.testimony) for one in after.stored)
@@ -250,7 +251,7 @@ def weigh(after: Aftermath) -> list[Figure]:
         ),
         shown("recordings marked as truncated", sum(bool(one.row.truncated_because) for one in after.stored)),
         none_of("recordings in which the caller's own tones are not alone", _voices(talked, of)),
-        none_of("seconds of talk missing while a service was there", _missing(after, talked, of)),
+        none_of("seconds of talk missing while a service was there", _missing(after, talked, of, differs)),
         *_of_ledger(after, talked),
         none_of("files left over or unknown", after.left),
         none_of("faults of the audit tree", [after.audit] if after.audit else []),
@@ -275,12 +276,12 @@ def _voices(talked: Sequence[Fact], of: dict[str, list[Stored]]) -> list[str]:
     return wrong
 
 
-def _missing(after: Aftermath, talked: Sequence[Fact], of: dict[str, list[Stored]]) -> list[str]:
+def _missing(after: Aftermath, talked: Sequence[Fact], of: dict[str, list[Stored]], differs: float) -> list[str]:
     """What is shorter than the talk by more than nobody being there at its beginning explains."""
     short = []
     for fact in talked:
         heard = sum(one.row.duration.total_seconds() for one in of.get(fact.uniqueid, []) if one.row.duration)
-        if fact.talk - heard > _nobody_there(fact, after.away) + TALK_DIFFERS:
+        if fact.talk - heard > _nobody_there(fact, after.away) + differs:
             short.append(
                 f"{fact}: {heard:.2f} s are heard, the first {_nobody_there(fact, after.away):.2f} s no service"
             )

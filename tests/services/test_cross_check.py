@@ -47,6 +47,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(cross_check, "GRACE", dict.fromkeys(Doubt, 0.0))
+    monkeypatch.setattr(cross_check, "AGAIN_AFTER", 0.0)
     desk = Desk(tmp_path)
     yield desk
     desk.tail.close()
