@@ -6,6 +6,7 @@ where the two differ the PBX is believed:
     the recorder says               queue_log says                                  so it is
     pending                         answered, over for a minute, not sent on        unexplained: not-finished
     recorded, however               longer talk than what is heard                  unexplained: length-differs
+    unexplained: length-differs     as much talk as is heard                        recorded
     not recorded: nobody talked     somebody did, in a recorded queue               unexplained: no-recording
     nothing                         somebody did, in a recorded queue               unexplained: unknown-call
 
@@ -239,8 +240,16 @@ def _weigh(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: da
             return _verdict(LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS)
         case LedgerState.NOT_RECORDED:
             return _weigh_unrecorded(entry, call, queues, now)
+        case LedgerState.UNEXPLAINED if call.verdict.reason is Reason.LENGTH_DIFFERS and _is_whole(entry, call, queues):
+            # The recorder's clock was wrong: it did not hear when the bridge began or ended.
+            return _verdict(LedgerState.RECORDED, Reason.NONE)
         case _:
             return call.verdict
+
+
+def _is_whole(entry: QueueLogCall, call: KnownCall, queues: frozenset[str]) -> bool:
+    """By what the PBX says, no more is missing than may be, and nothing is there that should not be."""
+    return entry.knows_talk_in(queues) and abs(call.heard - entry.talk_in(queues)) <= MISSING
 
 
 def _may_miss(call: KnownCall) -> timedelta:

@@ -187,6 +187,26 @@ def test_a_call_answered_as_the_log_was_read_is_not_unexplained_yet() -> None:
     assert _says(log, known, now=datetime.fromtimestamp(AT + 47, UTC)) == NO_RECORDING
 
 
+# --- the recorder's clock may be wrong
+
+
+def test_a_recorder_that_did_not_hear_when_the_bridge_began_is_put_right_by_the_log() -> None:
+    log = _log(ENTERED, CONNECTED, COMPLETED)
+    for heard, expected in [
+        (10.0, (LedgerState.RECORDED, Reason.NONE)),
+        (7.5, (LedgerState.RECORDED, Reason.NONE)),
+        (7.4, LENGTH_DIFFERS),
+        (12.6, LENGTH_DIFFERS),
+    ]:
+        doubted = _known("pbx-1", LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS, heard=heard)
+        assert _says(log, doubted) == expected, heard
+
+
+def test_after_a_transfer_the_log_does_not_know_all_and_puts_nothing_right() -> None:
+    doubted = _known("pbx-1", LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS, heard=10)
+    assert _says(_log(ENTERED, CONNECTED, SENT_ON), doubted) == LENGTH_DIFFERS
+
+
 # --- pending does not last
 
 
