@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test nightly check bench screenshots audit-dependencies sounds catalogues lock clean
+.PHONY: help demo test nightly faults check bench screenshots audit-dependencies sounds catalogues lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -25,6 +25,9 @@ test: check  ## everything: unit, real PostgreSQL, real Asterisk
 
 nightly: check  ## every test, and the long loops in full: every step to be killed at, every byte to be changed
 	ARI_RECORDER_NIGHTLY=1 $(BIN)/pytest --timeout 3600
+
+faults: $(BIN)/.installed  ## what goes wrong on purpose, in full, on a real PBX: a line for each figure; long
+	$(BIN)/python -m tests.faults $(NAMES) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
 check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
 	$(BIN)/ruff format --check .

@@ -29,13 +29,18 @@ from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderE
 from ari_recorder.domain.switchboard import Switchboard
 from ari_recorder.services import connect, site
 from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.caller_index import CallerIndex
 from ari_recorder.services.control import ControlSocket
+from ari_recorder.services.figures import FigureDesk
+from ari_recorder.services.health import HealthDesk
 from ari_recorder.services.key_control import KeyControl
 from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.mail import Mailer
+from ari_recorder.services.meters import Meters
+from ari_recorder.services.metrics import Metrics
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.rewrap import FallbackRescue
 from ari_recorder.services.scrub import Scrub
@@ -50,13 +55,17 @@ from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.passwords import Passwords
 from ari_recorder.vault.recordings import Vault
+from ari_recorder.web.monitor import MonitorServer
 from ari_recorder.web.serve import WebServer
 
 log = structlog.get_logger(__name__)
 
 
-async def run(config: Config) -> None:
-    """Until SIGTERM or SIGINT. A RecorderError or ConfigError says why it cannot start."""
+async def run(config: Config, alarms: AlarmDesk) -> None:
+    """Until SIGTERM or SIGINT. `alarms` hears the log already.
+
+    A RecorderError or ConfigError says why it cannot start.
+    """
     # There are keys and voices in this memory: no core dump of it, whatever the unit says.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Connections to the page may be many; spool and vault must not run out of files because of them.
@@ -64,7 +73,7 @@ async def run(config: Config) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
-        async with _service(config):
+        async with _service(config, alarms):
             log.info("service_start")
             await stop.wait()
             log.info("service_stop")
@@ -83,7 +92,7 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _service(config: Config) -> AsyncIterator[None]:
+async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
     """Everything built and running; leaving it stops everything in good order."""
     _make_folders(config.storage.state)
     spool = Spool(config.pbx.spool)
@@ -106,12 +115,14 @@ async def _service(config: Config) -> AsyncIterator[None]:
             of_page = await stack.enter_async_context(database.another())
             usable = asyncio.Event()
             await _try_to_migrate(database, usable)
-            recorder = _recorder(config, spool, files, keyring, journal, database)
+            meters = Meters()
+            recorder = _recorder(config, spool, files, keyring, journal, database, meters)
             sweep = connect.sweep(config, database, keyring, recorder.key_names)
             index = CallerIndex(database=database, keyring=keyring)
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
             rescue = FallbackRescue(database, keyring)
             signer = await asyncio.to_thread(connect.log_signer, config)
+            keeper = connect.ledger_keeper(config, database, lambda: recorder.calls)
             log_of_audit = connect.audit_log(config, database, signer)
 
             told_start = False
@@ -127,7 +138,13 @@ async def _service(config: Config) -> AsyncIterator[None]:
             stack.push_async_callback(recorder.aclose)
             passwords = Passwords()
             stack.callback(passwords.close)
+            figures = FigureDesk(config=config, database=of_page, usable=usable)
+            health = HealthDesk(recorder=recorder, keyring=keyring, sweep=sweep, figures=figures, jobs=jobs)
+            metrics = Metrics(
+                meters=meters, recorder=recorder, figures=figures, health=health, alarms=alarms, jobs=jobs
+            )
             await stack.enter_async_context(jobs)
+            jobs.start("alarms", alarms.run)  # stopped last: it tells what the others say while they stop
             jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
             jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
             jobs.start("audit-log", lambda stop: _once(usable, stop, audited))
@@ -142,18 +159,26 @@ async def _service(config: Config) -> AsyncIterator[None]:
             jobs.start("decide", recorder.decide)
             jobs.start("spool-watch", recorder.watch_spool)
             await recorder.load()
+            jobs.start("catch-up", recorder.catch_up)
             jobs.start("live-seal", recorder.seal_live)
             jobs.start("control", control.run)  # from here on it knows what calls need
             # Not before the journal is known: its calls keep the keys of their days.
             jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
             jobs.start("sweep-watch", sweep.watch)
+            # Not before the journal is known: its calls are accounted for.
+            jobs.start("ledger", lambda stop: _once(usable, stop, keeper.run))
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
+            jobs.start("cross-check", connect.cross_check(config, recorder).run)
             built = site.build(config, of_page, keyring, usable, passwords=passwords)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
             jobs.start("exports", lambda stop: _once(usable, stop, built.export_sending.run))
             _start_web(config, built, stack, jobs)
-            jobs.start("heartbeat", recorder.beat)  # stopped first: its last word needs the session
+            jobs.start("figures", figures.run)
+            if config.monitor.enabled:
+                jobs.start("monitor", MonitorServer(config.monitor, health, metrics).run)
+            jobs.start("heartbeat", recorder.beat)  # its last word needs the session
+            jobs.start("health", health.watch)  # stopped first: systemd is told that the service stops
             yield
 
 
@@ -219,7 +244,13 @@ async def _true(event: asyncio.Event) -> None:
 
 
 def _recorder(
-    config: Config, spool: Spool, files: VaultFiles, keyring: Keyring, journal: Journal, database: Database
+    config: Config,
+    spool: Spool,
+    files: VaultFiles,
+    keyring: Keyring,
+    journal: Journal,
+    database: Database,
+    meters: Meters,
 ) -> Recorder:
     secret = config.dialplan_secret()
     policy = Policy(
@@ -246,6 +277,7 @@ def _recorder(
         pbx_name=config.pbx.system_name,
         heartbeat_seconds=config.capture.heartbeat_seconds,
         growth_deadline_seconds=config.capture.growth_deadline_seconds,
+        meters=meters,
     )
 
 

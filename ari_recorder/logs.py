@@ -8,7 +8,7 @@ The net below is the last one, not the first.
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
@@ -41,8 +41,18 @@ _ID = re.compile(
 )
 
 
-def set_up(*, level: str = "info", file: Path | None = None, json_lines: bool = True) -> None:
-    """Everything that is logged from now on, by this program and its libraries, goes one way."""
+Line = Mapping[str, object]
+
+
+def set_up(
+    *,
+    level: str = "info",
+    file: Path | None = None,
+    json_lines: bool = True,
+    heard: Callable[[Line], None] | None = None,
+) -> None:
+    """Everything that is logged from now on, by this program and its libraries, goes one way. `heard` is given each
+    line of this program as it is written, without anything personal; it may be called from any thread."""
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if file is not None:
         # For the service's own group, not for everybody. A rotated file is noticed and a new one begun.
@@ -89,12 +99,21 @@ def set_up(*, level: str = "info", file: Path | None = None, json_lines: bool = 
         processors=[
             structlog.stdlib.filter_by_level,
             *shared,
+            *([_passing_on(heard)] if heard is not None else []),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+def _passing_on(heard: Callable[[Line], None]) -> structlog.typing.Processor:
+    def pass_on(_logger: object, _method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:
+        heard(event)
+        return event
+
+    return pass_on
 
 
 def remove_personal(_logger: object, _method: str, event: MutableMapping[str, object]) -> MutableMapping[str, object]:

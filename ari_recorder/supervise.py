@@ -86,6 +86,7 @@ class Supervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stops: dict[str, asyncio.Event] = {}
         self._health: dict[str, Health] = {}
+        self._stopping = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,6 +107,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Ask each job to end, the last started first; one that does not within the grace is cancelled."""
+        self._stopping = True
         for name in reversed(list(self._tasks)):
             task = self._tasks[name]
             self._stops[name].set()
@@ -130,7 +132,8 @@ class Supervisor:
                 failure: Exception | None = None
             except Exception as error:
                 failure = error
-            if stop.is_set() and failure is None:
+            # Jobs live on others: the events of a session that was stopped come to an end.
+            if failure is None and (stop.is_set() or self._stopping):
                 return
             if loop.time() - began > HEALTHY_AFTER_SECONDS:
                 backoff = self._first_backoff

@@ -66,6 +66,7 @@ class Program:
 
 ASTERISK = Program(packages=("asterisk", "asterisk-core-sounds-en-wav"))
 CHROMIUM = Program(packages=("chromium", "fonts-dejavu-core"))
+PROMETHEUS = Program(packages=("prometheus",))  # its promtool reads the alert rules
 
 
 def cache_folder() -> Path:

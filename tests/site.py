@@ -89,6 +89,8 @@ start = "{values["capture.start"]}"
 state = "{folder / "state"}"
 [database]
 {values["database"]}
+[monitor]
+port = 0
 [web]
 port = 0
 {values["web.more"]}

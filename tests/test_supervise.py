@@ -155,6 +155,25 @@ async def test_the_last_started_job_is_stopped_first() -> None:
     assert order == ["seal", "decide", "listen"]
 
 
+async def test_a_job_that_ends_because_another_was_stopped_has_not_failed() -> None:
+    over = asyncio.Event()
+
+    async def reader(_: asyncio.Event) -> None:
+        await over.wait()
+
+    async def source(stop: asyncio.Event) -> None:
+        await stop.wait()
+        over.set()
+        await asyncio.sleep(0.01)
+
+    with capture_logs() as lines:
+        async with quick() as supervisor:
+            supervisor.start("reader", reader)
+            supervisor.start("source", source)
+            await asyncio.sleep(0)
+    assert [line["event"] for line in lines] == ["job_stop", "job_stop"]
+
+
 async def test_a_name_is_given_once() -> None:
     async def job(stop: asyncio.Event) -> None:
         await stop.wait()

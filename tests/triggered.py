@@ -84,6 +84,10 @@ TRIGGERED: Mapping[Action, str] = {
     Action.APPROVAL_REFUSE: f"{APPROVALS}:test_every_step_is_on_record",
     Action.ACCESS_REFUSE: "tests.web.test_refusals:test_what_is_refused_to_somebody_who_is_logged_in_is_on_record",
     Action.FLAG_ASK: "tests.web.test_review:test_a_colleague_is_asked",
+    Action.LEDGER_EXPLAIN: "tests.services.test_ledger_keeper:"
+    "test_an_explanation_is_of_the_own_unit_once_and_on_record",
+    Action.LEDGER_CLOSE: "tests.services.test_ledger_keeper:"
+    "test_a_day_closes_when_it_is_over_and_balances_and_stands_when_the_log_is_gone",
     Action.LEDGER_VIEW: "tests.web.test_use:test_the_ledger_shows_days_and_who_looked_is_on_record",
     Action.USE_REPORT: f"{USE}:test_reading_the_report_is_on_record",
     Action.USE_SIGN: f"{USE}:test_of_two_who_sign_at_once_one_does",

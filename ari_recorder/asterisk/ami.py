@@ -101,6 +101,7 @@ class AmiSession:
         self._trouble: RecorderError | None = None
         self._coverage_begun = False  # ResyncBegan was told since the last Gap
         self._live_since: float | None = None
+        self._resyncing = asyncio.Lock()
         self._heard_at = self._since
 
     def __repr__(self) -> str:
@@ -131,6 +132,15 @@ class AmiSession:
         an order had no answer in time. Gap, a new connection and a resync follow. Nothing happens unless live."""
         if self.live and self._link is not None:
             self._link.abort(because)
+
+    async def resync(self) -> None:
+        """Ask for all channels on the living connection: ResyncBegan, rows and ResyncDone come among the live events.
+        One at a time. AmiNotLive, AmiActionRefused or AmiOutcomeUnknown: then no ResyncDone was told."""
+        link = self._link
+        if link is None or not self.live:
+            raise AmiNotLive(action="Status", address=self._address)
+        async with self._resyncing:
+            await Resync(link=link, reader=self._reader, timing=self._timing, put=self._put).run()
 
     @property
     def live(self) -> bool:

@@ -95,7 +95,9 @@ def _agent_connect(h: Headers, at: datetime) -> Event:
 
 
 def _agent_complete(h: Headers, at: datetime) -> Event | None:
-    if "Uniqueid" not in h:  # a caller that went away in an attended transfer: Asterisk has no snapshot of it any more
+    # Who went away first (a caller in an attended transfer, an agent who hangs up in the same moment) is not in it:
+    # Asterisk has no snapshot of that channel any more. queue_log tells it all the same.
+    if "Uniqueid" not in h or "DestUniqueid" not in h:
         return None
     return events.AgentComplete(
         at=at,

@@ -64,9 +64,12 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     with troubles_told(json=False):
         settings = load(config)
         from ari_recorder import daemon, logs
+        from ari_recorder.services import connect
 
-        logs.set_up(level=settings.log.level, file=settings.log.file, json_lines=settings.log.json_lines)
-        asyncio.run(daemon.run(settings))
+        alarms = connect.alarms(settings)
+        told = settings.log
+        logs.set_up(level=told.level, file=told.file, json_lines=told.json_lines, heard=alarms.hear)
+        asyncio.run(daemon.run(settings, alarms))
 
 
 @app.command()
@@ -244,3 +247,32 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
             write_ledger(found)
         if found.count(LedgerState.UNEXPLAINED):
             raise typer.Exit(Exit.FOUND)
+
+
+@app.command()
+def explain(
+    uniqueid: Annotated[str, typer.Argument(metavar="UNIQUEID", help="The call, as the ledger names it.")],
+    because: Annotated[
+        str, typer.Option("--because", metavar="WORDS", help="What happened; nothing about the caller.")
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Close a call that the ledger calls unexplained, with words that stay."""
+    from ari_recorder.output import write_json
+
+    with troubles_told(json=json):
+        settings = load(config)
+        from ari_recorder.domain.accounts import Scope
+        from ari_recorder.services import connect, ledger
+
+        async def ask() -> None:
+            everything = Scope(queues=None, interfaces=None)
+            async with connect.ready_database(settings) as database:
+                await ledger.explain(database, uniqueid, because, operator(), datetime.now(UTC), everything)
+
+        wait_for(ask())
+        if json:
+            write_json({"uniqueid": uniqueid, "explained": True})
+        else:
+            print(f"{uniqueid}: explained")

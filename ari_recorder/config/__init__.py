@@ -14,17 +14,20 @@ from ari_recorder.config.documented import Setting, example, settings
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.messages import problem
 from ari_recorder.config.models import Capture, Config, Database, Log, Pbx, Queue, Retention, Storage
+from ari_recorder.config.monitor import Alarms, Monitor
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.use import Use
 from ari_recorder.config.web import Web
 
 __all__ = [
+    "Alarms",
     "Capture",
     "Config",
     "ConfigError",
     "Database",
     "Log",
     "Mail",
+    "Monitor",
     "Pbx",
     "Problem",
     "Queue",

@@ -18,6 +18,7 @@ from ari_recorder.config import secrets
 from ari_recorder.config.accounts import Accounts
 from ari_recorder.config.connections import database_in_clear, pbx_in_clear, syslog_in_clear
 from ari_recorder.config.mail import Mail
+from ari_recorder.config.monitor import Alarms, Monitor
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.use import Use
 from ari_recorder.config.values import (
@@ -169,6 +170,11 @@ class Storage(Section):
     def logs(self) -> Path:
         return self.state / "logs"
 
+    @property
+    def alarms(self) -> Path:
+        """Of alarms that a receiver has not got yet."""
+        return self.state / "alarms"
+
 
 class Database(Section):
     """PostgreSQL. Without either, the service starts a private one in `storage.state`."""
@@ -277,6 +283,8 @@ class Config(Section):
     mail: Mail = Mail()
     use: Use = Use()
     accounts: Accounts = Accounts()
+    monitor: Monitor = Monitor()
+    alarms: Alarms = Alarms()
     log: Log = Log.model_validate({})
     _source: Path = PrivateAttr(default=Path())
 
@@ -304,6 +312,11 @@ class Config(Section):
         if self.mail.password_file is None:
             return None
         return self._secret("mail.password_file", self.mail.password_file)
+
+    def webhook_secret(self) -> bytes | None:
+        if self.alarms.webhook_secret_file is None:
+            return None
+        return self._secret("alarms.webhook_secret_file", self.alarms.webhook_secret_file).encode()
 
     def root_key(self) -> Path:
         """Where the root key lies, unless it is a passphrase."""
@@ -355,6 +368,7 @@ class Config(Section):
         yield from syslog_in_clear(self.audit.anchor_syslog)
         yield from self.web.contradictions()
         yield from self.mail.contradictions()
+        yield from self.alarms.contradictions(self.mail.host is not None)
         names = [queue.name for queue in self.queues]
         numbers = [number for queue in self.queues for number in queue.numbers]
         for key, what in (("name", names), ("numbers", numbers)):

@@ -87,6 +87,7 @@ class Permission(StrEnum):
     HOLD_RELEASE = "hold:release"
     FLAG_DECIDE = "flag:decide"
     LEDGER_VIEW = "ledger:view"
+    LEDGER_EXPLAIN = "ledger:explain"
     AUDIT_READ = "audit:read"
     USE_REPORT = "use:report"
     USE_SIGN = "use:sign"
@@ -110,6 +111,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.HOLD_RELEASE,
             Permission.FLAG_DECIDE,
             Permission.LEDGER_VIEW,
+            Permission.LEDGER_EXPLAIN,
             Permission.USE_REPORT,
             Permission.USE_SIGN,
         }
@@ -122,6 +124,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.RECORDING_EXPORT,
             Permission.RECORDING_CORRECT,
             Permission.LEDGER_VIEW,
+            Permission.LEDGER_EXPLAIN,
             Permission.AUDIT_READ,
             Permission.USE_REPORT,
             Permission.USE_SIGN,
@@ -192,6 +195,7 @@ class Principal:
     request_id: str = ""
     # Nobody has confirmed yet that the owner of the account came by the link: no right counts.
     is_unconfirmed: bool = False
+    command: UUID | None = None
     stepped_up_at: datetime | None = None
     logged_in_at: datetime | None = field(default=None)
 
@@ -234,6 +238,7 @@ class Principal:
             session=self.session_id,
             address=self.address,
             request=self.request_id,
+            command=self.command,
         )
 
     def _entitling(self, permission: Permission) -> tuple[Grant, ...]:

@@ -116,6 +116,8 @@ class Action(StrEnum):
     SERVICE_STOP = "service:stop"
     CONFIG_CHANGE = "config:change"
     LEDGER_VIEW = "ledger:view"
+    LEDGER_EXPLAIN = "ledger:explain"
+    LEDGER_CLOSE = "ledger:close"
     # the log itself
     AUDIT_READ = "audit:read"
     AUDIT_EXPORT = "audit:export"
@@ -148,7 +150,8 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who did it, and by what authority. `name` and `address` are personal; `id` stays when they are erased."""
+    """Who did it, and by what authority. `name` and `address` are personal; `id` stays when they are erased.
+    `command` is the order it was done for: in no entry, but an order is carried out once (storage/commands.py)."""
 
     kind: ActorKind
     id: str
@@ -158,6 +161,7 @@ class Actor:
     session: str = ""
     address: str = ""
     request: str = ""
+    command: UUID | None = None
 
     @property
     def label(self) -> str:

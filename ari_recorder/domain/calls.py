@@ -4,14 +4,14 @@ The call is keyed by the caller channel's Uniqueid; Linkedid changes in bridges.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from ari_recorder.domain.commands import Command
 from ari_recorder.domain.events import ChannelEvent, Language, Party, Uniqueid
-from ari_recorder.domain.evidence import Evidence, Sound
+from ari_recorder.domain.evidence import Claim, Evidence, Sound, prove
 from ari_recorder.domain.recordings import FINAL, EndReason, Recording
 
 ZERO = timedelta()
@@ -134,6 +134,11 @@ class Call:
         return self.state is CallState.ENDED and all(r.state in FINAL for r in self.recordings)
 
     @property
+    def unanswered(self) -> bool:
+        """As far as is known. Should it be over, queue_log tells the rest, with what the dialplan recorded of it."""
+        return self.connected_at is None and self.state is not CallState.ENDED
+
+    @property
     def flagged(self) -> bool:
         return any(mark.kind is MarkKind.THREAT for mark in self.marks)
 
@@ -161,6 +166,14 @@ class Call:
 
 
 Step = tuple[Call, tuple[Command, ...]]
+
+
+def with_claim(call: Call, claim: Claim, policy: Policy) -> Call:
+    """The call with the proof of its announcement, or with the reason why there is none."""
+    proved = prove(claim, dict(policy.sounds))
+    if isinstance(proved, str):
+        return replace(call, number=claim.number, evidence_problem=proved)
+    return replace(call, number=claim.number, evidence=proved, evidence_problem="")
 
 
 def interface_of(channel: str) -> str:

@@ -21,6 +21,8 @@ class AlarmCode(StrEnum):
     ORPHAN_PART = "orphan-part"
     FORGED_REPORT = "forged-report"
     ORDER_FAILED = "order-failed"
+    QUEUE_LOG_UNREADABLE = "queue-log-unreadable"
+    CALL_UNEXPLAINED = "call-unexplained"
     COVERAGE_UNKNOWN = "coverage-unknown"
     WRONG_PBX = "wrong-pbx"
     ORPHAN_IN_SPOOL = "orphan-in-spool"

@@ -1131,6 +1131,31 @@ class AnswerLate(Unavailable):
     code = "answer_late"
 
 
+class CommandDone(Conflict):
+    """This was done already, when it was sent the first time. It was not done again."""
+
+    code = "command_done"
+
+
+class LedgerCallUnknown(NotFound):
+    """The ledger has no call {uniqueid}."""
+
+    code = "ledger_call_unknown"
+
+
+class LedgerCallExplained(Conflict):
+    """The call {uniqueid} is not unexplained: it is accounted for, or somebody has explained it."""
+
+    code = "ledger_call_explained"
+
+
+class MonitorAddressTaken(Unavailable):
+    """Figures and health cannot be served on {address}: {reason}. Free the port, or choose another one in
+    monitor.port."""
+
+    code = "monitor_address_taken"
+
+
 class WebAddressTaken(Unavailable):
     """The page cannot be served on {address}: {reason}. Free the port, or choose another one in web.port."""
 

@@ -6,12 +6,14 @@ where the two differ the PBX is believed:
     the recorder says               queue_log says                                  so it is
     pending                         answered, over for a minute, not sent on        unexplained: not-finished
     recorded, however               longer talk than what is heard                  unexplained: length-differs
+    unexplained: length-differs     as much talk as is heard                        recorded
     not recorded: nobody talked     somebody did, in a recorded queue               unexplained: no-recording
     nothing                         somebody did, in a recorded queue               unexplained: unknown-call
 
 What is known to have begun late (`late-start`) is recorded only as long as no more than the tolerance is missing by
 queue_log. Else it is unexplained like any other call that is too short: a part is missing, and a person must look.
 What was cut off by a loss of power (`truncated`) is recorded as long as no more than 5 s are missing by queue_log.
+What nobody can account for, a person can close with words (`explained`): after that it balances.
 What the recorder did on purpose (the caller said no, no proof of the announcement) is believed: it had an alarm.
 """
 
@@ -32,8 +34,9 @@ TOLERANCE = timedelta(seconds=1)
 MISSING = timedelta(seconds=2.5)
 # What a loss of power may cost: the same buffer, and what was not yet sealed.
 MISSING_BY_LOSS = timedelta(seconds=5)
-# A finished call is sealed and stored within this time; until then it is not missing. DESIGN: alarm within a minute.
-SETTLES = timedelta(seconds=60)
+# A finished call is sealed and stored within this time; until then it is not missing. What is left of the minute in
+# which an alarm has to be raised is for who looks.
+SETTLES = timedelta(seconds=45)
 
 
 class LedgerState(StrEnum):
@@ -47,6 +50,8 @@ class Reason(StrEnum):
     """Why a call is in its state. Empty for an ordinary recorded call."""
 
     NONE = ""
+    # closed by a person, with words
+    EXPLAINED = "explained"
     # recorded, with something to know
     TRUNCATED = "truncated"
     LATE_START = "late-start"
@@ -85,11 +90,11 @@ def judge(call: Call, queues: frozenset[str]) -> Verdict:
     """What the recorder itself says of a call."""
     if not call.finished:
         return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
-    if call.joined_at is None:
+    sealed = [r for r in call.recordings if r.state is RecordingState.SEALED and r.sealed is not None]
+    if call.joined_at is None and not sealed:
         return _verdict(LedgerState.NOT_RECORDED, Reason.NEVER_QUEUED)
     if call.refused_at is not None:
         return _verdict(LedgerState.NOT_RECORDED, Reason.CALLER_REFUSED)
-    sealed = [r for r in call.recordings if r.state is RecordingState.SEALED and r.sealed is not None]
     if sealed:
         return _judge_recorded(call)
     return _judge_unrecorded(call, queues)
@@ -160,6 +165,35 @@ class LedgerRow:
     recording_ids: tuple[UUID, ...]
 
 
+def known(call: Call, queues: frozenset[str]) -> KnownCall:
+    """A call that is not in the database yet, as it would be there."""
+    sealed = [(r.id, r.sealed) for r in call.recordings if r.sealed is not None]
+    return KnownCall(
+        uniqueid=call.uniqueid,
+        queue=call.queue,
+        entered_at=call.joined_at or call.first_seen_at,
+        verdict=judge(call, queues),
+        flagged=call.flagged,
+        heard=sum((facts.duration for _, facts in sealed), timedelta()),
+        recording_ids=tuple(recording_id for recording_id, _ in sealed),
+    )
+
+
+def is_final(row: LedgerRow, now: datetime) -> bool:
+    """Nothing that comes later can change it: not one that goes on, and not one nobody can account for yet."""
+    over = row.outcome not in (QueueOutcome.WAITING, QueueOutcome.TALKING)
+    settled = row.verdict.state in (LedgerState.RECORDED, LedgerState.NOT_RECORDED)
+    return over and settled and now - row.entered_at > SETTLES
+
+
+def explained(row: LedgerRow) -> LedgerRow:
+    """What a person found out: the call is accounted for, by words."""
+    if row.verdict.state is not LedgerState.UNEXPLAINED:
+        return row
+    state = LedgerState.RECORDED if row.heard else LedgerState.NOT_RECORDED
+    return replace(row, verdict=_verdict(state, Reason.EXPLAINED))
+
+
 def balance(
     logged: Iterable[QueueLogCall], known: Iterable[KnownCall], queues: frozenset[str], now: datetime
 ) -> tuple[LedgerRow, ...]:
@@ -206,8 +240,16 @@ def _weigh(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: da
             return _verdict(LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS)
         case LedgerState.NOT_RECORDED:
             return _weigh_unrecorded(entry, call, queues, now)
+        case LedgerState.UNEXPLAINED if call.verdict.reason is Reason.LENGTH_DIFFERS and _is_whole(entry, call, queues):
+            # The recorder's clock was wrong: it did not hear when the bridge began or ended.
+            return _verdict(LedgerState.RECORDED, Reason.NONE)
         case _:
             return call.verdict
+
+
+def _is_whole(entry: QueueLogCall, call: KnownCall, queues: frozenset[str]) -> bool:
+    """By what the PBX says, no more is missing than may be, and nothing is there that should not be."""
+    return entry.knows_talk_in(queues) and abs(call.heard - entry.talk_in(queues)) <= MISSING
 
 
 def _may_miss(call: KnownCall) -> timedelta:

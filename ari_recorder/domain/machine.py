@@ -26,6 +26,7 @@ from ari_recorder.domain.calls import (
     Policy,
     Step,
     interface_of,
+    with_claim,
 )
 from ari_recorder.domain.commands import Alarm, AlarmCode, Command, StoreCall
 from ari_recorder.domain.events import (
@@ -49,7 +50,7 @@ from ari_recorder.domain.events import (
     RecordingEvent,
     Unhold,
 )
-from ari_recorder.domain.evidence import Claim, prove
+from ari_recorder.domain.evidence import Claim
 from ari_recorder.domain.recordings import FINAL, EndReason, RecordingState
 
 # Inside numbers have up to five digits at any site we know; the shortest public ones of Finland have six.
@@ -127,12 +128,9 @@ def _announced(call: Call, event: Announced, policy: Policy, fresh: UUID) -> Ste
     if call.evidence is not None:
         return call, ()
     claim = Claim(number=event.number, languages=event.languages, started=event.started, done=event.done)
-    proved = prove(claim, dict(policy.sounds))
-    if isinstance(proved, str):
-        return replace(call, number=event.number, evidence_problem=proved), ()
-    call = replace(call, number=event.number, evidence=proved, evidence_problem="")
+    call = with_claim(call, claim, policy)
     # The report may come late, after the agent answered: what is still to come is recorded.
-    if call.state is CallState.TALKING:
+    if call.evidence is not None and call.state is CallState.TALKING:
         return capture.begin(call, event.at, policy, fresh, late=True)
     return call, ()
 

@@ -16,7 +16,7 @@ queue_log is written whether the recorder runs or not (app_queue.c, ast_queue_lo
 Times are whole seconds. The caller's number in ENTERQUEUE and the number in BLINDTRANSFER are never read.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -74,9 +74,10 @@ _TRANSFERS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER"})
 _OPEN = frozenset({QueueOutcome.WAITING, QueueOutcome.TALKING})
 
 
-def read_queue_log(lines: Iterable[str]) -> dict[str, QueueLogCall]:
-    """Calls by Uniqueid. Lines that are cut or not about a call are passed over."""
-    calls: dict[str, QueueLogCall] = {}
+def read_queue_log(lines: Iterable[str], before: Mapping[str, QueueLogCall] | None = None) -> dict[str, QueueLogCall]:
+    """Calls by Uniqueid. Lines that are cut or not about a call are passed over. `before`: what the lines before these
+    led to."""
+    calls: dict[str, QueueLogCall] = dict(before or {})
     for line in lines:
         at = time_of(line)
         fields = line.rstrip("\n").split("|")

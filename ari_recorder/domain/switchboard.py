@@ -5,13 +5,13 @@ connected with whom, domain/bridges.py's.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
 from ari_recorder.domain import capture
 from ari_recorder.domain.bridges import Bridges
-from ari_recorder.domain.calls import Call, CallState, FarEnds, Policy, interface_of
+from ari_recorder.domain.calls import Call, CallState, FarEnds, Policy, interface_of, with_claim
 from ari_recorder.domain.commands import Alarm, AlarmCode, Command
 from ari_recorder.domain.events import (
     AgentConnect,
@@ -40,9 +40,10 @@ from ari_recorder.domain.events import (
     Unhold,
     Uniqueid,
 )
-from ari_recorder.domain.evidence import prove, read_codes, read_evidence
+from ari_recorder.domain.evidence import read_evidence
 from ari_recorder.domain.machine import end, interrupted, resynced, step
 from ari_recorder.domain.recordings import EndReason, RecordingState
+from ari_recorder.domain.snapshot import Snapshot, kept_codes
 
 # Ids of calls are derived, so that the same call has the same id after a restart. The namespace is ours alone.
 CALL_NAMESPACE = UUID("5f4be9a5-6c5c-5f2b-9e7c-3a1d2f0b8c11")
@@ -73,7 +74,7 @@ class Switchboard:
         self._by_recording: dict[UUID, Uniqueid] = {}
         self._over: dict[Uniqueid, None] = {}
         self._bridges = Bridges()
-        self._snapshot: _Snapshot | None = None  # while the PBX is telling what it has
+        self._snapshot: Snapshot | None = None  # while the PBX is telling what it has
         self._unsure = False  # who lives is not known until the PBX has told
         self._checks: list[CheckDue] = []  # what is to be looked at then
         self._handlers: dict[type, Callable[..., Iterator[Change]]] = {
@@ -96,6 +97,10 @@ class Switchboard:
     @property
     def calls(self) -> tuple[Call, ...]:
         return tuple(self._calls.values())
+
+    def is_over(self, uniqueid: Uniqueid) -> bool:
+        """It was here, and is finished and stored."""
+        return uniqueid in self._over
 
     def load(self, call: Call, at: datetime) -> Change:
         """A call from the journal, and what was ordered for it and may not have happened."""
@@ -130,9 +135,21 @@ class Switchboard:
             if uniqueid is not None:
                 yield from self._step(uniqueid, event)
         elif isinstance(event, ChannelEvent):
+            if self._waits_for_its_row(event):
+                return
             if isinstance(event, _BEGINS_A_CALL):
                 self._begin(event)
             yield from self._step(event.uniqueid, event)
+
+    def _waits_for_its_row(self, event: ChannelEvent) -> bool:
+        """An answer while the PBX tells what it has: the proof of the announcement may be in a row still to come."""
+        if self._snapshot is None or not isinstance(event, AgentConnect | Armed):
+            return False
+        call = self._calls.get(event.uniqueid)
+        waits = call is None or call.evidence is None
+        if waits:
+            self._snapshot.unproved.append(event)
+        return waits
 
     # --- one call
 
@@ -265,16 +282,16 @@ class Switchboard:
 
     def _resync_began(self, event: ResyncBegan) -> Iterator[Change]:
         """Rows follow. A channel older than the PBX is gone whatever the rows say: Uniqueids begin anew with it."""
-        self._snapshot = _Snapshot()
+        self._snapshot = Snapshot()
         self._bridges.clear()
         for call in self.calls:
             if call.first_seen_at < event.pbx_started:
                 yield from self._changed(call, *end(call, event.at, EndReason.ENDED_UNSEEN))
 
     def _row(self, event: ChannelRow) -> Iterator[Change]:
-        snapshot = self._snapshot or _Snapshot()
+        snapshot = self._snapshot or Snapshot()
         snapshot.seen.add(event.uniqueid)
-        snapshot.codes += _kept_codes(self._secret, event)
+        snapshot.codes += kept_codes(self._secret, event)
         if event.bridge:
             self._bridges.enter(event.uniqueid, event.channel, event.bridge)
         claim = read_evidence(self._secret, event.uniqueid, event.evidence) if event.evidence else None
@@ -284,11 +301,7 @@ class Switchboard:
         if call is None:
             return
         if call.evidence is None and claim is not None:
-            proved = prove(claim, dict(self.policy.sounds))
-            if isinstance(proved, str):
-                call = replace(call, number=claim.number, evidence_problem=proved)
-            else:
-                call = replace(call, number=claim.number, evidence=proved, evidence_problem="")
+            call = with_claim(call, claim, self.policy)
         self._keep(replace(call, caller=call.caller or event.caller))
         if event.application == "Queue":
             snapshot.in_queue.append(event)
@@ -299,6 +312,9 @@ class Switchboard:
         snapshot, self._snapshot = self._snapshot, None
         if snapshot is None:
             return
+        for told in snapshot.unproved:
+            # The clock begins now, as for an answer that nobody heard of.
+            yield from self._feed(replace(told, missed=True) if isinstance(told, AgentConnect) else told)
         for row in snapshot.in_queue:
             yield from self._missed_connect(row, event.at)
         for retold in snapshot.retold:
@@ -353,7 +369,9 @@ class Switchboard:
             return
         known = self._calls.get(event.uniqueid)
         # What ours has recorded is better known than what a log tells: only the net's files are still to be dealt with.
-        whole = known is None or not any(r.state is not RecordingState.FAILED for r in known.recordings)
+        # Of a call that was not answered yet when it was last seen, only the log can tell the rest.
+        unheard = known is not None and known.connected_at is None
+        whole = known is None or unheard or not any(r.state is not RecordingState.FAILED for r in known.recordings)
         for told in event.events:
             if whole or isinstance(told, Armed):
                 yield from self._feed(told)
@@ -369,30 +387,3 @@ class Switchboard:
             call=None,
             commands=(Alarm(code=AlarmCode.FORGED_REPORT, subject=event.uniqueid, because=because),),
         )
-
-
-@dataclass(slots=True)
-class _Snapshot:
-    """What comes in between ResyncBegan and ResyncDone and has to wait for the end: channels seen, callers in Queue(),
-    codes pressed, calls retold."""
-
-    seen: set[Uniqueid] = field(default_factory=set)
-    in_queue: list[ChannelRow] = field(default_factory=list)
-    codes: list[CodePressed] = field(default_factory=list)
-    retold: list[CallRetold] = field(default_factory=list)
-
-
-def _kept_codes(secret: str, row: ChannelRow) -> list[CodePressed]:
-    """The codes an agent's channel remembers."""
-    return [
-        CodePressed(
-            at=pressed,
-            uniqueid=row.uniqueid,
-            linkedid=row.linkedid,
-            channel=row.channel,
-            code=code,
-            pressed=pressed,
-            missed=True,
-        )
-        for code, pressed in read_codes(secret, row.uniqueid, row.codes)
-    ]

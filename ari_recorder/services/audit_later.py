@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ class LaterEntries:
 
     async def put(self, entry: Entry, at: datetime) -> None:
         """It is on disk when this returns. A disk that takes nothing is told in the service's own log."""
-        fields = {"id": str(uuid4()), "at": at.astimezone(UTC).isoformat(), **asdict(entry)}
+        told = replace(entry, actor=replace(entry.actor, command=None))  # its own id is what makes it once
+        fields = {"id": str(uuid4()), "at": at.astimezone(UTC).isoformat(), **asdict(told)}
         try:
             await asyncio.to_thread(self._append, json.dumps(fields, ensure_ascii=False).encode() + b"\n")
         except OSError as error:

@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,22 +12,28 @@ from pathlib import Path
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.calls import Call
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Policy, Rules
-from ari_recorder.services import anchors
+from ari_recorder.services import anchors, receivers
 from ari_recorder.services.accounts import Accounts
+from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_access import AuditAccess
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditLog, sequence, started, written
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
+from ari_recorder.services.cross_check import CrossCheck
 from ari_recorder.services.day_keys import DayKeys
 from ari_recorder.services.enrol import Enrolment
 from ari_recorder.services.holds import Holds
+from ari_recorder.services.ledger_keeper import LedgerKeeper
 from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
 from ari_recorder.services.policy import Policies
+from ari_recorder.services.queue_logs import QueueLogTail
+from ari_recorder.services.record import Recorder
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
@@ -171,6 +177,30 @@ def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
     every = timedelta(seconds=config.audit.checkpoint_every_seconds)
     post = Post(config.mail, config.web.language)
     return AuditLog(database=opened, signer=signer, anchors=anchors.of(config), post=post, clocks=Clocks(), every=every)
+
+
+def alarms(config: Config) -> AlarmDesk:
+    return AlarmDesk(config.storage.alarms, receivers.of(config))
+
+
+def cross_check(config: Config, recorder: Recorder) -> CrossCheck:
+    return CrossCheck(
+        tail=QueueLogTail(config.pbx.queue_log),
+        queues=frozenset(queue.name for queue in config.queues),
+        calls=lambda: recorder.calls,
+        is_over=recorder.is_over,
+        ask=recorder.ask,
+    )
+
+
+def ledger_keeper(config: Config, opened: Database, in_memory: Callable[[], Iterable[Call]]) -> LedgerKeeper:
+    return LedgerKeeper(
+        database=opened,
+        tail=QueueLogTail(config.pbx.queue_log),
+        queues=frozenset(queue.name for queue in config.queues),
+        in_memory=in_memory,
+        clocks=Clocks(),
+    )
 
 
 STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))

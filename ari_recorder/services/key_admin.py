@@ -21,8 +21,7 @@ from ari_recorder.domain.errors import KeyInUse, RecordingsNeedKeys, RewrapFaile
 from ari_recorder.services import control
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.day_keys import DayKeys, parts_of, unknown_files
-from ari_recorder.services.keys import DAYS_AHEAD, days_left
-from ari_recorder.services.record import key_names
+from ari_recorder.services.keys import DAYS_AHEAD, days_left, key_names
 from ari_recorder.services.rewrap import Rewrapped, rewrap
 from ari_recorder.storage import audit, day_keys, keys
 from ari_recorder.storage.db import Database

@@ -1,4 +1,6 @@
-"""The supply of day keys: while the keyring is unlocked, there is one for today and each of the next 31 days.
+"""The keys that calls need, and the supply of day keys.
+
+While the keyring is unlocked, there is one for today and each of the next 31 days.
 
 So a service that is restarted on a Friday evening, and that nobody unlocks before Monday, seals to the right keys all
 the same. When they run out, recordings are sealed to the fallback key, and an alarm says so long before.
@@ -6,18 +8,21 @@ the same. When they run out, recordings are sealed to the fallback key, and an a
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from ari_recorder.domain.audit import JSON, Action, Actor, Entry
+from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode
-from ari_recorder.domain.errors import KeyringLocked, RecorderError
+from ari_recorder.domain.errors import KeyringLocked, NotWrapped, RecorderError
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.supervise import either
 from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.public_keys import PublicKeys
+from ari_recorder.vault.wrapping import day_name, key_name_of
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +39,19 @@ def days_left(public: PublicKeys, now: datetime) -> int:
     days = public.days()
     today = day_of(now)
     return next(count for count in range(len(days) + 1) if today + timedelta(days=count) not in days)
+
+
+def key_names(calls: Iterable[Call], sealed_callers: Iterable[bytes]) -> frozenset[str]:
+    """What was sealed needs the key it was sealed to, what will be sealed that of its day."""
+    names = set()
+    for sealed in sealed_callers:
+        with contextlib.suppress(NotWrapped):  # it opens with no key at all
+            names.add(key_name_of(sealed))
+    for call in calls:
+        names.add(day_name(day_of(call.first_seen_at)))
+        for recording in call.recordings:
+            names.add(recording.sealed.key_name if recording.sealed else day_name(day_of(recording.started_at)))
+    return frozenset(names)
 
 
 class KeySupply:

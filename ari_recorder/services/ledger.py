@@ -1,34 +1,46 @@
-"""The ledger of a day: the PBX's own queue_log held against what the database knows. Nothing is decided here.
+"""The ledger of a day, as it is shown: the PBX's own queue_log held against what the database knows. Nothing is decided
+here.
+
+A day that was closed is shown as it was then. Of one that was not, what queue_log holds is weighed now; what it no
+longer holds is shown as it was weighed last (services/ledger_keeper.py). What a person explained is explained.
 
 On the page who looks sees the calls of the own units. That somebody looked is an entry of the audit log, in the
 transaction that reads.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from ari_recorder.domain.accounts import Permission, Principal, authorise
-from ari_recorder.domain.audit import Action, Actor, Entry
-from ari_recorder.domain.ledger import LedgerRow, LedgerState, balance
+import structlog
+
+from ari_recorder.domain.accounts import Permission, Principal, Scope, authorise, check_person
+from ari_recorder.domain.audit import Action, Actor, Entry, clean
+from ari_recorder.domain.errors import LedgerCallExplained, LedgerCallUnknown
+from ari_recorder.domain.ledger import LedgerRow, LedgerState, balance, explained
 from ari_recorder.domain.queue_log import read_queue_log
 from ari_recorder.domain.retention import midnight
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.queue_logs import begin_of, read_lines
-from ari_recorder.storage import audit, calls
+from ari_recorder.storage import audit, calls, ledger
 from ari_recorder.storage.db import Database
+from ari_recorder.storage.ledger import Explanation
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayLedger:
     """`balanced`: every call of the day is explained. A day with calls under way is not balanced yet, and never is one
-    whose beginning queue_log does not hold any more (`reaches_back`)."""
+    whose beginning queue_log does not hold any more (`reaches_back`), unless it was closed before."""
 
     day: date
     rows: tuple[LedgerRow, ...]
     reaches_back: bool
+    closed_at: datetime | None = None
+    explanations: Mapping[str, Explanation] = field(default_factory=dict)
 
     def count(self, state: LedgerState) -> int:
         return sum(row.verdict.state is state for row in self.rows)
@@ -62,16 +74,28 @@ async def day_ledgers(
     oldest = begin_of(lines)
     found = []
     async with database.transaction() as conn:
+        closed = await ledger.closed(conn, days)
         for day in days:
             begin, end = midnight(day), midnight(day + timedelta(days=1))
             of_day = {uniqueid: call for uniqueid, call in logged.items() if begin <= call.entered_at < end}
             known = await calls.of_day(conn, begin, end, of_day)
             # After a late reconnect the recorder may think that a call of yesterday came today.
             known = tuple(call for call in known if call.uniqueid in of_day or call.uniqueid not in logged)
-            rows = balance(of_day.values(), known, queues, now)
+            fresh = {row.uniqueid: row for row in balance(of_day.values(), known, queues, now)}
+            kept = await ledger.of_day(conn, day)
+            rows = _newest(kept, fresh, is_closed=day in closed)
             if scope is not None:
                 rows = tuple(row for row in rows if row.queue in scope)
-            found.append(DayLedger(day=day, rows=rows, reaches_back=oldest is not None and oldest <= begin))
+            words = await ledger.explanations(conn, [row.uniqueid for row in rows])
+            found.append(
+                DayLedger(
+                    day=day,
+                    rows=tuple(explained(row) if row.uniqueid in words else row for row in rows),
+                    reaches_back=day in closed or (oldest is not None and oldest <= begin),
+                    closed_at=closed.get(day),
+                    explanations=words,
+                )
+            )
         entry = Entry(
             action=Action.LEDGER_VIEW,
             actor=reader,
@@ -80,6 +104,34 @@ async def day_ledgers(
         )
         await audit.append(conn, entry, now)
     return tuple(found)
+
+
+def _newest(kept: Mapping[str, LedgerRow], fresh: Mapping[str, LedgerRow], *, is_closed: bool) -> tuple[LedgerRow, ...]:
+    """Of a closed day what was kept, with the recordings there are now; of another one what is known now, and what was
+    kept of calls that nobody else knows any more."""
+    rows = {**fresh, **kept} if is_closed else {**kept, **fresh}
+    with_recordings = [
+        replace(row, recording_ids=fresh[key].recording_ids) if key in fresh else row for key, row in rows.items()
+    ]
+    return tuple(sorted(with_recordings, key=lambda row: (row.entered_at, row.uniqueid)))
+
+
+async def explain(database: Database, uniqueid: str, why: str, actor: Actor, now: datetime, scope: Scope) -> None:
+    """Close an unexplained call with words. LedgerCallUnknown (also when it is another unit's), LedgerCallExplained."""
+    told = check_person("reason", clean(why))
+    async with database.transaction() as conn:
+        row = (await ledger.get(conn, [uniqueid])).get(uniqueid)
+        if row is None or not (scope.queues is None or row.queue in scope.queues):
+            raise LedgerCallUnknown(uniqueid=uniqueid)
+        explanation = Explanation(why=told, explained_by=actor.label, explained_at=now)
+        if not await ledger.explain(conn, uniqueid, explanation):
+            raise LedgerCallExplained(uniqueid=uniqueid)
+        facts = {"queue": row.queue, "reason": row.verdict.reason.value}
+        entry = Entry(
+            action=Action.LEDGER_EXPLAIN, actor=actor, object=f"call:{uniqueid}", facts=facts, personal={"why": told}
+        )
+        await audit.append(conn, entry, now)
+    log.info("ledger_explain", uniqueid=uniqueid)
 
 
 class Ledgers:
@@ -103,3 +155,8 @@ class Ledgers:
             reader=principal.actor(Permission.LEDGER_VIEW),
             scope=scope.queues,
         )
+
+    async def explain(self, principal: Principal, uniqueid: str, why: str) -> None:
+        now = self._clocks.now()
+        scope = authorise(principal, Permission.LEDGER_EXPLAIN, now=now)
+        await explain(self._database, uniqueid, why, principal.actor(Permission.LEDGER_EXPLAIN), now, scope)

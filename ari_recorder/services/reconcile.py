@@ -5,8 +5,10 @@ were destroyed, and what was sealed during a call whose recording is stored and 
 """
 
 import asyncio
+import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -116,12 +118,11 @@ def _days(vault: Path) -> tuple[set[date], list[Difference]]:
 def _files(vault: Path, folder: str, ours: re.Pattern[str]) -> tuple[dict[UUID, FileFacts], list[Difference]]:
     found: dict[UUID, FileFacts] = {}
     strangers = []
-    for entry in _entries(vault / folder):
-        match = ours.fullmatch(entry.name)
-        if match is None or not entry.is_file(follow_symlinks=False):
-            strangers.append(difference(DifferenceKind.STRANGER, f"{folder}/{entry.name}"))
+    for name, facts in _entries(vault / folder):
+        match = ours.fullmatch(name)
+        if match is None or not stat.S_ISREG(facts.st_mode):
+            strangers.append(difference(DifferenceKind.STRANGER, f"{folder}/{name}"))
             continue
-        facts = entry.stat(follow_symlinks=False)
         written_at = datetime.fromtimestamp(facts.st_mtime, UTC)
         # Of a call that goes on for hours, the first part is old and the last one is not.
         before = found.get(UUID(match[1]))
@@ -132,15 +133,18 @@ def _files(vault: Path, folder: str, ours: re.Pattern[str]) -> tuple[dict[UUID, 
 
 def _leftovers(folder: Path, now: datetime) -> list[Difference]:
     return [
-        difference(DifferenceKind.LEFTOVER, f"{folder.name}/{entry.name}")
-        for entry in _entries(folder)
-        if now - datetime.fromtimestamp(entry.stat(follow_symlinks=False).st_mtime, UTC) > ON_ITS_WAY
+        difference(DifferenceKind.LEFTOVER, f"{folder.name}/{name}")
+        for name, facts in _entries(folder)
+        if now - datetime.fromtimestamp(facts.st_mtime, UTC) > ON_ITS_WAY
     ]
 
 
-def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except FileNotFoundError:
-        return
+def _entries(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """What is there. Files come and go while we look: parts end with their recording, fresh files get their place."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                facts = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            yield entry.name, facts

@@ -22,7 +22,7 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.asterisk import sounds
-from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.asterisk.ami import AmiHealth, AmiSession
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer, writer
 from ari_recorder.domain.calls import Call
@@ -32,10 +32,13 @@ from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, Part
 from ari_recorder.domain.recordings import FINAL, Recording, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
 from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.backlog import Backlog
 from ari_recorder.services.effects import Effects
+from ari_recorder.services.keys import key_names
 from ari_recorder.services.live import LiveSealer
+from ari_recorder.services.meters import Meters
 from ari_recorder.services.seal import Sealer
-from ari_recorder.services.store import CallStore
+from ari_recorder.services.store import CallStore, Waiting
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.supervise import until, where
@@ -44,7 +47,7 @@ from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.recordings import Vault
-from ari_recorder.vault.wrapping import day_name, key_name_of
+from ari_recorder.vault.wrapping import key_name_of
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +64,7 @@ GRACE_SECONDS = 5.0
 
 
 class Recorder:
-    """Built by daemon.py; its jobs `hear`, `decide`, `watch_spool`, `seal_live`, `beat` and `store` run supervised."""
+    """Built by daemon.py, which keeps its jobs: hear, decide, watch_spool, seal_live, catch_up, beat, store."""
 
     def __init__(
         self,
@@ -80,7 +83,9 @@ class Recorder:
         kept_as: Mapping[str, Codec],
         heartbeat_seconds: float,
         growth_deadline_seconds: float,
+        meters: Meters | None = None,
     ) -> None:
+        meters = meters or Meters()
         self._ami = ami
         self._spool = spool
         self._public = public
@@ -94,8 +99,9 @@ class Recorder:
         self._calls: dict[UUID, Call] = {}
         self._sealed_callers: dict[UUID, bytes] = {}
         self._right = False  # the PBX at the other end is ours
-        self._journal_works = True
+        self.journal_works = True
         self._resynced = asyncio.Event()
+        self._backlog = Backlog()
         self._orders: dict[UUID, asyncio.Task[None]] = {}
         self._orphans: asyncio.Task[None] | None = None
         self._store = CallStore(
@@ -104,6 +110,7 @@ class Recorder:
             newest=self._calls.get,
             personal=self._personal,
             stored=self._over,
+            meters=meters,
         )
         self._live = live
         self._sealer = Sealer(
@@ -113,6 +120,7 @@ class Recorder:
             kept_as=kept_as,
             resume_guard=switchboard.policy.resume_guard,
             tell=self._inbox.put,
+            meters=meters,
         )
         self._effects = Effects(
             ami=ami,
@@ -130,10 +138,22 @@ class Recorder:
         for call, personal in await asyncio.to_thread(self._journal.load):
             if personal is not None:
                 self._carry_on(call.id, personal)
-            self._apply(self._board.load(call, _now()))
+            change = self._board.load(call, _now())
+            if call.finished:  # as the journal has it: there is nothing to write, and no hurry
+                self._calls[call.id] = call
+                self._backlog.add(change)
+            else:
+                self._apply(change)
             if call.finished or any(r.state in FINAL for r in call.recordings):
                 self._store.put(call.id)
         await self._live.tell_orphans(recording.id for call in self.calls for recording in call.recordings)
+
+    async def catch_up(self, stop: asyncio.Event) -> None:
+        await until(stop, self._backlog.run(self._resynced, self._order_again))
+
+    def _order_again(self, change: Change) -> None:
+        if change.call is not None and change.call.id in self._calls:  # it was not stored meanwhile
+            self._spawn(change.call.id, change.call, None, change.commands)
 
     async def hear(self, stop: asyncio.Event) -> None:
         await until(stop, self._hear())
@@ -163,7 +183,7 @@ class Recorder:
         try:
             missed = await asyncio.wait_for(
                 self._adoption.missed(
-                    known={r.base for call in self.calls for r in call.recordings},
+                    known={r.base for call in self.calls if not call.unanswered for r in call.recordings},
                     living=living,
                     open_calls=living | {call.uniqueid for call in self.calls},
                     asked=asked,
@@ -238,7 +258,7 @@ class Recorder:
         while True:
             found = await asyncio.to_thread(sounds.read, self._sounds)
             self._board.policy = replace(self._board.policy, sounds=found)
-            if self._journal_works:
+            if self.journal_works:
                 await self._tell_dialplan(str(int(time.time())))
             self._resynced.clear()
             with contextlib.suppress(TimeoutError):  # at once when live again: until then its net is on
@@ -269,6 +289,33 @@ class Recorder:
     def key_names(self) -> frozenset[str]:
         """The keys that calls need which are not in the database yet, or not finished."""
         return key_names(self.calls, self._sealed_callers.values())
+
+    def is_over(self, uniqueid: str) -> bool:
+        return self._board.is_over(Uniqueid(uniqueid))
+
+    async def ask(self) -> None:
+        """Ask the PBX for all it has, as after a reconnect. AmiNotLive, AmiActionRefused or AmiOutcomeUnknown."""
+        await self._ami.resync()
+
+    # --- how it is, for monitoring
+
+    @property
+    def pbx(self) -> AmiHealth:
+        return self._ami.health()
+
+    @property
+    def pbx_live(self) -> bool:
+        return self._ami.live
+
+    @property
+    def is_our_pbx(self) -> bool:
+        """Of the PBX at the other end, while there is one."""
+        return self._right
+
+    @property
+    def waiting(self) -> Waiting:
+        """Calls whose row in the database is older than they are."""
+        return self._store.waiting
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -325,10 +372,10 @@ class Recorder:
         if durable is not None:
             try:
                 await durable
-                self._journal_works = True
+                self.journal_works = True
             except RecorderError as error:
                 journaled = False
-                self._journal_works = False
+                self.journal_works = False
                 log.error("alarm", alarm=AlarmCode.JOURNAL_FAILED.value, subject=error.code)
         for command in commands:
             try:
@@ -372,19 +419,6 @@ class Recorder:
             sealed = self._public.seal_text(name, text, CALLER_PURPOSE, call.id)
             self._sealed_callers[call.id] = sealed
         return sealed
-
-
-def key_names(calls: Iterable[Call], sealed_callers: Iterable[bytes]) -> frozenset[str]:
-    """What was sealed needs the key it was sealed to, what will be sealed that of its day."""
-    names = set()
-    for sealed in sealed_callers:
-        with contextlib.suppress(NotWrapped):  # it opens with no key at all
-            names.add(key_name_of(sealed))
-    for call in calls:
-        names.add(day_name(day_of(call.first_seen_at)))
-        for recording in call.recordings:
-            names.add(recording.sealed.key_name if recording.sealed else day_name(day_of(recording.started_at)))
-    return frozenset(names)
 
 
 def open_caller(keyring: Keyring, call_id: UUID, personal: bytes) -> Party:

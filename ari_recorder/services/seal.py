@@ -20,6 +20,7 @@ from ari_recorder.domain.events import Event, Sealed, SealedFacts, SealFailed, S
 from ari_recorder.domain.recordings import Label, Recording
 from ari_recorder.domain.silence import silent_spans
 from ari_recorder.services.live import LiveSealer
+from ari_recorder.services.meters import Meters
 from ari_recorder.vault.codec import Codec, SideFacts
 from ari_recorder.vault.files import day_of, path_of
 from ari_recorder.vault.parts import SAMPLE_RATE
@@ -46,6 +47,7 @@ class Sealer:
         kept_as: Mapping[str, Codec],
         resume_guard: timedelta,
         tell: Callable[[Event], Awaitable[None]],
+        meters: Meters | None = None,
     ) -> None:
         self._vault = vault
         self._spool = spool
@@ -53,6 +55,7 @@ class Sealer:
         self._kept_as = kept_as
         self._resume_guard = resume_guard
         self._tell = tell
+        self._meters = meters or Meters()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._running: dict[UUID, asyncio.Task[None]] = {}
 
@@ -109,6 +112,8 @@ class Sealer:
                 wait = min(wait * 2, RETRY_MOST)
             else:
                 at, facts = datetime.now(UTC), _facts(stored, call.queue)
+                if recording.ended_at is not None:
+                    self._meters.seal_seconds.observe(max((at - recording.ended_at).total_seconds(), 0.0))
                 await self._tell(Sealed(at=at, recording_id=recording.id, facts=facts, cut_at=stored.cut_at))
                 return
 

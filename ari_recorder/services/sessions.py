@@ -22,7 +22,7 @@ from ari_recorder.services import tokens
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.login import TICKET, Where, paused
 from ari_recorder.services.throttle import Counted
-from ari_recorder.storage import accounts, audit, log_ins, notices, sessions, throttle
+from ari_recorder.storage import accounts, audit, commands, log_ins, notices, sessions, throttle
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.notices import Notice
 from ari_recorder.storage.sessions import Found, Session
@@ -142,6 +142,7 @@ async def forget_old(database: Database, now: datetime) -> None:
     async with database.transaction() as conn:
         await sessions.forget(conn, now, TICKET)
         await throttle.forget(conn, now - _COUNTS)
+        await commands.forget_old(conn, now)
 
 
 async def code_accepted(

@@ -6,6 +6,7 @@ is one call. Only after it was committed is the journal's copy retired.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from ari_recorder.domain.calls import Call, MarkKind
 from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.ledger import LedgerState, Reason, Verdict, judge
 from ari_recorder.domain.recordings import RecordingState
+from ari_recorder.services.meters import Meters
 from ari_recorder.storage import audit, calls
 from ari_recorder.storage.db import Database
 from ari_recorder.supervise import where
@@ -29,6 +31,14 @@ _SELF = Actor.service("store")
 _LESS = frozenset({Reason.TRUNCATED, Reason.LATE_START, Reason.ENDED_UNSEEN})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Calls that are to be written; the oldest has waited since `oldest_at`."""
+
+    count: int
+    oldest_at: datetime | None
+
+
 class CallStore:
     """`put` a call whenever its row must change; `run` keeps the database up with it."""
 
@@ -40,6 +50,8 @@ class CallStore:
         newest: Callable[[UUID], Call | None],
         personal: Callable[[Call], bytes | None],
         stored: Callable[[Call], Awaitable[None]],
+        meters: Meters | None = None,
+        retry: timedelta = RETRY,
     ) -> None:
         """`newest` gives a call as it is now, `personal` its caller sealed, `stored` hears of calls that are over."""
         self._database = database
@@ -47,16 +59,18 @@ class CallStore:
         self._newest = newest
         self._personal = personal
         self._stored = stored
-        self._waiting: dict[UUID, None] = {}
+        self._meters = meters or Meters()
+        self._retry = retry
+        self._waiting: dict[UUID, datetime] = {}  # since when
         self._wake = asyncio.Event()
 
     def put(self, call_id: UUID) -> None:
-        self._waiting[call_id] = None
+        self._waiting.setdefault(call_id, datetime.now(UTC))
         self._wake.set()
 
     @property
-    def waiting(self) -> int:
-        return len(self._waiting)
+    def waiting(self) -> Waiting:
+        return Waiting(count=len(self._waiting), oldest_at=min(self._waiting.values(), default=None))
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -69,30 +83,30 @@ class CallStore:
                 await self._store(call_id)
             except RecorderError as error:
                 log.warning("call_store_retry", code=error.code, waiting=len(self._waiting))
-                await _either(None, stop, RETRY)
+                await _either(None, stop, self._retry)
             except Exception as error:
                 # One call that cannot be stored, whatever it is, must not hold up the others: it went to the end.
                 log.error("call_store_fail", call_id=str(call_id), error=type(error).__name__, where=where(error))
-                await _either(None, stop, RETRY)
+                await _either(None, stop, self._retry)
 
     async def _store(self, call_id: UUID) -> None:
         call = self._newest(call_id)
-        del self._waiting[call_id]  # a `put` from here on is a newer one
+        since = self._waiting.pop(call_id)  # a `put` from here on is a newer one
         if call is None:
             return
         try:
-            if call.joined_at is not None:
+            # Whoever was recorded has talked, and is kept, even where nobody heard of the queue.
+            if call.joined_at is not None or _is_kept(call):
                 await self._write(call)
             if call.finished:
                 await self._stored(call)
         except BaseException:
-            self._waiting[call_id] = None
+            self._waiting[call_id] = min(since, self._waiting.get(call_id, since))
             raise
 
     async def _write(self, call: Call) -> None:
         verdict = judge(call, self._queues)
-        kept = any(r.state is RecordingState.SEALED for r in call.recordings)
-        sealed = self._personal(call) if kept else None  # whose voice is not kept, whose number is not kept
+        sealed = self._personal(call) if _is_kept(call) else None  # whose voice is not kept, whose number is not kept
         personal = calls.Personal(sealed=sealed, key_name=key_name_of(sealed)) if sealed is not None else None
         async with self._database.transaction() as conn:
             now = datetime.now(UTC)
@@ -113,6 +127,14 @@ class CallStore:
             ledger=verdict.state.value,
             reason=verdict.reason.value,
         )
+        if call.finished:
+            self._meters.calls.labels(verdict.state.value, verdict.reason.value).inc()
+            if call.ended_at is not None:
+                self._meters.store_seconds.observe(max((now - call.ended_at).total_seconds(), 0.0))
+
+
+def _is_kept(call: Call) -> bool:
+    return any(r.state is RecordingState.SEALED for r in call.recordings)
 
 
 def _incomplete(call: Call, verdict: Verdict) -> str:

@@ -13,6 +13,7 @@ Calls without recordings are forgotten by the same rule.
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -94,7 +95,7 @@ class Sweep:
         self._every = every
         self._at_most = at_most
         self._chores = chores
-        self._succeeded: float | None = None  # by the loop's clock, which nobody sets
+        self._succeeded = time.monotonic()  # a clock that nobody sets
 
     async def run(self, stop: asyncio.Event) -> None:
         """A supervised job: at once, and then again and again. An error ends it, the supervisor starts it anew."""
@@ -104,14 +105,17 @@ class Sweep:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._every.total_seconds())
 
+    @property
+    def since_success(self) -> timedelta:
+        """Since this service's last sweep that succeeded; before the first, since it was built."""
+        return timedelta(seconds=time.monotonic() - self._succeeded)
+
     async def watch(self, stop: asyncio.Event) -> None:
         """A supervised job of its own, for a sweep that hangs tells nothing."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         while not stop.is_set():
-            since = loop.time() - (self._succeeded if self._succeeded is not None else began)
-            if since > OVERDUE.total_seconds():
-                because = f"no sweep succeeded for {since / 3600:.0f} hours"
+            since = self.since_success
+            if since > OVERDUE:
+                because = f"no sweep succeeded for {since // timedelta(hours=1)} hours"
                 log.error("alarm", alarm=AlarmCode.SWEEP_OVERDUE.value, subject="sweep", because=because)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _WATCH_EVERY.total_seconds())
@@ -180,7 +184,7 @@ class Sweep:
                 await self._finish(run_id, SweepState.FAILED, eraser, forgotten, type(error).__name__)
             raise
         await self._finish(run_id, SweepState.DONE, eraser, forgotten, "")
-        self._succeeded = asyncio.get_running_loop().time()
+        self._succeeded = time.monotonic()
         if count.erased or eraser.failed or forgotten:
             log.info("sweep_finish", erased=count.erased, failed=len(eraser.failed), forgotten_calls=forgotten)
         return Swept(erased=count.erased, failed=tuple(sorted(eraser.failed)), forgotten_calls=forgotten)

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4, uuid5
 
 from ari_recorder.domain.audit import SALT_BYTES, Action, Commitment, Entry, Leaf, Outcome
+from ari_recorder.storage import commands
 from ari_recorder.storage.db import Connection, Row
 
 
@@ -62,8 +63,17 @@ async def append(conn: Connection, entry: Entry, at: datetime) -> None:
 
 
 async def append_many(conn: Connection, entries: Iterable[Entry], at: datetime) -> None:
+    """What was done for an order is refused when that order was carried out before: CommandDone."""
     salts = _salts()
-    leaves = [entry.leaf(uuid4(), at, salts) for entry in entries]
+    told = tuple(entries)
+    orders = {
+        (entry.actor.command, entry.actor.request)
+        for entry in told
+        if entry.actor.command is not None and entry.outcome is Outcome.OK
+    }
+    for command, request in orders:
+        await commands.done(conn, command, request, at)
+    leaves = [entry.leaf(uuid4(), at, salts) for entry in told]
     if leaves:
         await _insert(conn, leaves, at)
 

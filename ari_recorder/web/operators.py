@@ -90,6 +90,7 @@ OPERATORS = frozenset(
         "blocklist_unusable",
         "audit_signer_unusable",
         "recording_relabelled",
+        "monitor_address_taken",
         "web_address_taken",
         "web_certificate_unusable",
     )

@@ -68,6 +68,13 @@ def test_member_events() -> None:
     )
 
 
+@pytest.mark.parametrize("gone", ["caller", "agent"])
+def test_the_end_of_a_conversation_without_a_snapshot_of_who_went_first_is_no_forgery(gone: str) -> None:
+    left = OF_CALLER if gone == "agent" else snapshot(AGENT, "Dest")
+    rest = (("Queue", "support"), ("HoldTime", 0), ("TalkTime", 2), ("Reason", "caller"))
+    assert read("AgentComplete", *left, *rest) is None
+
+
 @pytest.mark.parametrize(
     "kind", [events.MixMonitorStart, events.MixMonitorStop, events.Hold, events.Unhold], ids=lambda kind: kind.__name__
 )

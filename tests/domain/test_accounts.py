@@ -51,6 +51,7 @@ MATRIX = """
     hold:release        - u - - -
     flag:decide         - u - - -
     ledger:view         - u a - -
+    ledger:explain      - u a - -
     audit:read          - - a - a
     use:report          - u a - -
     use:sign            - u a - -

@@ -5,9 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 from ari_recorder.domain import commands as c
 from ari_recorder.domain.adoption import NetRecording, logged_codes, retell
-from ari_recorder.domain.events import BridgeEnter, CallRetold, ChannelEvent, Code, CodePressed, Uniqueid
+from ari_recorder.domain.events import (
+    Announced,
+    Armed,
+    BridgeEnter,
+    CallRetold,
+    ChannelEvent,
+    Code,
+    CodePressed,
+    Uniqueid,
+)
 from ari_recorder.domain.evidence import read_evidence, split_net_base, token
-from ari_recorder.domain.ledger import LedgerState, Reason, judge
+from ari_recorder.domain.ledger import LedgerState, Reason, Verdict, judge
 from ari_recorder.domain.recordings import RecordingState, StartedBy
 from tests.domain.scenario import QUEUES, SECRET, START, Bench, event, uniqueid
 
@@ -260,6 +269,22 @@ def test_what_the_net_recorded_beside_our_own_recording_is_destroyed() -> None:
     assert call.finished
     assert [r.state for r in call.recordings] == [RecordingState.SEALED, RecordingState.DISCARDED]
     assert len(call.members) == 1
+
+
+def test_a_call_last_seen_before_it_was_answered_is_completed_by_the_log() -> None:
+    """The service saw the caller armed, died, and came back when everything was over."""
+    bench = Bench()
+    told = _retold(LOG)
+    for known in (one for one in told.events if isinstance(one, Announced | Armed)):
+        bench.feed(known)
+    assert bench.calls[UNIQUEID].unanswered
+    bench.feed(told)
+    call = bench.calls[UNIQUEID]
+    (recording,) = call.recordings
+    assert recording.state is RecordingState.SEALED
+    assert call.members[0].name == "Adviser 1001"
+    assert call.queue == "neuvonta"
+    assert judge(call, QUEUES) == Verdict(state=LedgerState.RECORDED, reason=Reason.ADOPTED)
 
 
 def test_files_of_a_call_that_is_stored_already_are_alarmed() -> None:

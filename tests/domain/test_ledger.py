@@ -113,8 +113,8 @@ def test_an_answered_call_the_recorder_does_not_know_is_unexplained() -> None:
     assert _rows()["pbx-1"] == (LedgerState.UNEXPLAINED, Reason.UNKNOWN_CALL)
 
 
-def test_it_is_not_unexplained_before_it_had_a_minute_to_be_stored() -> None:
-    soon = datetime.fromtimestamp(AT + 12 + 59, UTC)
+def test_it_is_not_unexplained_before_it_had_time_to_be_stored() -> None:
+    soon = datetime.fromtimestamp(AT + 12 + 44, UTC)
     assert _rows(now=soon)["pbx-1"] == (LedgerState.PENDING, Reason.UNDER_WAY)
 
 
@@ -183,16 +183,36 @@ def test_a_queue_configured_later_does_not_make_old_calls_unexplained() -> None:
 def test_a_call_answered_as_the_log_was_read_is_not_unexplained_yet() -> None:
     log = _log(ENTERED, CONNECTED)
     known = _not_recorded(Reason.NOTHING_SAID)
-    assert _says(log, known, now=datetime.fromtimestamp(AT + 61, UTC))[0] is LedgerState.NOT_RECORDED
-    assert _says(log, known, now=datetime.fromtimestamp(AT + 62, UTC)) == NO_RECORDING
+    assert _says(log, known, now=datetime.fromtimestamp(AT + 46, UTC))[0] is LedgerState.NOT_RECORDED
+    assert _says(log, known, now=datetime.fromtimestamp(AT + 47, UTC)) == NO_RECORDING
+
+
+# --- the recorder's clock may be wrong
+
+
+def test_a_recorder_that_did_not_hear_when_the_bridge_began_is_put_right_by_the_log() -> None:
+    log = _log(ENTERED, CONNECTED, COMPLETED)
+    for heard, expected in [
+        (10.0, (LedgerState.RECORDED, Reason.NONE)),
+        (7.5, (LedgerState.RECORDED, Reason.NONE)),
+        (7.4, LENGTH_DIFFERS),
+        (12.6, LENGTH_DIFFERS),
+    ]:
+        doubted = _known("pbx-1", LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS, heard=heard)
+        assert _says(log, doubted) == expected, heard
+
+
+def test_after_a_transfer_the_log_does_not_know_all_and_puts_nothing_right() -> None:
+    doubted = _known("pbx-1", LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS, heard=10)
+    assert _says(_log(ENTERED, CONNECTED, SENT_ON), doubted) == LENGTH_DIFFERS
 
 
 # --- pending does not last
 
 
-def test_a_call_still_pending_a_minute_after_its_end_is_unexplained() -> None:
+def test_a_call_still_pending_long_after_its_end_is_unexplained() -> None:
     log = _log(ENTERED, CONNECTED, COMPLETED)
-    soon, late = (datetime.fromtimestamp(AT + after, UTC) for after in (12 + 59, 12 + 60))
+    soon, late = (datetime.fromtimestamp(AT + after, UTC) for after in (12 + 44, 12 + 45))
     assert _says(log, PENDING, now=soon) == (LedgerState.PENDING, Reason.UNDER_WAY)
     assert _says(log, PENDING, now=late) == (LedgerState.UNEXPLAINED, Reason.NOT_FINISHED)
 

@@ -39,7 +39,10 @@ Wanted = Callable[[Message], bool]
 
 @dataclass(slots=True, kw_only=True)
 class AmiClient:
-    """One logged-in session. `events` grows for as long as it is open; `wait_event` looks at the past first."""
+    """One logged-in session. `events` grows for as long as it is open; `wait_event` looks at the past first.
+
+    Who does not `keep` them has but `on_event`: a crowd makes thousands a minute.
+    """
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -49,17 +52,26 @@ class AmiClient:
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
     _task: asyncio.Task[None] | None = None
     on_event: Callable[[Message], None] | None = None
+    keep: bool = True
 
     @classmethod
     async def connect(
-        cls, port: int, user: str, secret: str, on_event: Callable[[Message], None] | None = None
+        cls,
+        port: int,
+        user: str,
+        secret: str,
+        on_event: Callable[[Message], None] | None = None,
+        *,
+        keep: bool = True,
+        classes: str = "on",
     ) -> Self:
+        """`classes` of events, as manager.conf calls them; `off` for none."""
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        self = cls(reader=reader, writer=writer, on_event=on_event)
+        self = cls(reader=reader, writer=writer, on_event=on_event, keep=keep)
         try:
             await reader.readline()  # the banner
             self._task = asyncio.create_task(self._read(), name=f"lab-ami-{port}")
-            await self.action("Login", Username=user, Secret=secret)
+            await self.action("Login", Username=user, Secret=secret, Events=classes)
         except BaseException:
             await self.close()
             raise
@@ -87,7 +99,8 @@ class AmiClient:
             if answer and not answer.done():
                 answer.set_result(message)
             return
-        self.events.append(message)
+        if self.keep:
+            self.events.append(message)
         if self.on_event:
             self.on_event(message)
         for wanted, future in self._waiting:

@@ -23,7 +23,7 @@ from tests.lab.tree import AsteriskTree
 CONF = Path(__file__).parent / "conf"
 SHIPPED_CONF = Path(__file__).parents[2] / "asterisk_conf"
 LAB_USER = "lab"
-RTP_PORTS = 600  # four legs of two ports for each call, both directions; more than a machine of two cores can carry
+RTP_PORTS = 1200  # two legs of two ports for each call at each of the two; more than a machine of two cores can carry
 STARTED_WITHIN = 30.0  # s; it takes about 2, but a machine that compiles something at the same time is slow
 
 
@@ -151,6 +151,12 @@ class Asterisk:
         self._ended = int(time.time())
         if hasattr(self, "ami"):
             await self.ami.close()
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise LabError(f"{self.name} does not run")
+        return self._process.pid
 
     async def cli(self, command: str) -> str:
         """What the Asterisk console would print."""

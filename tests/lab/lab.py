@@ -39,6 +39,11 @@ from tests.lab.tree import AsteriskTree, ensure_tree
 SHIPPED = SHIPPED_CONF / "sounds"  # as a site has them: 8 to 12 s for each language
 SHORT = Path(__file__).parent / "sounds"  # about a second for each language
 PHONES = [str(number) for number in range(1001, 1021)]
+# A crowd has agents of its own, in one queue of its own, which a lab has when it is asked for them.
+CROWD_QUEUE = "ruuhka"
+CROWD_NUMBER, CROWD_NUMBER_ARMED = "0195202100", "0195202101"  # the second: the dialplan starts every recording
+_CROWD_FIRST = 1101
+MOST_OF_A_CROWD = 290
 COLLEAGUE_WITHOUT_CODES = "1013"  # an inside phone that is no agent's
 MUSIC_ON_HOLD = 1850  # Hz; far from the voices people are given
 OUTSIDE_TONE = 2000  # Hz; any number outside, unless told otherwise (conf/world/extensions.conf)
@@ -159,9 +164,9 @@ def _private_memory(folder: Path) -> Iterator[Path]:
             shutil.rmtree(memory)
 
 
-def _phones_config(world_sip_port: int) -> str:
+def _phones_config(world_sip_port: int, crowd: int) -> str:
     lines = []
-    for number in PHONES:
+    for number in [*PHONES, *_crowd_phones(crowd)]:
         template = "" if number == COLLEAGUE_WITHOUT_CODES else "(ari-recorder-agent)"
         lines += [
             f"[{number}]{template}",
@@ -170,6 +175,28 @@ def _phones_config(world_sip_port: int) -> str:
             f"[{number}]\ntype = aor\ncontact = sip:{number}@127.0.0.1:{world_sip_port}\n",
         ]
     return "\n".join(lines)
+
+
+def _crowd_phones(crowd: int) -> list[str]:
+    return [str(_CROWD_FIRST + n) for n in range(crowd)]
+
+
+def _crowd_queue(crowd: int) -> str:
+    members = [f"member => PJSIP/{number},0,Adviser {number}" for number in _crowd_phones(crowd)]
+    # Strategy: by default all who are free would be rung.
+    return "\n".join([f"[{CROWD_QUEUE}](ari-recorder-queue)", "strategy = rrmemory", *members]) if members else ""
+
+
+def _crowd_numbers(crowd: int) -> str:
+    enter = f"Gosub(ari-recorder-enter,s,1({CROWD_QUEUE},en,%s))"
+    lines = [
+        f"exten => {CROWD_NUMBER},1,{enter % CROWD_NUMBER}",
+        " same => n,Hangup()",
+        f"exten => {CROWD_NUMBER_ARMED},1,Set(ARI_RECORDER_START=dialplan)",
+        f" same => n,{enter % CROWD_NUMBER_ARMED}",
+        " same => n,Hangup()",
+    ]
+    return "\n".join(lines) if crowd else ""
 
 
 def _write_music(folder: Path) -> None:
@@ -182,13 +209,20 @@ def _write_music(folder: Path) -> None:
 
 @contextlib.asynccontextmanager
 async def start_lab(
-    folder: Path, *, sounds: Path = SHORT, start: str = "ami", system_name: str = "", tree: AsteriskTree | None = None
+    folder: Path,
+    *,
+    sounds: Path = SHORT,
+    start: str = "ami",
+    system_name: str = "",
+    tree: AsteriskTree | None = None,
+    crowd: int = 0,
 ) -> AsyncIterator[Lab]:
     """A running lab. `folder` gets the configuration and the logs, which stay.
 
     `start` is ARI_RECORDER_START of the dialplan. `sounds` is copied, so that a test may spoil the copy, which is
-    `lab.pbx.sounds`.
+    `lab.pbx.sounds`. `crowd`: so many more agents, who are in the queue CROWD_QUEUE (tests/faults/crowd.py).
     """
+    assert crowd <= MOST_OF_A_CROWD
     if tree is None:
         tree = await asyncio.to_thread(ensure_tree)
     with _private_memory(folder) as memory:
@@ -229,7 +263,9 @@ async def start_lab(
             sounds=str(own_sounds),
             start=start,
             world_sip_port=str(world.sip_port),
-            phones=_phones_config(world.sip_port),
+            phones=_phones_config(world.sip_port, crowd),
+            crowd_queue=_crowd_queue(crowd),
+            crowd_numbers=_crowd_numbers(crowd),
         )
         _write_music(pbx.folder / "moh")
         _write_music(world.folder / "moh")

@@ -26,6 +26,7 @@ class Service:
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
     web_port: int = 0
+    monitor_port: int = 0
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -55,7 +56,7 @@ class Service:
             path.chmod(0o600)
         sections = [
             "[pbx]",
-            f"port = {pbx.ami_port}",
+            f"port = {self.settings.get('port', pbx.ami_port)}",
             f'username = "{pbx.ami_user}"',
             f'secret_file = "{self.folder}/ami.secret"',
             f'dialplan_secret_file = "{self.folder}/dialplan.secret"',
@@ -63,14 +64,18 @@ class Service:
             f'sounds = "{pbx.sounds}"',
             f'queue_log = "{pbx.queue_log}"',
             'outside = ["PJSIP/operator-"]',
-            *(f"{key} = {value}" for key, value in self.settings.items() if "." not in key),
+            *(f"{key} = {value}" for key, value in self.settings.items() if "." not in key and key != "port"),
             "[capture]",
             "heartbeat_seconds = 1",
             *self._of("capture"),
             "[accounts]",
             *self._of("accounts"),
+            "[database]",
+            *self._of("database"),
             "[storage]",
             f'state = "{self.state}"',
+            "[monitor]",
+            f"port = {self.monitor_port}",
             "[web]",
             f"port = {self.web_port}",
             "[log]",
@@ -90,15 +95,19 @@ class Service:
     async def start(self, ready_within: float = 20) -> None:
         """Until the dialplan has been told that the service is there."""
         before = await self.heartbeat()
+        process = await self.spawn()
+        async with asyncio.timeout(ready_within):
+            while await self.heartbeat() == before:
+                if process.returncode is not None:
+                    raise RuntimeError(f"the service ended: {(self.folder / 'stderr.txt').read_text()}")
+                await asyncio.sleep(0.2)
+
+    async def spawn(self) -> asyncio.subprocess.Process:
         with (self.folder / "stderr.txt").open("ab") as stderr:
             self.process = await asyncio.create_subprocess_exec(
                 *SERVICE, "run", "--config", str(self.config), stderr=stderr
             )
-        async with asyncio.timeout(ready_within):
-            while await self.heartbeat() == before:
-                if self.process.returncode is not None:
-                    raise RuntimeError(f"the service ended: {(self.folder / 'stderr.txt').read_text()}")
-                await asyncio.sleep(0.2)
+        return self.process
 
     async def heartbeat(self) -> str:
         return await self.lab.pbx.get_global("ARI_RECORDER_HEARTBEAT")
@@ -164,14 +173,27 @@ class Service:
 
 
 @asynccontextmanager
-async def running_service(lab: Lab, folder: Path, *, web_port: int = 0, **settings: str) -> AsyncIterator[Service]:
-    service = Service(lab, folder, settings, web_port)
-    service.configure()
+async def installed_service(
+    lab: Lab,
+    folder: Path,
+    queues: tuple[str, ...] = RECORDED,
+    web_port: int = 0,
+    settings: dict[str, str] | None = None,
+) -> AsyncIterator[Service]:
+    """Configured and not started. Nothing of it runs any more afterwards, however that was."""
+    service = Service(lab, folder, settings or {}, web_port)
+    service.configure(queues)
     try:
-        await service.start()
         yield service
-        await service.stop()
     finally:
         if service.process is not None and service.process.returncode is None:
             service.process.kill()
             await service.process.wait()
+
+
+@asynccontextmanager
+async def running_service(lab: Lab, folder: Path, *, web_port: int = 0, **settings: str) -> AsyncIterator[Service]:
+    async with installed_service(lab, folder, RECORDED, web_port, settings) as service:
+        await service.start()
+        yield service
+        await service.stop()

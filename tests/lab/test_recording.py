@@ -449,6 +449,35 @@ async def test_the_dialplan_records_while_the_service_is_away(service: Service, 
     assert not list(service.lab.pbx.spool.glob("*.sln"))
 
 
+async def test_a_call_last_seen_waiting_and_over_when_the_service_is_back_is_kept(service: Service) -> None:
+    """It was known by its channel alone, not by its queue: of the conversation only queue_log can tell."""
+    lab = service.lab
+    await lab.pbx.set_global("ARI_RECORDER_START", "dialplan")
+    try:
+        await lab.agent("1001").answers(after=8)
+        caller = await lab.call("0195202000", tone=CALLER)
+        await caller.wait_queued()
+        await service.kill()
+        await service.start()
+        await asyncio.sleep(0.5)
+        await service.kill()
+        assert not caller.events("AgentConnect")
+    finally:
+        await lab.pbx.set_global("ARI_RECORDER_START", "ami")
+        await lab.agent("1001").answers()
+    await caller.wait_connected()
+    began = time.monotonic()
+    await asyncio.sleep(3)
+    await caller.hangup()
+    talk = time.monotonic() - began
+    await caller.wait_ended()
+    await service.start()
+    recording = await the_recording(service, caller)
+    assert abs(recording.seconds - talk) < 1
+    row = await ledger_row(service, caller)
+    assert (row["verdict"]["state"], row["verdict"]["reason"]) == ("recorded", "adopted")
+
+
 async def test_nothing_the_service_writes_tells_who_called(service: Service) -> None:
     caller, _, _ = await talking(service.lab, caller_id="0409876543")
     await asyncio.sleep(2)

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from ari_recorder.config import Config
-from ari_recorder.services.reconcile import reconcile, tell
+from ari_recorder.services.reconcile import _entries, reconcile, tell
 from ari_recorder.storage import erasing, health
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
@@ -146,3 +146,13 @@ async def test_of_a_call_that_goes_on_for_hours_only_the_first_part_is_old(
         for ending in ("part", "key"):
             put(files.folder / ".parts" / f"{call}.{number}.{ending}", old=(number, ending) != (2, "part"))
     assert await found(database, files, mend=True) == []
+
+
+def test_a_file_that_goes_while_the_folder_is_looked_at_is_no_fault(tmp_path: Path) -> None:
+    for n in range(3):
+        put(tmp_path / str(n))
+    looked = _entries(tmp_path)
+    seen = {next(looked)[0]}
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert {name for name, _ in looked} | seen == seen

@@ -10,10 +10,12 @@ import pytest
 from ari_recorder.domain.calls import Call, CallState
 from ari_recorder.domain.errors import DatabaseUnreachable
 from ari_recorder.domain.events import Uniqueid
+from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.services import store as module
 from ari_recorder.services.store import CallStore
-from ari_recorder.storage import calls
+from ari_recorder.storage import calls, recordings
 from ari_recorder.storage.db import Database
+from tests.storage.calls_for_tests import finished_call, sealed_recording
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -96,6 +98,18 @@ async def test_a_caller_who_reached_no_queue_is_not_stored(database: Database) -
     assert await stored_ids(database, one) == set()
 
 
+async def test_whoever_was_recorded_is_stored_though_nobody_heard_of_the_queue(database: Database) -> None:
+    one = replace(finished_call(sealed_recording()), joined_at=None, queue="", connected_at=None, members=())
+    rig = Rig(database, one)
+    rig.store.put(one.id)
+    await rig.run_until(1)
+    async with database.transaction() as conn:
+        found = (await calls.get(conn, {one.id}))[one.id]
+        kept = await recordings.get(conn, one.recordings[0].id)
+    assert found.verdict.state is LedgerState.RECORDED
+    assert kept is not None
+
+
 async def test_with_the_database_away_calls_wait_and_are_stored_later(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,4 +149,4 @@ async def test_a_call_that_cannot_be_stored_holds_up_nobody(
     rig.store.put(good.id)
     await rig.run_until(1)
     assert rig.over == [good.id]
-    assert rig.store.waiting == 1
+    assert rig.store.waiting.count == 1

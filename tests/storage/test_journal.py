@@ -21,7 +21,7 @@ from ari_recorder.domain.evidence import Evidence, Sound
 from ari_recorder.domain.recordings import Recording
 from ari_recorder.storage import journal as module
 from ari_recorder.storage.journal import Journal
-from tests.faults import EVERY_WAY, faults, told
+from tests.faults.disk import EVERY_WAY, faults, told
 from tests.storage.calls_for_tests import finished_call, sealed_recording
 
 

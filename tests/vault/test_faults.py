@@ -12,7 +12,7 @@ from ari_recorder.vault.files import path_of
 from ari_recorder.vault.key_check import back_up, verify
 from ari_recorder.vault.key_rotation import NewRoot
 from ari_recorder.vault.keyring import Keyring
-from tests.faults import EVERY_WAY, Fault, faults, open_files, told
+from tests.faults.disk import EVERY_WAY, Fault, faults, open_files, told
 from tests.keyring_for_tests import keyring_in
 from tests.vault.live_house import DAY, RECORDING, STEP, LiveHouse
 

@@ -27,8 +27,8 @@ CROWD = 50
 
 
 @asynccontextmanager
-async def running(folder: Path, dsn: str) -> AsyncIterator[tuple[Process, asyncio.StreamReader, str]]:
-    """The service, what it says, and the address of its page."""
+async def started(folder: Path, dsn: str) -> AsyncIterator[tuple[Process, asyncio.StreamReader]]:
+    """The service, and what it says."""
     (folder / "dsn").write_text(dsn)
     (folder / "dsn").chmod(0o600)
     config = write_site(folder, changes={"database": f'dsn_file = "{folder}/dsn"'})
@@ -39,13 +39,18 @@ async def running(folder: Path, dsn: str) -> AsyncIterator[tuple[Process, asynci
     )
     assert service.stderr is not None
     try:
-        async with asyncio.timeout(READY_WITHIN):
-            address = await _said(service.stderr, "web_start", "address")
-        yield service, service.stderr, address
+        yield service, service.stderr
     finally:
         if service.returncode is None:
             service.kill()
             await service.wait()
+
+
+@asynccontextmanager
+async def running(folder: Path, dsn: str) -> AsyncIterator[tuple[Process, asyncio.StreamReader, str]]:
+    """The same, and the address of its page."""
+    async with started(folder, dsn) as (service, lines):
+        yield service, lines, await spoken(lines, "web_start", "address")
 
 
 async def test_the_service_serves_its_page_and_ends_in_good_order(tmp_path: Path, dsn: str) -> None:
@@ -56,7 +61,7 @@ async def test_the_service_serves_its_page_and_ends_in_good_order(tmp_path: Path
             assert (await visitor.get("/account")).status == 401
         service.send_signal(signal.SIGHUP)
         async with asyncio.timeout(15):
-            await _said(said, "web_certificate_load", "level")
+            await spoken(said, "web_certificate_load", "level")
         service.terminate()
         async with asyncio.timeout(30):
             await said.read()
@@ -100,9 +105,11 @@ async def _pending(database: Database) -> int:
     return count
 
 
-async def _said(stream: asyncio.StreamReader, event: str, field: str) -> str:
-    while line := await stream.readline():
-        found = json.loads(line)
-        if found["action"] == event:
-            return str(found[field])
+async def spoken(stream: asyncio.StreamReader, event: str, field: str) -> str:
+    """The field of the next line that says so."""
+    async with asyncio.timeout(READY_WITHIN):
+        while line := await stream.readline():
+            found = json.loads(line)
+            if found["action"] == event:
+                return str(found[field])
     raise AssertionError(f"the service never said {event}")

@@ -1,0 +1,173 @@
+"""The ledger kept all the time: each call weighed as soon as the PBX's log tells of it, and days closed that balance.
+
+    queue_log ──tail──┐
+    calls in memory ──┼─► weigh (domain/ledger.py) ─► ledger_row ──unexplained──► one alarm, within a minute
+    calls stored ─────┘                                  └── a day of which every call is accounted for ──► closed
+
+What was weighed outlives queue_log. A call that is unexplained or goes on is weighed again until it is accounted for;
+a day that is closed is not touched any more. Several services may do this at once: rows are the same, alarms are told
+once, a day is closed once. While the database is away nothing is weighed: there is an alarm for that, and the calls
+meanwhile are weighed when it is back.
+"""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import structlog
+
+from ari_recorder.domain import ledger as rules
+from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.calls import Call
+from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.errors import QueueLogUnreadable
+from ari_recorder.domain.ledger import KnownCall, LedgerRow, LedgerState, balance, is_final
+from ari_recorder.domain.retention import local_day, midnight
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.queue_logs import QueueLogTail
+from ari_recorder.storage import audit, calls, ledger
+from ari_recorder.storage.db import Database
+
+log = structlog.get_logger(__name__)
+
+# Settled after 45 s, looked at every 5 s: an alarm within the minute.
+EVERY = timedelta(seconds=5)
+CLOSES_EVERY = timedelta(minutes=1)
+# For a whole day's calls at one go; nobody waits for it.
+WITHIN = 30.0
+# A day that did not balance for so long is left to people; the page shows it.
+DAYS_BACK = 7
+# Calls of last night end in the morning at the latest; who is on the phone then is not waited for either.
+CLOSES_AFTER = timedelta(hours=1)
+_SELF = Actor.service("ledger")
+
+
+class LedgerKeeper:
+    """`run` is the service's job. `in_memory` gives the calls the recorder has not stored yet."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        tail: QueueLogTail,
+        queues: frozenset[str],
+        in_memory: Callable[[], Iterable[Call]],
+        clocks: Clocks,
+    ) -> None:
+        self._database = database
+        self._tail = tail
+        self._queues = queues
+        self._in_memory = in_memory
+        self._clocks = clocks
+        self._open: set[str] = set()
+        self._told = False  # that the PBX's log cannot be read
+        self._looked_at_days: datetime | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """An error ends it; the supervisor starts it anew, and everything is read again."""
+        try:
+            while not stop.is_set():
+                await self.look()
+                try:
+                    await asyncio.wait_for(stop.wait(), EVERY.total_seconds())
+                except TimeoutError:
+                    continue
+        finally:
+            self._tail.close()
+
+    async def look(self) -> None:
+        now = self._clocks.now()
+        first = local_day(now) - timedelta(days=DAYS_BACK)
+        changed = await self._read(midnight(first))
+        async with self._database.transaction() as conn:
+            self._open |= changed | set(await ledger.still_open(conn, first))
+        waiting: Mapping[str, Call] = {call.uniqueid: call for call in self._in_memory() if call.joined_at is not None}
+        await self._weigh(frozenset(self._open | waiting.keys()), waiting, now)
+        if self._looked_at_days is None or now - self._looked_at_days >= CLOSES_EVERY:
+            await self._close_days(first, waiting, now)
+            self._looked_at_days = now
+
+    async def _read(self, since: datetime) -> frozenset[str]:
+        """What is new in the PBX's log. Without it calls are weighed by what was read of it before."""
+        try:
+            changed = await asyncio.to_thread(self._tail.read, since)
+        except QueueLogUnreadable as error:
+            if not self._told:
+                log.error("alarm", alarm=AlarmCode.QUEUE_LOG_UNREADABLE.value, subject="queue_log", because=str(error))
+            self._told = True
+            return frozenset()
+        self._told = False
+        return changed
+
+    async def _weigh(self, uniqueids: Collection[str], waiting: Mapping[str, Call], now: datetime) -> None:
+        async with self._database.transaction() as conn:
+            stored = await calls.of_day(conn, now, now, uniqueids)
+            before = await ledger.get(conn, uniqueids)
+            weighed = self._balance(uniqueids, self._newest(stored, waiting), now)
+            rows = [row for row in weighed if before.get(row.uniqueid) != _bare(row)]
+            await ledger.upsert(conn, rows, now)
+            suspects = [row.uniqueid for row in rows if row.verdict.state is LedgerState.UNEXPLAINED]
+            told = await ledger.alarm(conn, suspects, now)
+        reasons = {row.uniqueid: row.verdict.reason for row in rows}
+        for uniqueid in told:
+            log.error(
+                "alarm", alarm=AlarmCode.CALL_UNEXPLAINED.value, subject=uniqueid, because=reasons[uniqueid].value
+            )
+        gone = {key for key in uniqueids if key not in {row.uniqueid for row in weighed}}  # of a log that was rotated
+        self._open -= gone | {row.uniqueid for row in weighed if is_final(row, now)}
+
+    def _balance(self, uniqueids: Collection[str], known: Iterable[KnownCall], now: datetime) -> tuple[LedgerRow, ...]:
+        logged = [self._tail.calls[uniqueid] for uniqueid in uniqueids if uniqueid in self._tail.calls]
+        return balance(logged, known, self._queues, now)
+
+    def _newest(self, stored: Iterable[KnownCall], waiting: Mapping[str, Call]) -> tuple[KnownCall, ...]:
+        """What is not stored yet is newer than what is stored."""
+        newest = {call.uniqueid: call for call in stored}
+        newest |= {key: rules.known(call, self._queues) for key, call in waiting.items()}
+        return tuple(newest.values())
+
+    async def _close_days(self, first: date, waiting: Mapping[str, Call], now: datetime) -> None:
+        days = [first + timedelta(days=ahead) for ahead in range(DAYS_BACK)]
+        over = [day for day in days if now - midnight(day + timedelta(days=1)) >= CLOSES_AFTER]
+        async with self._database.transaction() as conn:
+            closed = await ledger.closed(conn, over)
+        for day in over:
+            if day not in closed:
+                await self._close(day, waiting, now)
+
+    async def _close(self, day: date, waiting: Mapping[str, Call], now: datetime) -> None:
+        """Weigh all of the day once more; if everything is accounted for, that is that."""
+        begin, end = midnight(day), midnight(day + timedelta(days=1))
+        of_day = {key: call for key, call in self._tail.calls.items() if begin <= call.entered_at < end}
+        async with self._database.transaction(within=WITHIN) as conn:
+            known = self._newest(await calls.of_day(conn, begin, end, of_day), waiting)
+            # After a late reconnect the recorder may think that a call of this day came the next, or the other way.
+            theirs = [
+                call
+                for call in known
+                if call.uniqueid in of_day or (begin <= call.entered_at < end and call.uniqueid not in self._tail.calls)
+            ]
+            await ledger.upsert(conn, self._balance(of_day, theirs, now), now)
+            rows = await ledger.of_day(conn, day)
+            explained = await ledger.explanations(conn, rows)
+            seen = [rules.explained(row) if key in explained else row for key, row in rows.items()]
+            reaches_back = self._tail.begin is not None and self._tail.begin <= begin
+            if not reaches_back or not all(is_final(row, now) for row in seen):
+                return
+            counts = {state: sum(row.verdict.state is state for row in seen) for state in LedgerState}
+            facts = {
+                "recorded": counts[LedgerState.RECORDED],
+                "not_recorded": counts[LedgerState.NOT_RECORDED],
+                "explained": len(explained),
+            }
+            if await ledger.close(conn, day, now, **facts):
+                entry = Entry(action=Action.LEDGER_CLOSE, actor=_SELF, object=f"day:{day}", facts=facts)
+                await audit.append(conn, entry, now)
+        self._tail.forget(of_day.keys())
+        log.info("ledger_close", day=day.isoformat(), **facts)
+
+
+def _bare(row: LedgerRow) -> LedgerRow:
+    """As it is stored: the recordings are asked of the calls."""
+    return replace(row, recording_ids=())
