@@ -156,6 +156,7 @@ def _logged(made: Recorded, uniqueid: str) -> list[tuple[float, str]]:
     (member,), call = made.call.members, made.call
     assert call.connected_at is not None
     assert call.ended_at is not None
+    assert call.caller is not None
     waited, talked = int(member.hold_time.total_seconds()), int((call.ended_at - call.connected_at).total_seconds())
     head = f"{uniqueid}|{call.queue}"
     at = call.connected_at.timestamp()
