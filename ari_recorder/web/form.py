@@ -6,7 +6,7 @@ Reading a form: web/forms.py.
 
 import re
 from collections.abc import Callable
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
@@ -23,6 +23,9 @@ TEXT_PATTERN = r"^[^\x00-\x08\x0B\x0C\x0E-\x1F\x7F]*$"
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 DAY_PATTERN = "2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
 ID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_MOMENT_PATTERN = (
+    rf"{DAY_PATTERN}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{{1,6}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})"
+)
 _CLOCK_PATTERN = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?"
 
 
@@ -69,6 +72,11 @@ Clock = Annotated[
     time,
     _read(time, _CLOCK_PATTERN, time.fromisoformat, lambda: PydanticCustomError("clock", "a time of day is wanted")),
     _schema(_CLOCK_PATTERN, ""),
+]
+Moment = Annotated[
+    datetime,
+    _read(datetime, _MOMENT_PATTERN, datetime.fromisoformat, lambda: PydanticKnownError("datetime_type")),
+    _schema(_MOMENT_PATTERN, "date-time"),
 ]
 Id = Annotated[
     UUID,
