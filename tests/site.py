@@ -13,6 +13,7 @@ from ari_recorder import config
 from ari_recorder.config import Config
 from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind, Member
 from ari_recorder.domain.events import Party, SealedFacts, Side, Uniqueid
+from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import judge
 from ari_recorder.domain.recordings import EndReason, Label, Recording, RecordingState, StartedBy
 from ari_recorder.services import connect
@@ -135,6 +136,11 @@ async def record(
     number: str = NUMBER,
     sides: tuple[bytes, bytes] | None = None,
     marks: tuple[tuple[MarkKind, timedelta], ...] = ((MarkKind.THREAT, LENGTH / 2),),
+    name: str = NAME,
+    queue: str = QUEUE,
+    phone: str = "1001",
+    waited: timedelta = timedelta(seconds=5),
+    evidence: Evidence | None = None,
 ) -> Recorded:
     """Caller 440 Hz, agent 880 Hz, or what `sides` says of both; flagged as a threat after one second."""
     files = VaultFiles(settings.storage.vault)
@@ -149,7 +155,7 @@ async def record(
     files_of = {side: settings.pbx.spool / f"{recording_id}.{side}.sln" for side in ("caller", "agent")}
     for path, samples in zip(files_of.values(), heard, strict=True):
         path.write_bytes(samples)
-    label = Label(uniqueid=Uniqueid(uniqueid), queue=QUEUE, segment=1, started_at=at)
+    label = Label(uniqueid=Uniqueid(uniqueid), queue=queue, segment=1, started_at=at)
     sealed = vault.seal_recording(files_of["caller"], files_of["agent"], recording_id, day_of(at), label=label)
     for path in files_of.values():
         path.unlink()
@@ -178,11 +184,11 @@ async def record(
     )
     member = Member(
         uniqueid=Uniqueid("1700000000.2"),
-        queue=QUEUE,
-        interface="PJSIP/1001",
-        name="Adviser 1001",
+        queue=queue,
+        interface=f"PJSIP/{phone}",
+        name=f"Adviser {phone}",
         connected_at=at,
-        hold_time=timedelta(seconds=5),
+        hold_time=waited,
         ring_time=timedelta(seconds=3),
         talk_time=length,
         end_reason="caller",
@@ -193,23 +199,24 @@ async def record(
         uniqueid=Uniqueid(uniqueid),
         linkedid=uniqueid,
         channel="PJSIP/operator-00000001",
-        first_seen_at=at - timedelta(seconds=10),
+        first_seen_at=at - waited - timedelta(seconds=5),
         state=CallState.ENDED,
         number="0800123456",
-        queue=QUEUE,
-        caller=Party(num=number, name=NAME),
-        joined_at=at - timedelta(seconds=5),
+        queue=queue,
+        caller=Party(num=number, name=name),
+        joined_at=at - waited,
         connected_at=at,
         ended_at=at + length,
         end_reason=EndReason.HANGUP,
         members=(member,),
-        marks=tuple(Mark(kind=kind, at=at + offset, offset=offset, by="PJSIP/1001") for kind, offset in marks),
+        marks=tuple(Mark(kind=kind, at=at + offset, offset=offset, by=f"PJSIP/{phone}") for kind, offset in marks),
         recordings=(recording,),
+        evidence=evidence,
         bridged_before=length,
     )
-    verdict = judge(call, frozenset({QUEUE}))
+    verdict = judge(call, frozenset({queue}))
     async with database.transaction() as conn:
-        text = json.dumps({"num": number, "name": NAME})
+        text = json.dumps({"num": number, "name": name})
         personal = calls.Personal(
             sealed=keyring.public.seal_text(sealed.key_name, text, CALLER_PURPOSE, call.id), key_name=sealed.key_name
         )

@@ -1113,6 +1113,12 @@ class BodyRefused(Invalid):
     code = "body_refused"
 
 
+class FramingRefused(Invalid):
+    """Where this request ends is not said plainly: HTTP/1.1 is wanted, and a body that is not compressed."""
+
+    code = "framing_refused"
+
+
 class BodyTooLong(Invalid):
     """What was sent is too long: at most {limit_bytes} bytes."""
 

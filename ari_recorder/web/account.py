@@ -11,7 +11,7 @@ from pydantic import Field
 from ari_recorder.domain.accounts import NoticeKind, Role
 from ari_recorder.web.asked import Access, Asked, Page, Redirect, Route
 from ari_recorder.web.enrolment import RecoveryCodesView, Typed, check_same
-from ari_recorder.web.forms import Form
+from ari_recorder.web.form import WHOLE, Form
 from ari_recorder.web.languages import N_
 from ari_recorder.web.told import ROLES
 
@@ -89,7 +89,7 @@ class RenewView:
 
 
 class SeenForm(Form):
-    up_to: Annotated[int, Field(ge=0, le=2**62)]
+    up_to: Annotated[int, Field(ge=0, le=2**62), WHOLE]
 
 
 class PasswordForm(Form):

@@ -11,7 +11,7 @@ from ari_recorder.domain.accounts import AccountKind, AccountState, Permission
 from ari_recorder.domain.errors import AccountUnknown
 from ari_recorder.services.accounts import Invited, Person
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
-from ari_recorder.web.forms import Form
+from ari_recorder.web.form import Form, Moment
 from ari_recorder.web.languages import N_
 
 STATES = {
@@ -74,7 +74,7 @@ class ConfirmForm(Form):
     """`came_at`: as the page of rights said, so that nobody comes in between."""
 
     why: _Why
-    came_at: datetime
+    came_at: Moment
 
 
 class NumbersForm(Form):

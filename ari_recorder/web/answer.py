@@ -49,15 +49,14 @@ async def respond(route: Route, request: web.Request) -> web.StreamResponse:
     if not is_machine:
         who.check_site(request, request.app[HOUSE].names)
     asked = await recognise(route, request)
-    data: Mapping[str, Any] = {}
-    is_json = False
+    sent = forms.Sent()
     if request.method not in who.SAFE:
-        data, is_json = await forms.read(request)
+        sent = await forms.read(request)
         if not is_machine:
-            who.check_proof(request.headers.get(who.PROOF_HEADER, data.get(forms.CSRF_FIELD)), asked)
+            who.check_proof(request.headers.get(who.PROOF_HEADER, sent.proof), asked)
     asked = replace(_entitled(asked), params=_params(request))
     request[ASKED] = asked
-    return await show(asked, await _handled(asked, data, is_json=is_json))
+    return await show(asked, await _handled(asked, sent))
 
 
 async def recognise(route: Route, request: web.Request) -> Asked:
@@ -149,25 +148,28 @@ def _params(request: web.Request) -> Mapping[str, UUID | str]:
     return params
 
 
-async def _handled(asked: Asked, data: Mapping[str, Any], *, is_json: bool) -> Answer:
+async def _handled(asked: Asked, sent: forms.Sent) -> Answer:
     route = asked.route
+    is_json = sent.json is not None
     try:
         if route.query is not None:
             asked = _with_query(asked, route.query)
         if route.form is not None:
-            asked = replace(asked, form=forms.checked(route.form, data, asked.words, is_json=is_json))
+            asked = replace(asked, form=forms.checked(route.form, sent, asked.words))
+        else:
+            forms.nothing(sent, asked.words)
         return await route.handler(asked)
     except forms.FormProblems as refusal:
         if is_json or not shows_form_again(asked):
             raise
-        return await _again(asked, replace(refusal.problems, values=_typed(route, data)), 422)
+        return await _again(asked, replace(refusal.problems, values=_typed(route, sent.fields)), 422)
     except _ELSEWHERE:
         raise
     except RecorderError as error:
         if is_json or not shows_form_again(asked):
             raise
         told = fault(error, asked.words, asked.request_id, is_known=asked.principal is not None)
-        return await _again(asked, Problems(values=_typed(route, data), notice=told.view.message), told.status)
+        return await _again(asked, Problems(values=_typed(route, sent.fields), notice=told.view.message), told.status)
 
 
 def _typed(route: Route, data: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -181,7 +183,7 @@ def _with_query(asked: Asked, model: type[forms.Form]) -> Asked:
         name: value for name, value in forms.gathered(list(asked.request.query.items())).items() if name != "format"
     }
     try:
-        return replace(asked, query=forms.checked(model, data, asked.words, is_json=False))
+        return replace(asked, query=forms.checked(model, forms.Sent(fields=data), asked.words))
     except forms.FormProblems as refusal:
         if wants_json(asked.request) or any(field.is_required() for field in model.model_fields.values()):
             raise

@@ -3,6 +3,7 @@
 A route without a permission, or one that is added past the table, keeps the page from starting.
 """
 
+import secrets
 from collections.abc import Iterable
 from functools import partial
 
@@ -13,7 +14,8 @@ from ari_recorder.services.site import Site
 from ari_recorder.web import languages, who
 from ari_recorder.web.answer import respond
 from ari_recorder.web.asked import Access, Route
-from ari_recorder.web.house import HOUSE, MOST_BYTES, House
+from ari_recorder.web.headers import secure
+from ari_recorder.web.house import HOUSE, MOST_BYTES, REQUEST_ID, House
 from ari_recorder.web.middlewares import guarded
 from ari_recorder.web.render import Place, Templates
 from ari_recorder.web.static import Assets
@@ -33,6 +35,7 @@ def make_app(site: Site, routes: Iterable[Route], nav: tuple[Place, ...] = ()) -
         site=site, routes=by_name, words=languages.load(), templates=Templates(by_name, nav, assets), assets=assets
     )
     add_routes(app, table)
+    app.on_response_prepare.append(_secured)
     app.on_startup.append(_nothing_undeclared)
     return app
 
@@ -44,6 +47,12 @@ def add_routes(app: web.Application, routes: Iterable[Route]) -> None:
         # GET is HEAD too, with the same handler.
         add = app.router.add_get if route.method == "GET" else partial(app.router.add_route, route.method)
         add(route.path, partial(respond, route))
+
+
+async def _secured(request: web.Request, response: web.StreamResponse) -> None:
+    """What aiohttp answers by itself, before any of our own looks at it (417), has the headers too."""
+    if REQUEST_ID not in request:
+        secure(response, secrets.token_hex(8))
 
 
 async def _nothing_undeclared(app: web.Application) -> None:

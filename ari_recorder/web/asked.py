@@ -122,6 +122,10 @@ class Route:
     view: type | None = None
     # The page whose form this is (a GET with the same parameters): it is shown again with what is wrong.
     shown_by: str = ""
+    # What kind of bytes it sends, where it is neither a page nor sends on to one.
+    media: tuple[str, ...] = ()
+    # Statuses that are neither 200 nor a refusal, with a word for each.
+    also: Mapping[int, str] = field(default_factory=dict)
     # A word for people who read the OpenAPI description.
     summary: str = ""
 

@@ -13,7 +13,7 @@ from ari_recorder.domain.audit import Action, ActorKind, Outcome
 from ari_recorder.domain.errors import PageUnknown
 from ari_recorder.services.audit_desk import EntryRead, Sought, TreeRead
 from ari_recorder.web.asked import Asked, Blob, Page, Route, Stream
-from ari_recorder.web.form import Day, Form
+from ari_recorder.web.form import WHOLE, Day, Form
 
 _PAGE = 100
 
@@ -54,7 +54,7 @@ class AuditQuery(Form):
     outcome: Outcome | None = None
     actor: Annotated[str, Field(max_length=200)] = ""
     object: Annotated[str, Field(max_length=200)] = ""
-    before: Annotated[int, Field(ge=0, le=2**53)] | None = None
+    before: Annotated[int, Field(ge=0, le=2**53), WHOLE] | None = None
 
 
 async def show_audit(asked: Asked) -> Page:
@@ -125,6 +125,7 @@ ROUTES = (
         name="audit-proof",
         handler=show_proof,
         permission=Permission.AUDIT_READ,
+        media=("text/plain",),
         summary="The proof that an entry is in the log",
     ),
     Route(
@@ -134,6 +135,7 @@ ROUTES = (
         handler=export,
         permission=Permission.AUDIT_READ,
         step_up=True,
+        media=("application/x-ndjson",),
         summary="The whole log, for the stand-alone verifier",
     ),
 )

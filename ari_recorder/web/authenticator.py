@@ -58,6 +58,7 @@ ROUTES = (
         handler=show_picture,
         permission=Access.PERSON,
         step_up=True,
+        media=("image/svg+xml",),
         summary="The new authenticator's secret as a QR code",
     ),
     Route(

@@ -99,6 +99,7 @@ ROUTES = (
         name="invitation-picture",
         handler=show_picture,
         permission=Access.PUBLIC,
+        media=("image/svg+xml",),
         summary="The authenticator's secret as a QR code",
     ),
     Route(

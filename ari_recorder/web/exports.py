@@ -132,6 +132,7 @@ ROUTES = (
         permission=Permission.RECORDING_EXPORT,
         step_up=True,
         shown_by="export",
+        media=("audio/wav",),
         summary="The recording as WAV, once: the caller left, the agent right",
     ),
 )

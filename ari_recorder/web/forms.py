@@ -4,12 +4,14 @@
         reason: Annotated[str, Field(min_length=10, max_length=2000)]
         review_on: date | None = None
 
-A field of text that was left empty is empty text; any other field that was left empty has its default. Names that the
-form does not have are refused. Where the words for a mistake are missing, there is one for all.
+A browser sends text alone: a field of text that was left empty is empty text; any other field that was left empty has
+its default. JSON says what is a number and what is text, and is taken at its word. Names that the form does not have
+are refused. Where the words for a mistake are missing, there is one for all.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -20,16 +22,25 @@ from pydantic_core import ErrorDetails
 
 from ari_recorder.domain.errors import BodyRefused
 from ari_recorder.web.asked import Problems
-from ari_recorder.web.form import Form
+from ari_recorder.web.form import Form, has_no_text
 from ari_recorder.web.languages import N_, Words
 
-__all__ = ["Form", "FormProblems", "checked", "gathered", "read"]
+__all__ = ["Form", "FormProblems", "Sent", "checked", "gathered", "nothing", "read"]
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 # No form of ours has a tenth of it.
 MOST_FIELDS = 500
 CSRF_FIELD = "csrf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What came with a POST. `proof`: in the form itself, where no script can send a header. `json`: as it came."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    proof: object = None
+    json: bytes | None = None
 
 
 class FormProblems(Exception):
@@ -47,27 +58,25 @@ _WORDS = {
     "string_too_long": N_("This is too long: at most {max_length} characters."),
     "string_pattern_mismatch": N_("This is not written as it should be."),
     "extra_forbidden": _NO_FIELD,
-    "int_parsing": N_("A whole number is wanted."),
     "int_type": N_("A whole number is wanted."),
-    "float_parsing": N_("A number is wanted."),
-    "date_from_datetime_parsing": N_("A date is wanted."),
-    "date_parsing": N_("A date is wanted."),
     "date_type": N_("A date is wanted."),
-    "datetime_from_date_parsing": N_("A date and a time are wanted."),
-    "datetime_parsing": N_("A date and a time are wanted."),
+    "clock": N_("A time of day is wanted."),
+    "float_type": N_("A number is wanted."),
+    "string_type": N_("Text is wanted."),
+    "bool_type": N_("Choose one of those that are offered."),
+    "id": N_("Choose one of those that are offered."),
     "enum": N_("Choose one of those that are offered."),
     "literal_error": N_("Choose one of those that are offered."),
     "greater_than_equal": N_("This is too little: at least {ge}."),
     "less_than_equal": N_("This is too much: at most {le}."),
-    "no_text": N_("There are characters in it that are no text."),
     "too_long": N_("These are too many."),
     "too_short": N_("These are too few."),
 }
 _ANYTHING_ELSE = N_("This cannot be accepted.")
+_NO_TEXT = N_("There are characters in it that are no text.")
 
 
-async def read(request: web.Request) -> tuple[Mapping[str, Any], bool]:
-    """What was sent, and whether it was JSON."""
+async def read(request: web.Request) -> Sent:
     try:
         raw = await request.read()  # aiohttp refuses what is longer than client_max_size
     except RuntimeError:
@@ -76,13 +85,7 @@ async def read(request: web.Request) -> tuple[Mapping[str, Any], bool]:
         raise
     kind = request.content_type
     if kind == "application/json":
-        try:
-            data = json.loads(raw) if raw else {}
-        except (ValueError, RecursionError):
-            raise BodyRefused(wanted="JSON") from None
-        if not isinstance(data, dict):
-            raise BodyRefused(wanted="JSON object")
-        return data, True
+        return _json(raw or b"{}")
     if raw and kind != "application/x-www-form-urlencoded":
         raise BodyRefused(wanted="application/x-www-form-urlencoded")
     try:
@@ -91,7 +94,30 @@ async def read(request: web.Request) -> tuple[Mapping[str, Any], bool]:
         )
     except ValueError:  # of UTF-8 too
         raise BodyRefused(wanted="application/x-www-form-urlencoded") from None
-    return gathered(pairs), False
+    fields = gathered(pairs)
+    return Sent(proof=fields.pop(CSRF_FIELD, None), fields=fields)
+
+
+def _json(raw: bytes) -> Sent:
+    """Of names that come twice, programs disagree which counts; NaN is none of JSON's; nor is anything but UTF-8."""
+    try:
+        fields = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise BodyRefused(wanted="JSON") from None
+    if not isinstance(fields, dict):
+        raise BodyRefused(wanted="JSON object")
+    return Sent(fields=fields, json=raw)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        raise ValueError("a name came twice")
+    return named
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
 
 
 def gathered(pairs: list[tuple[str, str]]) -> dict[str, Any]:
@@ -106,11 +132,15 @@ def gathered(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     return values
 
 
-def checked(model: type[_Model], data: Mapping[str, Any], words: Words, *, is_json: bool) -> _Model:
+def checked(model: type[_Model], sent: Sent, words: Words) -> _Model:
     """The model, or FormProblems with words for each field."""
-    given = {name: value for name, value in data.items() if name != CSRF_FIELD}
+    values = {name: value for name, value in sent.fields.items() if name in model.model_fields}
+    if has_no_text(sent.fields):
+        raise FormProblems(Problems(values=values, notice=words.text(_NO_TEXT)))
     try:
-        return model.model_validate(given if is_json else _as_typed(model, given))
+        if sent.json is not None:
+            return model.model_validate_json(sent.json, strict=True)
+        return model.model_validate(_as_typed(model, sent.fields))
     except ValidationError as refusal:
         errors: dict[str, str] = {}
         for error in refusal.errors():
@@ -119,8 +149,13 @@ def checked(model: type[_Model], data: Mapping[str, Any], words: Words, *, is_js
         known = {name: text for name, text in errors.items() if name in model.model_fields}
         if len(known) < len(errors):
             notice = notice or words.text(_NO_FIELD)
-        values = {name: value for name, value in given.items() if name in model.model_fields}
         raise FormProblems(Problems(values=values, errors=known, notice=notice)) from None
+
+
+def nothing(sent: Sent, words: Words) -> None:
+    """Where nothing is asked, JSON holds nothing. A browser may send its button's name."""
+    if sent.json is not None and sent.fields:
+        raise FormProblems(Problems(notice=words.text(_NO_FIELD)))
 
 
 def _told(error: ErrorDetails, words: Words) -> str:
@@ -134,11 +169,11 @@ def _told(error: ErrorDetails, words: Words) -> str:
 def _as_typed(model: type[BaseModel], data: Mapping[str, Any]) -> dict[str, Any]:
     """What a browser sends for fields that are lists, or were left empty."""
     values = dict(data)
-    for name, field in model.model_fields.items():
+    for name, known in model.model_fields.items():
         value = values.get(name)
-        if value == "" and not _is_text(field):
+        if value == "" and not _is_text(known):
             del values[name]
-        elif value is not None and _is_list(field):
+        elif value is not None and _is_list(known):
             many = value if isinstance(value, list) else [value]
             values[name] = [one for one in many if one != ""]
     return values

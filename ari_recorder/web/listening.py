@@ -137,6 +137,8 @@ ROUTES = (
         name="listening-audio",
         handler=send_audio,
         permission=Permission.RECORDING_PLAY,
+        media=("audio/flac", "audio/ogg"),
+        also={206: "The range that was asked for.", 416: "The range lies beyond the end."},
         summary="The audio, or a range of it: FLAC or Ogg Opus, the caller left, the agent right",
     ),
     Route(
@@ -145,6 +147,7 @@ ROUTES = (
         name="listening-peaks",
         handler=send_peaks,
         permission=Permission.RECORDING_PLAY,
+        media=("application/octet-stream",),
         summary="The waveform: two bytes for each 50 ms, the caller's and the agent's loudest sample",
     ),
     Route(

@@ -16,6 +16,7 @@ from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.errors import (
     AnswerLate,
     BodyTooLong,
+    FramingRefused,
     MethodRefused,
     NotFound,
     PageUnknown,
@@ -56,6 +57,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         async with asyncio.timeout(SECONDS) as limit:
             request[LIMIT] = limit
+            who.check_framing(request)
             who.check_host(request, request.app[HOUSE].names)
             return await handler(request)
     except web.HTTPException as told:
@@ -76,7 +78,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     response = await refuse(request, error)
     if allowed:
         response.headers["Allow"] = allowed
-    if isinstance(error, AnswerLate | BodyTooLong):
+    if isinstance(error, AnswerLate | BodyTooLong | FramingRefused):
         response.force_close()  # more of it may still be on its way
     if response.status == 503:
         response.headers["Retry-After"] = "5"

@@ -9,6 +9,7 @@ from ari_recorder.web.asked import Access, Asked, Blob, Cookie, Page, Redirect, 
 from ari_recorder.web.forms import Form
 from ari_recorder.web.house import HOUSE
 from ari_recorder.web.paths import own_path
+from ari_recorder.web.static import KINDS
 
 # A browser forgets the language after a year of not being here.
 _YEAR_SECONDS = 365 * 24 * 3600
@@ -75,6 +76,8 @@ ROUTES = (
         name="static",
         handler=send_file,
         permission=Access.PUBLIC,
+        media=tuple(KINDS.values()),
+        also={304: "It is the one that is known."},
         summary="A style sheet, script or picture",
     ),
     Route(
@@ -83,6 +86,7 @@ ROUTES = (
         name="openapi",
         handler=describe_api,
         permission=Access.PUBLIC,
+        media=("application/json",),
         summary="This description",
     ),
 )

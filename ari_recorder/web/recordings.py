@@ -17,29 +17,29 @@ from ari_recorder.services.holds import HoldTerms
 from ari_recorder.services.recording_page import RecordingPage
 from ari_recorder.services.search import Results, Search
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
-from ari_recorder.web.form import Day, Form
+from ari_recorder.web.form import DECIMAL, WHOLE, Clock, Day, Form, YesNo
 from ari_recorder.web.told import destruction, ending
 
 _Text = Annotated[str, Field(max_length=200)]
-_Seconds = Annotated[int, Field(ge=0, le=86_400)]
+_Seconds = Annotated[int, Field(ge=0, le=86_400), WHOLE]
 
 
 class SearchQuery(Form):
     """What is asked for, as it stands in an address. A telephone number does not: addresses are kept in many places."""
 
     since: Day | None = None
-    since_time: time | None = None
+    since_time: Clock | None = None
     until: Day | None = None
-    until_time: time | None = None
+    until_time: Clock | None = None
     queue: _Text = ""
     agent: _Text = ""
-    flagged: bool | None = None
-    held: bool | None = None
+    flagged: YesNo | None = None
+    held: YesNo | None = None
     at_least: _Seconds | None = None
     at_most: _Seconds | None = None
     ledger: LedgerState | None = None
     begins: Annotated[str, Field(max_length=40)] = ""
-    destroyed: bool = False
+    destroyed: YesNo = False
     place: Annotated[str, Field(max_length=120)] = ""
 
 
@@ -54,10 +54,10 @@ class FilterForm(SearchQuery):
 class CorrectionForm(Form):
     field: Correctable
     subject: Annotated[str, Field(max_length=80)] = ""
-    version: Annotated[int, Field(ge=0, le=100_000)] = 0
+    version: Annotated[int, Field(ge=0, le=100_000), WHOLE] = 0
     value: Annotated[str, Field(max_length=500)] = ""
     because: Annotated[str, Field(max_length=500)] = ""
-    seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] | None = None
+    seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False), DECIMAL] | None = None
 
 
 class HoldForm(Form):
@@ -68,7 +68,7 @@ class HoldForm(Form):
 
 
 class ReleaseForm(Form):
-    yes: bool = False
+    yes: YesNo = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

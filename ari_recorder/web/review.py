@@ -12,7 +12,7 @@ from ari_recorder.services.fates import Fate
 from ari_recorder.services.hold_desk import Flagged
 from ari_recorder.services.holds import HoldTerms
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
-from ari_recorder.web.form import Day, Form
+from ari_recorder.web.form import Day, Form, Id, YesNo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +53,11 @@ class KeepForm(Form):
 
 
 class NoThreatForm(Form):
-    yes: bool = False
+    yes: YesNo = False
 
 
 class AskForm(Form):
-    colleague: UUID
+    colleague: Id
 
 
 async def show_review(asked: Asked) -> Page:

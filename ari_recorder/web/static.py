@@ -8,7 +8,7 @@ from pathlib import Path
 from ari_recorder.web.asked import Blob
 
 STATIC = Path(__file__).parent / "static"
-_KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"}
+KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png"}
 
 
 class Assets:
@@ -21,7 +21,7 @@ class Assets:
             body = path.read_bytes()
             digest = sha256(body).hexdigest()[:16]
             name = f"{path.stem}.{digest}{path.suffix}"
-            kind = _KINDS.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+            kind = KINDS.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
             blobs[name] = Blob(body=body, content_type=kind, etag=digest)
             self._urls[path.name] = f"/static/{name}"
         self._blobs: Mapping[str, Blob] = blobs

@@ -7,11 +7,11 @@ __Host-session            a person
 import re
 from ipaddress import ip_address
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
 from ari_recorder.config import Web
 from ari_recorder.domain.accounts import LANGUAGES
-from ari_recorder.domain.errors import HostUnknown, RequestForged
+from ari_recorder.domain.errors import FramingRefused, HostUnknown, RequestForged
 from ari_recorder.web import cookies
 from ari_recorder.web.asked import Asked
 from ari_recorder.web.house import Names
@@ -38,10 +38,10 @@ def address(request: web.BaseRequest, settings: Web) -> str:
 
 def bearer(request: web.BaseRequest) -> str | None:
     """The token of a machine; "" when there is an Authorization header that holds none."""
-    header = request.headers.get("Authorization")
-    if header is None:
+    told = request.headers.getall("Authorization", [])
+    if not told:
         return None
-    found = _BEARER.fullmatch(header)
+    found = _BEARER.fullmatch(told[0]) if len(told) == 1 else None
     return found[1] if found else ""
 
 
@@ -60,11 +60,23 @@ def check_host(request: web.BaseRequest, names: Names) -> None:
         raise HostUnknown
 
 
+def check_framing(request: web.BaseRequest) -> None:
+    """What a proxy may read in another way is not read: another version, chunks in HTTP/1.0, a coding nobody undid; and
+    a compressed body, which no browser sends, may be a thousand times what it looks like."""
+    headers = request.headers
+    codings = [coding.strip().lower() for coding in headers.getall("Transfer-Encoding", [])]
+    is_chunked = codings == ["chunked"] and request.version == HttpVersion11
+    if request.version not in (HttpVersion10, HttpVersion11) or (codings and not is_chunked):
+        raise FramingRefused
+    if "Content-Encoding" in headers:
+        raise FramingRefused
+
+
 def check_site(request: web.BaseRequest, names: Names) -> None:
     """What changes something comes from a page of ours. Browsers say where it comes from; with our Referrer-Policy some
     say `Origin: null` of our own forms, and then Sec-Fetch-Site tells."""
     site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
+    origins = request.headers.getall("Origin", [])
     if request.method in SAFE:
         # Pictures, scripts and frames of other sites get nothing; links of theirs may lead here.
         if site == "cross-site" and request.headers.get("Sec-Fetch-Mode") != "navigate":
@@ -72,10 +84,10 @@ def check_site(request: web.BaseRequest, names: Names) -> None:
         return
     if site is not None and site != "same-origin":
         raise RequestForged
-    if origin is None or origin == "null":
+    if origins in ([], ["null"]):
         if site is None:
             raise RequestForged
-    elif origin.lower() != f"{names.scheme}://{request.headers['Host'].lower()}":
+    elif [one.lower() for one in origins] != [f"{names.scheme}://{request.headers['Host'].lower()}"]:
         raise RequestForged
 
 

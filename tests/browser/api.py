@@ -8,20 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# What a schema cannot say (two fields that must be the same, a code that is not of now) is refused with 400 or 422.
-SETTINGS = """
-[checks]
-positive_data_acceptance.expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "422", "429"]
-"""
-
-
-# Fields of forms are read leniently: an empty one is no answer, a time may be seconds. tests/web has what is refused.
-LENIENT = ("negative_data_rejection",)
+# What a schema cannot say: two fields that must be the same, a code that is not of now, an account that is there; and
+# what is refused before anybody looks at the data: what somebody may not, and how often.
+GOOD = ("2xx", "3xx", "400", "403", "404", "409", "422", "429")
+BAD = ("400", "403", "404", "409", "413", "415", "422", "429")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +38,33 @@ async def try_every_operation(
     folder: Path,
     headers: Mapping[str, str],
     *,
-    without: tuple[str, ...] = (),
-    without_checks: tuple[str, ...] = (),
-    examples: int = 2,
+    only: Collection[str] = (),
+    known: Mapping[str, str] | None = None,
+    is_stranger: bool = False,
+    may_be_out: bool = False,
+    good_input_only: Collection[str] = (),
+    examples: int = 0,
 ) -> Report:
-    """`without`: operation ids not to try; `examples` of each operation, on top of the boundary values of its schema,
-    which are always all tried. `folder` takes the report."""
+    """`only`: the operations to try, all of them when none is named. `known`: what is there for a parameter of a path;
+    the others are made up. `is_stranger`: sessions and tokens are made up, too. `may_be_out`: 401 is no wonder.
+    `good_input_only`: operations that are refused whatever is sent. `examples` of each operation, on top of the
+    boundary values of its schema, which are always all tried. `folder` takes the report."""
     report = folder / "report.json"
-    await asyncio.to_thread((folder / "schemathesis.toml").write_text, SETTINGS)
+    report.unlink(missing_ok=True)
+    settings = _settings(known or {}, sorted(good_input_only), may_be_out=is_stranger or may_be_out)
+    await asyncio.to_thread((folder / "schemathesis.toml").write_text, settings)
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("schemathesis")),
         "run",
         f"{address}/openapi.json",
         "--tls-verify=false",  # the certificate is self-made
         *(f"--header={name}: {value}" for name, value in headers.items()),
-        *(f"--exclude-operation-id={name}" for name in without),
+        *(f"--include-operation-id={name}" for name in only),
         "--checks=all",
-        *(f"--exclude-checks={name}" for name in (*LENIENT, *without_checks)),
-        "--phases=examples,coverage,fuzzing",
-        f"--max-examples={examples}",
+        f"--phases=examples,coverage{',fuzzing' if examples else ''}",
+        f"--max-examples={max(examples, 1)}",
         "--generation-deterministic",
+        f"--generation-with-security-parameters={str(is_stranger).lower()}",
         "--suppress-health-check=all",
         "--report=json",
         f"--report-json-path={report}",
@@ -80,3 +82,21 @@ async def try_every_operation(
     failures += [json.dumps(one) for one in told["errors"]]
     operations = told["operations"]
     return Report(selected=operations["selected"], tested=operations["tested"], failures=tuple(failures), log=log)
+
+
+def _settings(known: Mapping[str, str], good_input_only: list[str], *, may_be_out: bool) -> str:
+    nobody = ("401",) if may_be_out else ()
+    lines = [
+        "[checks]",
+        f"positive_data_acceptance.expected-statuses = {json.dumps([*GOOD, *nobody])}",
+        f"negative_data_rejection.expected-statuses = {json.dumps([*BAD, *nobody])}",
+        "[parameters]",
+        *(f'"path.{name}" = {json.dumps(value)}' for name, value in known.items()),
+    ]
+    if good_input_only:
+        lines += [
+            "[[operations]]",
+            f"include-operation-id = {json.dumps(good_input_only)}",
+            'generation.mode = "positive"',
+        ]
+    return "\n".join((*lines, ""))

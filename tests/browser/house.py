@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -95,9 +95,9 @@ class House:
         await page.press("input[name=code]", "Enter")
         await page.wait_for_url(f"{self.address}/")
 
-    async def visit(self, page: Page, route: Route) -> Response:
-        """The page, with what has to be done before it."""
-        role = visitor(route)
+    async def visit(self, page: Page, route: Route, role: Role | None = None) -> Response:
+        """The page, with what has to be done before it. `role`: whose browser it is, if not the usual visitor's."""
+        role = role or visitor(route)
         if route.step_up and role is not None:
             await page.goto(f"{self.address}/step-up")
             await page.fill("input[name=code]", self.people[role].code())
@@ -227,17 +227,21 @@ async def _report_of_a_quiet_week(database: Database, clocks: ClocksAhead) -> da
 
 
 @asynccontextmanager
-async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
-    """`dsn`: a migrated database of its own."""
+async def open_house(
+    folder: Path, dsn: str, queues: tuple[str, ...] = (QUEUE,), began: datetime | None = None
+) -> AsyncIterator[House]:
+    """`dsn`: a migrated database of its own. The first queue has the house's own recordings, which began then."""
     (folder / "dsn").write_text(dsn)
     (folder / "dsn").chmod(0o600)
-    config = prepare(folder, changes={"database": f'dsn_file = "{folder}/dsn"'})
+    more = "".join(f'\n[[queues]]\nname = "{queue}"\nretention = "P3M"' for queue in queues[1:])
+    changes = {"database": f'dsn_file = "{folder}/dsn"', "queue": queues[0], "retention": f'retention = "P3M"{more}'}
+    config = prepare(folder, changes=changes)
     clocks = ClocksAhead()
     usable = asyncio.Event()
     usable.set()
     async with Database(dsn) as database:
-        recorded = await record(config, database)
-        held = await record(config, database, uniqueid="1700000001.1")
+        recorded = await record(config, database, queue=queues[0], started_at=began)
+        held = await record(config, database, uniqueid="1700000001.1", queue=queues[0], started_at=began)
         site = sites.build(config, database, open_keyring(config), usable, clocks, Passwords(CHEAP))
         hold = await site.holds.place(
             [held.recording_id],
@@ -249,7 +253,7 @@ async def open_house(folder: Path, dsn: str) -> AsyncIterator[House]:
             ),
             GRANTER,
         )
-        await open_desk(site.people, {QUEUE})
+        await open_desk(site.people, queues)
         week = await _report_of_a_quiet_week(database, clocks)
         server = WebServer(site)
         stop = asyncio.Event()

@@ -1,6 +1,7 @@
 """What strangers send: too much, too slowly, half of it, two requests in one, other hosts; and what is never said."""
 
 import asyncio
+import gzip
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from ari_recorder.config import Web
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.storage.db import Database
 from ari_recorder.web import app as apps
-from ari_recorder.web import door, middlewares
+from ari_recorder.web import cookies, door, middlewares
 from ari_recorder.web.app import RouteRefused, check
 from ari_recorder.web.asked import Access, Asked, Page, Route
 from ari_recorder.web.headers import HEADERS
@@ -95,6 +96,45 @@ async def test_requests_that_hide_another_one_are_refused_and_the_connection_end
             assert header.lower().encode() + b":" in got.lower(), f"{name}: {header}"
         assert b"Traceback" not in got
         assert b"aiohttp" not in got
+
+
+async def test_what_a_proxy_may_read_in_another_way_is_refused(house: House) -> None:
+    """Each is a good request but for one thing: the same without it is done."""
+    secret = cookies.new_secret()
+    head = b"POST /language HTTP/1.1\r\nHost: " + host(house) + b"\r\nOrigin: " + house.address.encode() + b"\r\n"
+    head += f"Cookie: __Host-visit={secret}\r\nX-CSRF-Token: {cookies.proof(secret)}\r\n".encode()
+    head += b"Content-Type: application/json\r\nConnection: close\r\n"
+    body = b'{"language":"sv"}'
+    sized = b"Content-Length: %d\r\n\r\n" % len(body) + body
+    packed = gzip.compress(b"a" * 5_000_000)
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    for good in (head + sized, head + chunked):
+        assert (await said(house, good)).startswith(b"HTTP/1.1 200")
+    corpus = {
+        "bare line feeds": (head + sized).replace(b"\r\n", b"\n"),
+        "a bare line feed": head + b"X: a\nTransfer-Encoding: chunked\r\n" + sized,
+        "a bare carriage return": head + b"X: a\rTransfer-Encoding: chunked\r\n" + sized,
+        "the same length twice": head + b"Content-Length: %d\r\n" % len(body) + sized,
+        "chunks with bare line feeds": head + chunked.replace(b"\r\n%x\r\n" % len(body), b"\r\n%x\n" % len(body)),
+        "a chunk that is longer than it says": head + chunked.replace(b"}\r\n", b"}}\r\n"),
+        "chunks in HTTP/1.0": head.replace(b"HTTP/1.1", b"HTTP/1.0") + chunked,
+        "a coding that is not undone": head + chunked.replace(b": chunked", b": gzip, chunked"),
+        "chunked twice": head + chunked.replace(b": chunked", b": chunked, chunked"),
+        "another version": head.replace(b"HTTP/1.1", b"HTTP/2.0") + sized,
+        "no version": b"GET /accessibility\r\n\r\n",
+        "compressed": head + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed,
+        "not compressed as it says": head + b"Content-Encoding: gzip\r\n" + sized,
+        "two origins": head + b"Origin: https://evil.example\r\n" + sized,
+        "two kinds": head + b"Content-Type: text/plain\r\n" + sized,
+        "two tokens": head + b"Authorization: Bearer %s\r\n" % (b"a" * 40) * 2 + sized,
+        "an expectation nobody has": head + b"Expect: wonders\r\n" + sized,
+        "of a page that is none": b"GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: wonders\r\n\r\n",
+    }
+    for name, sent in corpus.items():
+        got = await said(house, sent)
+        assert got.split(b" ")[1][:1] == b"4", f"{name}: {got[:40]!r}"
+        for header, value in HEADERS.items():
+            assert f"{header}: {value}".encode() in got, f"{name}: {header}"
 
 
 async def test_five_hundred_slow_clients_do_not_keep_others_waiting(tmp_path: Path) -> None:
