@@ -135,6 +135,25 @@ class Action(StrEnum):
     APPROVAL_REFUSE = "approval:refuse"
 
 
+# Looks, and what was refused: whoever looks twice has looked twice, and nothing was done.
+LOOKS = frozenset(
+    {
+        Action.ACCESS_REFUSE,
+        Action.RECORDING_SEARCH,
+        Action.RECORDING_LIST,
+        Action.RECORDING_VIEW,
+        Action.RECORDING_VERIFY,
+        Action.CERTIFICATE_READ,
+        Action.LEDGER_VIEW,
+        Action.AUDIT_READ,
+        Action.AUDIT_EXPORT,
+        Action.AUDIT_PROVE,
+        Action.AUDIT_VERIFY,
+        Action.USE_REPORT,
+    }
+)
+
+
 class Outcome(StrEnum):
     OK = "ok"
     REFUSED = "refused"

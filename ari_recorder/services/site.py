@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from ari_recorder.config import Config
-from ari_recorder.services import connect
+from ari_recorder.domain.errors import RecorderError
+from ari_recorder.services import commands, connect
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_desk import AuditDesk
 from ari_recorder.services.clock import Clocks
@@ -56,6 +58,10 @@ class Site:
     export_sending: ExportSending
     audit_desk: AuditDesk
     key_desk: KeyDesk
+
+    async def told(self, command: UUID | None, error: RecorderError) -> RecorderError:
+        """What a refusal says to who ordered it before: services/commands.py."""
+        return await commands.told(self.database, command, error)
 
 
 def build(

@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from ari_recorder.domain.audit import SALT_BYTES, Action, Commitment, Entry, Leaf, Outcome
+from ari_recorder.domain.audit import LOOKS, SALT_BYTES, Action, Commitment, Entry, Leaf, Outcome
 from ari_recorder.storage import commands
 from ari_recorder.storage.db import Connection, Row
 
@@ -69,7 +69,7 @@ async def append_many(conn: Connection, entries: Iterable[Entry], at: datetime) 
     orders = {
         (entry.actor.command, entry.actor.request)
         for entry in told
-        if entry.actor.command is not None and entry.outcome is Outcome.OK
+        if entry.actor.command is not None and entry.outcome is Outcome.OK and entry.action not in LOOKS
     }
     for command, request in orders:
         await commands.done(conn, command, request, at)

@@ -9,6 +9,7 @@ Errors leave here as they are: web/refusal.py.
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -35,11 +36,17 @@ from ari_recorder.services.listenings import Again
 from ari_recorder.web import cookies, forms, who
 from ari_recorder.web.asked import Access, Answer, Asked, Blob, Cookie, Page, Problems, Redirect, Route, Stream
 from ari_recorder.web.errors import fault
+from ari_recorder.web.form import ID_PATTERN
 from ari_recorder.web.headers import CLEAR, FOR_EVER, secure
 from ari_recorder.web.house import ASKED, HOUSE, LIMIT, REQUEST_ID, SECONDS, STARTED
+from ari_recorder.web.languages import N_
 
 # A browser asks for this with everything else; a program that wants JSON says so, or adds ?format=json.
 _JSON = "application/json"
+# draft-ietf-httpapi-idempotency-key-header; of forms it is a field.
+ORDER_HEADER = "Idempotency-Key"
+_ORDER = re.compile(ID_PATTERN)
+_NO_ORDER = N_("The id of the order is not one of ours: 36 characters, as in a UUID.")
 # What no other filling in of the form would mend.
 _ELSEWHERE = (NotFound, PermissionMissing, SessionOver, StepUpNeeded, Unavailable)
 
@@ -54,6 +61,7 @@ async def respond(route: Route, request: web.Request) -> web.StreamResponse:
         sent = await forms.read(request)
         if not is_machine:
             who.check_proof(request.headers.get(who.PROOF_HEADER, sent.proof), asked)
+        asked = _with_order(asked, request.headers.get(ORDER_HEADER, sent.order))
     asked = replace(_entitled(asked), params=_params(request))
     request[ASKED] = asked
     return await show(asked, await _handled(asked, sent))
@@ -90,6 +98,15 @@ async def recognise(route: Route, request: web.Request) -> Asked:
         asked = replace(asked, principal=principal, words=house.words[principal.language])
     request[ASKED] = asked
     return asked
+
+
+def _with_order(asked: Asked, given: object) -> Asked:
+    """Whoever gets no answer sends the same again; with the id of the order it is carried out once."""
+    if given in (None, "") or asked.principal is None:
+        return asked
+    if not isinstance(given, str) or _ORDER.fullmatch(given) is None:
+        raise forms.FormProblems(Problems(notice=asked.text(_NO_ORDER)))
+    return replace(asked, principal=replace(asked.principal, command=UUID(given)))
 
 
 def once_more(asked: Asked) -> Again:
@@ -165,9 +182,10 @@ async def _handled(asked: Asked, sent: forms.Sent) -> Answer:
         return await _again(asked, replace(refusal.problems, values=_typed(route, sent.fields)), 422)
     except _ELSEWHERE:
         raise
-    except RecorderError as error:
+    except RecorderError as refusal:
+        error = await asked.site.told(asked.user.command if asked.principal is not None else None, refusal)
         if is_json or not shows_form_again(asked):
-            raise
+            raise error from None
         told = fault(error, asked.words, asked.request_id, is_known=asked.principal is not None)
         return await _again(asked, Problems(values=_typed(route, sent.fields), notice=told.view.message), told.status)
 

@@ -32,14 +32,18 @@ _Model = TypeVar("_Model", bound=BaseModel)
 # No form of ours has a tenth of it.
 MOST_FIELDS = 500
 CSRF_FIELD = "csrf"
+# Of each form that is shown another one: sent again, it is the same order (storage/commands.py).
+ORDER_FIELD = "order"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """What came with a POST. `proof`: in the form itself, where no script can send a header. `json`: as it came."""
+    """What came with a POST. `proof` and `order`: in the form itself, where no script can send a header. `json`: as it
+    came."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     proof: object = None
+    order: object = None
     json: bytes | None = None
 
 
@@ -95,7 +99,7 @@ async def read(request: web.Request) -> Sent:
     except ValueError:  # of UTF-8 too
         raise BodyRefused(wanted="application/x-www-form-urlencoded") from None
     fields = gathered(pairs)
-    return Sent(proof=fields.pop(CSRF_FIELD, None), fields=fields)
+    return Sent(proof=fields.pop(CSRF_FIELD, None), order=fields.pop(ORDER_FIELD, None), fields=fields)
 
 
 def _json(raw: bytes) -> Sent:

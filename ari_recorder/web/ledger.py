@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
 
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services.ledger import DayLedger
-from ari_recorder.web.asked import Asked, Page, Route
+from ari_recorder.web.asked import Asked, Page, Redirect, Route
 from ari_recorder.web.form import Day, Form
 from ari_recorder.web.languages import N_
 from ari_recorder.web.paths import day_of
@@ -32,6 +35,7 @@ class DayView:
     day: date
     is_balanced: bool
     reaches_back: bool
+    closed_at: datetime | None
     recorded: int
     not_recorded: int
     unexplained: int
@@ -60,6 +64,8 @@ class CallView:
     talked_seconds: float
     heard_seconds: float
     recording_ids: tuple[UUID, ...]
+    explanation: str
+    explained_by: str
 
     @property
     def talked(self) -> timedelta:
@@ -74,6 +80,11 @@ class CallView:
 class LedgerDayView:
     day: DayView
     calls: tuple[CallView, ...]
+
+
+class ExplainForm(Form):
+    uniqueid: Annotated[str, Field(min_length=1, max_length=150)]
+    why: Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class LedgerQuery(Form):
@@ -111,10 +122,19 @@ async def show_day(asked: Asked) -> Page:
             talked_seconds=row.talk_time.total_seconds(),
             heard_seconds=row.heard.total_seconds(),
             recording_ids=row.recording_ids,
+            explanation=words.why if (words := found.explanations.get(row.uniqueid)) is not None else "",
+            explained_by=words.explained_by if words is not None else "",
         )
         for row in found.rows
     )
     return Page(view=LedgerDayView(day=_day(found), calls=calls))
+
+
+async def explain(asked: Asked) -> Redirect:
+    form = asked.form_as(ExplainForm)
+    day_of(str(asked.params["day"]))
+    await asked.site.ledgers.explain(asked.user, form.uniqueid, form.why)
+    return Redirect(to="ledger-day", params=asked.params, notice=asked.text("The call is explained."))
 
 
 def _day(found: DayLedger) -> DayView:
@@ -122,6 +142,7 @@ def _day(found: DayLedger) -> DayView:
         day=found.day,
         is_balanced=found.balanced,
         reaches_back=found.reaches_back,
+        closed_at=found.closed_at,
         recorded=found.count(LedgerState.RECORDED),
         not_recorded=found.count(LedgerState.NOT_RECORDED),
         unexplained=found.count(LedgerState.UNEXPLAINED),
@@ -150,5 +171,15 @@ ROUTES = (
         template="ledger/day.html",
         view=LedgerDayView,
         summary="The calls of a day, each with what became of it",
+    ),
+    Route(
+        method="POST",
+        path="/ledger/{day}/explain",
+        name="ledger-explain",
+        handler=explain,
+        permission=Permission.LEDGER_EXPLAIN,
+        form=ExplainForm,
+        shown_by="ledger-day",
+        summary="Close an unexplained call with words",
     ),
 )

@@ -15,7 +15,7 @@ from pydantic.json_schema import JsonSchemaMode
 
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.web import cookies, who
-from ari_recorder.web.answer import Moved, adapter
+from ari_recorder.web.answer import ORDER_HEADER, Moved, adapter
 from ari_recorder.web.asked import Access, Redirect, Route
 from ari_recorder.web.errors import TITLES, ErrorView
 from ari_recorder.web.form import DAY_PATTERN, ID_PATTERN, TEXT_PATTERN
@@ -150,7 +150,7 @@ def _operation(route: Route, shapes: _Shapes) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.summary or route.name,
         "description": _for_whom(route),
-        "parameters": [*_path_parameters(route.path), *_query_parameters(route, shapes)],
+        "parameters": [*_path_parameters(route.path), *_query_parameters(route, shapes), *_order_parameter(route)],
         "responses": {
             "200": _success(route, shapes),
             **{str(status): {"description": told} for status, told in route.also.items()},
@@ -229,6 +229,13 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
         }
         for name in re.findall(r"\{(\w+)[^}]*\}", path)
     ]
+
+
+def _order_parameter(route: Route) -> list[dict[str, Any]]:
+    if route.method in who.SAFE:
+        return []
+    told = "The same for each try of one order: it is carried out once, and a later try is told so (409)."
+    return [{"name": ORDER_HEADER, "in": "header", "required": False, "description": told, "schema": _ID}]
 
 
 def _query_parameters(route: Route, shapes: _Shapes) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
+from uuid import uuid4
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -49,7 +50,9 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(static=assets.url, url=self.url, language_names=NAMES, told=told)
+        self._environment.globals.update(
+            static=assets.url, url=self.url, language_names=NAMES, told=told, order=lambda: str(uuid4())
+        )
 
     def names(self) -> list[str]:
         return self._environment.list_templates()

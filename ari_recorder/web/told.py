@@ -84,6 +84,7 @@ LEDGER: Mapping[LedgerState, str] = {
 }
 REASONS: Mapping[Reason, str] = {
     Reason.NONE: "",
+    Reason.EXPLAINED: N_("Somebody found out what happened"),
     Reason.TRUNCATED: N_("A part is missing: power or the PBX failed"),
     Reason.LATE_START: N_("The beginning may be missing"),
     Reason.ENDED_UNSEEN: N_("It ended while the service was away"),
