@@ -452,17 +452,17 @@ CLASSES = (
         tables=frozenset(
             {"account", "right_held", "right_history", "unit_history", "notice_to_user", "listening", "saved_filter"}
             | {"approval", "own_number", "use_touch", "use_cursor", "use_report", "use_row", "use_sample", "flag_asked"}
-            | {"recording_agent", "outbox", "throttle"}
+            | {"recording_agent", "outbox", "throttle", "owner_history", "unit_wanted", "export_ask"}
         ),
     ),
     Class(
         name="evidence",
-        what="the audit log, certificates, versions of the rules, what was destroyed and when",
+        what="the audit log, certificates, versions of the rules, what was destroyed and when, what left the house",
         rules="only added to, in a signed tree carried to places outside; names and typed texts beside it, which can "
         "be erased; read by `audit:read`, and reading is an entry",
         tables=frozenset(
             {"audit_pending", "audit_entry", "audit_personal", "audit_node", "audit_head", "audit_checkpoint"}
-            | {"audit_anchor", "certificate", "policy", "destroyed_key"}
+            | {"audit_anchor", "certificate", "policy", "destroyed_key", "disclosure", "disclosure_sent"}
         ),
     ),
     Class(
