@@ -452,24 +452,27 @@ CLASSES = (
         tables=frozenset(
             {"account", "right_held", "right_history", "unit_history", "notice_to_user", "listening", "saved_filter"}
             | {"approval", "own_number", "use_touch", "use_cursor", "use_report", "use_row", "use_sample", "flag_asked"}
-            | {"recording_agent", "outbox", "throttle"}
+            | {"recording_agent", "outbox", "throttle", "owner_history", "unit_wanted", "export_ask"}
         ),
     ),
     Class(
         name="evidence",
-        what="the audit log, certificates, versions of the rules, what was destroyed and when",
+        what="the audit log, certificates, versions of the rules, what was destroyed and when, what left the house",
         rules="only added to, in a signed tree carried to places outside; names and typed texts beside it, which can "
         "be erased; read by `audit:read`, and reading is an entry",
         tables=frozenset(
             {"audit_pending", "audit_entry", "audit_personal", "audit_node", "audit_head", "audit_checkpoint"}
-            | {"audit_anchor", "certificate", "policy", "destroyed_key"}
+            | {"audit_anchor", "certificate", "policy", "destroyed_key", "disclosure", "disclosure_sent"}
         ),
     ),
     Class(
         name="of the work",
-        what="which holds and freezes keep what, exports, sweeps, versions of the database",
+        what="which holds and freezes keep what, exports, sweeps, the ledger, orders carried out, versions of the database",
         rules="ids, days and states; no person but who did it",
-        tables=frozenset({"request_freeze", "keeping", "reminder", "sweep_run", "export", "migration"}),
+        tables=frozenset(
+            {"request_freeze", "keeping", "reminder", "sweep_run", "export", "migration"}
+            | {"command_done", "ledger_row", "ledger_day", "ledger_explanation"}
+        ),
     ),
     Class(
         name="keys of the service",

@@ -9,6 +9,7 @@ Every night all of them try all of it; by day bad input comes from one who may d
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from structlog.testing import capture_logs
 
 from ari_recorder.domain.accounts import EVERYTHING, HOUSE_ROLES, PERMISSIONS, Permission, Role, latest_end
 from ari_recorder.domain.retention import local_day
+from ari_recorder.services import connect
 from ari_recorder.services.rights import Terms
 from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.web import cookies
@@ -74,9 +76,11 @@ async def house(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="session")
-async def tries_count_for_nobody_else(house: House) -> AsyncIterator[None]:
+async def others_find_the_house_as_it_was(house: House) -> AsyncIterator[None]:
     yield
     await house.forget_tries()
+    if house.site.keyring.locked:
+        await asyncio.to_thread(connect.unlock, house.site.keyring, house.config, None)
 
 
 def as_a_page(house: House, cookie: str, secret: str) -> dict[str, str]:
