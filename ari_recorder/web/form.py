@@ -11,6 +11,8 @@ _NO_TEXT = frozenset(map(chr, (*range(9), 11, 12, *range(14, 32), 127, *range(0x
 # Nobody asks for days of other centuries, and times of theirs do not fit everywhere.
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2200, 1, 1)
 Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+# Of audio: no call lasts longer than a day.
+Second = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 
 class Form(BaseModel):
