@@ -2,12 +2,13 @@
 page of one recording: web/recordings.py.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.errors import SearchRefused
@@ -19,7 +20,18 @@ from ari_recorder.web.asked import Asked, Page, Redirect, Route
 from ari_recorder.web.form import Day, Form
 
 _Text = Annotated[str, Field(max_length=200)]
-_Seconds = Annotated[int, Field(ge=0, le=86_400)]
+
+
+def _as_seconds(value: object) -> object:
+    """A length as the list shows it, 2:30, or in seconds."""
+    if not isinstance(value, str) or (clock := _CLOCK.fullmatch(value.strip())) is None:
+        return value
+    hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+    return 3600 * hours + 60 * minutes + seconds
+
+
+_CLOCK = re.compile(r"(?:([0-9]{1,2}):)?([0-9]{1,3}):([0-5][0-9])", re.ASCII)
+_Seconds = Annotated[int, BeforeValidator(_as_seconds), Field(ge=0, le=86_400)]
 
 
 class SearchQuery(Form):

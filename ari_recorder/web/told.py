@@ -3,6 +3,7 @@ shown.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.corrections import Correctable
@@ -93,6 +94,11 @@ def destruction(words: Words, told: Retention) -> str:
         queue=told.queue,
         reference=told.reference,
     )
+
+
+def seconds(text: str) -> timedelta:
+    """A length as an address has it."""
+    return timedelta(seconds=int(text))
 
 
 def ending(asked: Asked, found: RecordingPage) -> str:

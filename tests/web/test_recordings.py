@@ -144,6 +144,9 @@ async def test_what_is_asked_for_is_found(browser: Browser) -> None:
         ("agent=nobody", 0),
         (f"begins={str(browser.recorded.recording_id)[:9]}", 1),
         ("at_least=3600", 0),
+        ("at_least=0:02&at_most=0:02", 1),
+        ("at_least=0:03", 0),
+        ("at_least=1:00:00", 0),
     ):
         found = await browser.json(f"/recordings?{query}")
         assert found["results"]["count"] == count, query
