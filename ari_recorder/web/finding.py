@@ -13,11 +13,15 @@ from pydantic import BeforeValidator, Field
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.errors import SearchRefused
 from ari_recorder.domain.ledger import LedgerState
-from ari_recorder.domain.retention import HELSINKI
+from ari_recorder.domain.retention import HELSINKI, local_day
 from ari_recorder.services.search import Results, Search
 from ari_recorder.web import answer, cookies
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
 from ari_recorder.web.form import Day, Form
+from ari_recorder.web.languages import N_
+
+# Each with its first and its last day, so many days ago.
+_SPANS = ((N_("Today"), 0, 0), (N_("Yesterday"), 1, 1), (N_("The last 7 days"), 6, 0))
 
 _Text = Annotated[str, Field(max_length=200)]
 
@@ -73,6 +77,14 @@ class SavedView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpanView:
+    """Days people ask for most; the rest of the search stays."""
+
+    name: str
+    query: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListView:
     """`asked`: what was asked for, as in an address. `number`: that was looked for."""
 
@@ -80,6 +92,7 @@ class ListView:
     asked: dict[str, str]
     number: str
     queues: tuple[str, ...]
+    spans: tuple[SpanView, ...]
     filters: tuple[SavedView, ...]
 
 
@@ -112,7 +125,24 @@ async def _listed(asked: Asked, query: SearchQuery, number: str) -> ListView:
         asked=_as_query(query),
         number=number,
         queues=await searches.queues(asked.user),
+        spans=_spans(asked, _as_query(query)),
         filters=tuple(SavedView(id=one.id, name=one.name, query=_of_search(search)) for one, search in saved),
+    )
+
+
+def _spans(asked: Asked, query: dict[str, str]) -> tuple[SpanView, ...]:
+    today = local_day(asked.now)
+    rest = {name: value for name, value in query.items() if not name.startswith(("since", "until"))}
+    return tuple(
+        SpanView(
+            name=asked.text(name),
+            query={
+                "since": (today - timedelta(days=first)).isoformat(),
+                "until": (today - timedelta(days=last)).isoformat(),
+                **rest,
+            },
+        )
+        for name, first, last in _SPANS
     )
 
 

@@ -11,6 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Page
 
 from ari_recorder.domain.accounts import Role
+from ari_recorder.domain.retention import HELSINKI
 from tests.browser.contexts import Contexts
 from tests.browser.house import House
 from tests.browser.player import THREAT, conversation, listen, until
@@ -92,6 +93,19 @@ async def test_who_finds_nothing_is_led_on(page: Page, house: House) -> None:
     assert await page.input_value("#field-agent") == "nobody"
     assert await page.input_value("#field-destroyed") == "true"
     await page.locator(".empty").get_by_role("link", name="Show all recordings").click()
+    assert await page.locator(ROWS).count() > 0
+
+
+async def test_the_days_asked_for_most_are_one_click_away_and_keep_the_rest(page: Page, house: House) -> None:
+    await page.goto(f"{house.address}/recordings?flagged=true&since=2026-06-01&since_time=08:00")
+    assert await count(page) != "0 recordings"
+    await page.get_by_role("link", name="Yesterday", exact=True).click()
+    today, yesterday = ((house.clocks.now() - timedelta(days=back)).astimezone(HELSINKI).date() for back in (0, 1))
+    assert page.url.endswith(f"?since={yesterday}&until={yesterday}&flagged=true")
+    assert await count(page) == "0 recordings"
+    await page.get_by_role("link", name="The last 7 days").click()
+    assert await page.input_value("#field-until") == today.isoformat()
+    assert await page.input_value("#field-flagged") == "true"
     assert await page.locator(ROWS).count() > 0
 
 
