@@ -467,7 +467,7 @@ CLASSES = (
     ),
     Class(
         name="of the work",
-        what="which holds and freezes keep what, exports, sweeps, the ledger, orders carried out, versions of the database",
+        what="which holds and freezes keep what, exports, sweeps, ledger, orders done, versions of the database",
         rules="ids, days and states; no person but who did it",
         tables=frozenset(
             {"request_freeze", "keeping", "reminder", "sweep_run", "export", "migration"}
@@ -518,7 +518,7 @@ SPOKEN = (
         how="beyond this host TLS with `verify-full`. Away: the page says 503, recording goes on",
     ),
     Spoken(
-        module="services/mail.py",
+        module="services/smtp.py",
         to="the mail server",
         settings="`mail.host`, `mail.port`",
         how="beyond this host TLS with a checked certificate. Away: letters wait for three days",
@@ -528,6 +528,18 @@ SPOKEN = (
         to="a syslog",
         settings="`audit.anchor_syslog`",
         how="beyond this host TLS with a checked certificate. Away: alarm, sent again",
+    ),
+    Spoken(
+        module="services/receivers.py",
+        to="whoever hears of alarms",
+        settings="`alarms.webhook`",
+        how="beyond this host TLS with a checked certificate; a redirect is not followed. Away: kept and sent again",
+    ),
+    Spoken(
+        module="systemd.py",
+        to="the systemd that started it",
+        settings="its socket, in the environment it gives",
+        how="on this host: ready, alive, stopping. Away: nothing",
     ),
     Spoken(
         module="services/control.py",

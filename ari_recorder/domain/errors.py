@@ -702,6 +702,12 @@ class RecordingUnknown(NotFound):
     code = "recording_unknown"
 
 
+class SealedWordRefused(Invalid):
+    """This address was made for somebody else. Type the number again."""
+
+    code = "sealed_word_refused"
+
+
 class NumberRefused(Invalid):
     """{text!r} holds no telephone number. Write it like 0401234567 or +358401234567."""
 

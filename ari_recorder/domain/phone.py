@@ -7,6 +7,7 @@ digits alone.
 """
 
 import re
+import unicodedata
 
 import phonenumbers
 
@@ -15,8 +16,16 @@ COUNTRY = "FI"
 _NO_DIGIT = re.compile(r"[^0-9]")
 
 
+def plain(text: str) -> str:
+    """As somebody would type it: what is copied out of an address book brings marks of direction along that nobody
+    sees, and blanks that do not break."""
+    kinds = [(sign, unicodedata.category(sign)) for sign in text]
+    return "".join(" " if kind == "Zs" else sign for sign, kind in kinds if kind != "Cf").strip()
+
+
 def e164(text: str) -> str:
     """The number in its one form, or "" when there is none in this text (`anonymous`)."""
+    text = plain(text)
     try:
         number = phonenumbers.parse(text, COUNTRY)
     except phonenumbers.NumberParseException:

@@ -35,13 +35,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flagged:
-    """A flagged call that waits. `flag_at`: where in the recording the agent pressed the code. `asked`: colleagues."""
+    """A flagged call that waits. `flag_at`: where in the recording the agent pressed the code. `asked`: colleagues;
+    `asks_me`: who looks is one of them."""
 
     call: ToDecide
     flag_at: timedelta | None
     days_left: int
     in_grace: bool
     asked: tuple[str, ...]
+    asks_me: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,7 @@ class HoldDesk:
             found = tuple(one for one in found if one.recording_id in mine)
             known = await calls.get(conn, [one.call_id for one in found])
             asked = await flags.asked(conn, [one.call_id for one in found])
+            mine_to_see = await flags.asked_of(conn, principal.user_id)
             starts = {one.recording_id: await recordings.get(conn, one.recording_id) for one in found}
         today = local_day(now)
         listed = []
@@ -144,13 +147,17 @@ class HoldDesk:
                     days_left=(one.destroyed_on - today).days,
                     in_grace=today > one.ordinary_end,
                     asked=asked.get(one.call_id, ()),
+                    asks_me=one.call_id in mine_to_see,
                 )
             )
         return tuple(listed)
 
     async def flagged(self, principal: Principal, recording_id: UUID) -> tuple[Flagged, tuple[Fate, ...]]:
-        """One of them, and what would become of it if it is no threat."""
-        found = next((one for one in await self.review(principal) if one.call.recording_id == recording_id), None)
+        """One of them, by any recording of its call, and what would become of it if it is no threat."""
+        waiting = await self.review(principal)
+        async with self._database.transaction() as conn:
+            row = await recordings.get(conn, recording_id)
+        found = next((one for one in waiting if row is not None and one.call.call_id == row.call_id), None)
         if found is None:
             raise RecordingUnknown(recording_id=recording_id)
         return found, await self._holds.preview_no_threat(recording_id, self._queues(principal))

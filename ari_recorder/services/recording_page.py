@@ -80,9 +80,21 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """Another recording of the same call."""
+
+    id: UUID
+    started_at: datetime
+    queue: str
+    duration: timedelta | None
+    state: StoredState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingPage:
     """`locked`: what is sealed is not shown, for the keyring is locked. `opened`, and `exports` (whom it was given
-    to), are None for those they are not for."""
+    to), are None for those they are not for. `waiting`: its flag waits for a decision. `others`: of the same call, as
+    far as the right reaches."""
 
     id: UUID
     call_id: UUID
@@ -111,6 +123,8 @@ class RecordingPage:
     verdict: Verdict
     flagged: bool
     undecided: bool
+    waiting: bool
+    others: tuple[Segment, ...]
     locked: bool
     caller: Party | None = dataclasses.field(repr=False)
     moments: tuple[Moment, ...]
@@ -127,9 +141,10 @@ class RecordingPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """How long the audio is, and what happened when in it."""
+    """How long the audio is, and what happened when in it. `waiting`: for a decision on its flag."""
 
     duration: timedelta | None
+    waiting: bool
     moments: tuple[Moment, ...]
 
 
@@ -155,6 +170,7 @@ class RecordingPages:
                 raise RecordingUnknown(recording_id=recording_id)
             call = (await calls.get(conn, [row.call_id]))[row.call_id]
             keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
+            others = await recordings.of_call(conn, call.id, scope)
             versions = await self._corrections.of_call(conn, call.id, opened=not locked)
             opened, exports = None, None
             if principal.may(Permission.USE_REPORT):
@@ -200,6 +216,8 @@ class RecordingPages:
             verdict=call.verdict,
             flagged=call.flagged,
             undecided=call.flagged and not row.decided,
+            waiting=_waiting(row, call, keeping),
+            others=tuple(_segment(other) for other in others if other.id != row.id),
             locked=locked,
             caller=caller,
             moments=_moments(row, call, notes),
@@ -221,8 +239,13 @@ class RecordingPages:
             if row is None:
                 raise RecordingUnknown(recording_id=recording_id)
             call = (await calls.get(conn, [row.call_id]))[row.call_id]
+            keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
             versions = await self._corrections.of_call(conn, call.id, opened=not self._keyring.locked)
-        return Timeline(duration=row.duration, moments=_moments(row, call, _notes(versions)))
+        return Timeline(
+            duration=row.duration,
+            waiting=_waiting(row, call, keeping),
+            moments=_moments(row, call, _notes(versions)),
+        )
 
     async def inside(self, scope: Scope, recording_ids: Collection[UUID]) -> None:
         """RecordingUnknown when one of them lies outside."""
@@ -271,6 +294,15 @@ class RecordingPages:
             log.error("recording_look_fail", recording_id=str(row.id), code=error.code)
             return Integrity.DAMAGED
         return Integrity.INTACT
+
+
+def _waiting(row: StoredRecording, call: StoredCall, keeping: Keeping) -> bool:
+    """As the review list has it: what is kept by something waits for nobody."""
+    return row.state is StoredState.SEALED and call.flagged and not row.decided and keeping == holds.NOTHING
+
+
+def _segment(row: StoredRecording) -> Segment:
+    return Segment(id=row.id, started_at=row.started_at, queue=row.queue, duration=row.duration, state=row.state)
 
 
 def _share(heard: Heard) -> int:

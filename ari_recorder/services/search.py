@@ -1,7 +1,7 @@
 """Finding recordings: what a person may ask for, within the scope of the person's rights; each search is on record.
 
 A number is looked for by its blind index, so the keyring has to be unlocked; it is neither stored nor written to the
-audit log. Saved filters hold no number.
+audit log. Saved filters hold no number, and addresses hold it sealed, for the one who looks for it.
 """
 
 import asyncio
@@ -18,8 +18,9 @@ from pydantic import TypeAdapter
 
 from ari_recorder.domain.accounts import Permission, Principal, Scope, authorise
 from ari_recorder.domain.audit import JSON, Action, Entry
-from ari_recorder.domain.errors import DatabaseSlow, FilterRefused, FilterUnknown, SearchRefused
+from ari_recorder.domain.errors import DatabaseSlow, FilterRefused, FilterUnknown, NumberRefused, SearchRefused
 from ari_recorder.domain.ledger import LedgerState
+from ari_recorder.domain.phone import e164, plain
 from ari_recorder.services.caller_index import search_key
 from ari_recorder.services.clock import Clocks
 from ari_recorder.storage import audit, calls, searching
@@ -27,6 +28,7 @@ from ari_recorder.storage.db import Database
 from ari_recorder.storage.recordings import Key
 from ari_recorder.storage.searching import Found, Saved, Wanted
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.login_key import LoginKey
 
 PAGE = 50
 # More than that nobody looks through; counting them all would read the whole table.
@@ -75,9 +77,10 @@ class Results:
 
 
 class Searches:
-    def __init__(self, *, database: Database, keyring: Keyring, clocks: Clocks) -> None:
+    def __init__(self, *, database: Database, keyring: Keyring, login_key: LoginKey, clocks: Clocks) -> None:
         self._database = database
         self._keyring = keyring
+        self._login_key = login_key
         self._clocks = clocks
 
     async def find(self, principal: Principal, search: Search, place: str = "", *, limit: int = PAGE) -> Results:
@@ -85,6 +88,7 @@ class Searches:
         now = self._clocks.now()
         scope = authorise(principal, Permission.RECORDING_LIST, now=now)
         after, before = _key(place)
+        search = replace(search, number=plain(search.number))
         wanted, not_indexed = await self._wanted(search)
         async with self._database.transaction() as conn:
             rows = await searching.page(conn, wanted, scope, after=after, before=before, limit=limit + 1)
@@ -105,6 +109,17 @@ class Searches:
             more=count is not None and count > COUNTED,
             not_indexed=not_indexed,
         )
+
+    def seal_number(self, principal: Principal, number: str) -> str:
+        """As it may stand in an address: nobody reads it there but who looked for it. NumberRefused."""
+        authorise(principal, Permission.RECORDING_LIST, now=self._clocks.now())
+        if not e164(number):
+            raise NumberRefused(text=number)
+        return self._login_key.seal_word(plain(number), principal.user_id)
+
+    def open_number(self, principal: Principal, sealed: str) -> str:
+        authorise(principal, Permission.RECORDING_LIST, now=self._clocks.now())
+        return self._login_key.open_word(sealed, principal.user_id)
 
     async def queues(self, principal: Principal) -> tuple[str, ...]:
         """Those that can be asked for."""

@@ -29,6 +29,7 @@ from ari_recorder.services.use import OwnNumbers, UseReports
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.login_key import LoginKey
 from ari_recorder.vault.passwords import Passwords
 from ari_recorder.vault.recordings import Vault
 
@@ -85,7 +86,9 @@ def build(
         keyring=keyring,
         people=people,
         now=clocks.now,
-        searches=Searches(database=database, keyring=keyring, clocks=clocks),
+        searches=Searches(
+            database=database, keyring=keyring, login_key=LoginKey(config.storage.login_key), clocks=clocks
+        ),
         pages=RecordingPages(database=database, vault=vault, keyring=keyring, policies=policies, clocks=clocks),
         corrections=Corrections(database=database, keyring=keyring, clocks=clocks),
         listenings=Listenings(database=database, vault=vault, keyring=keyring, clocks=clocks),

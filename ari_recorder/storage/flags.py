@@ -20,6 +20,12 @@ async def ask(conn: Connection, call_id: UUID, account_id: UUID, by: str, now: d
     )
 
 
+async def asked_of(conn: Connection, account_id: UUID) -> frozenset[UUID]:
+    """The calls somebody was asked about."""
+    rows = await conn.fetch("SELECT call_id FROM flag_asked WHERE account_id = $1", account_id)
+    return frozenset(row["call_id"] for row in rows)
+
+
 async def asked(conn: Connection, calls: Collection[UUID]) -> dict[UUID, tuple[str, ...]]:
     """The names of who was asked, by call."""
     rows = await conn.fetch(

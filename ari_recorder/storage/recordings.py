@@ -216,6 +216,19 @@ async def _visible(conn: Connection, recording_id: UUID, scope: Scope, lock: str
     return _from_row(row) if row is not None else None
 
 
+async def of_call(conn: Connection, call_id: UUID, scope: Scope) -> tuple[StoredRecording, ...]:
+    """Those that lie in the scope, as they came: a call that is transferred has several."""
+    values: list[object] = [call_id]
+    rows = await conn.fetch(
+        f"""
+        SELECT recording.* FROM recording JOIN call ON call.id = recording.call_id
+        WHERE recording.call_id = $1 AND {within(scope, values)} ORDER BY segment, started_at
+        """,  # noqa: S608 -- the condition is made of fixed texts
+        *values,
+    )
+    return tuple(map(_from_row, rows))
+
+
 async def beginning_with(conn: Connection, prefix: str) -> tuple[UUID, ...]:
     """The ids that begin so, two at most: one is meant, or it is not clear which."""
     rows = await conn.fetch("SELECT id FROM recording WHERE left(id::text, length($1)) = $1 LIMIT 2", prefix)

@@ -38,6 +38,9 @@ _PEAK_SHIFT = 7  # 16 bit to 8, without the sign
 _OPUS_LEVEL = 0.96
 # RIFF with one fmt and one data chunk: PCM, two channels of 16 bit.
 _WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
+# Chromium plays no FLAC of a single frame, which is 4096 samples long, or 1152 at the lowest level.
+_ONE_FRAME = 4096
+_SMALL_FRAMES = 0.0
 
 Samples = NDArray[np.int16]
 Span = tuple[timedelta, timedelta]
@@ -97,14 +100,18 @@ def encode(captured: Captured, audio: IO[bytes], silent: Sequence[Span] = (), co
     digest = hashlib.sha256()
     caller, agent = _Side(captured.caller, silent), _Side(captured.agent, silent)
     container, subtype = _FORMATS[codec]
+    stereo = _interleave(caller.read(), agent.read())
     level = {"compression_level": _OPUS_LEVEL} if codec is Codec.OPUS else {}
+    if codec is Codec.FLAC and len(stereo) <= _ONE_FRAME:
+        level = {"compression_level": _SMALL_FRAMES}
     try:
         with soundfile.SoundFile(
             audio.fileno(), "w", SAMPLE_RATE, 2, format=container, subtype=subtype, closefd=False, **level
         ) as encoder:
-            while len(stereo := _interleave(caller.read(), agent.read())):
+            while len(stereo):
                 digest.update(stereo.data)
                 encoder.write(stereo.astype(np.int16, copy=False))  # the machine's own byte order
+                stereo = _interleave(caller.read(), agent.read())
     except soundfile.SoundFileError as error:
         raise AudioNotEncoded(name=captured.name, reason=error) from error
     return AudioFacts(

@@ -1,13 +1,17 @@
-"""The log-in key, under which secrets of authenticators are sealed. Apart from the keyring, which may be locked.
+"""The log-in key, under which secrets of authenticators are sealed, and what an address must not say. Apart from the
+keyring, which may be locked.
 
     login.key      32 random bytes, mode 0600, in storage.state
     sealed secret  version (1) = 1 | nonce (12) | AES-256-GCM of the secret (20), then the tag (16);
                    associated data = "ari-recorder/totp/v1" | 00 | the account's UUID, 16 bytes
+    sealed word    the same of any text: associated data = "ari-recorder/word/v1" | 00 | the account's UUID
 
 It is made with the first account. A database dump without it holds no secret; a secret moved to another account's row
-does not open there.
+does not open there. A sealed word opens for the account it was made for, and for no other one.
 """
 
+import base64
+import binascii
 import contextlib
 import os
 from collections.abc import Iterator
@@ -23,6 +27,7 @@ from ari_recorder.domain.errors import (
     RootKeyMissing,
     RootKeyUnfit,
     RootKeyWriteFailed,
+    SealedWordRefused,
     TotpSecretRefused,
 )
 from ari_recorder.vault import root_key
@@ -30,6 +35,7 @@ from ari_recorder.vault import root_key
 _VERSION = b"\x01"
 _NONCE_BYTES = 12
 _OWNER = b"ari-recorder/totp/v1\0"
+_READER = b"ari-recorder/word/v1\0"
 
 
 class LoginKey:
@@ -56,6 +62,21 @@ class LoginKey:
             return self._opened().decrypt(nonce, text, _OWNER + account_id.bytes)
         except (InvalidTag, ValueError):
             raise TotpSecretRefused from None
+
+    def seal_word(self, text: str, account_id: UUID) -> str:
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self._opened().encrypt(nonce, text.encode(), _READER + account_id.bytes)
+        return base64.urlsafe_b64encode(_VERSION + nonce + sealed).decode().rstrip("=")
+
+    def open_word(self, word: str, account_id: UUID) -> str:
+        try:
+            sealed = base64.urlsafe_b64decode(word + "=" * (-len(word) % 4))
+            if sealed[:1] != _VERSION:
+                raise SealedWordRefused
+            nonce, text = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+            return self._opened().decrypt(nonce, text, _READER + account_id.bytes).decode()
+        except (InvalidTag, binascii.Error, ValueError):
+            raise SealedWordRefused from None
 
     def _opened(self) -> AESGCM:
         if self._cipher is None:

@@ -168,6 +168,8 @@ def _params(request: web.Request) -> Mapping[str, UUID | str]:
 async def _handled(asked: Asked, sent: forms.Sent) -> Answer:
     route = asked.route
     is_json = sent.json is not None
+    if asked.request.method in who.SAFE:
+        sent = replace(sent, fields=_query(asked))
     try:
         if route.query is not None:
             asked = _with_query(asked, route.query)
@@ -191,21 +193,25 @@ async def _handled(asked: Asked, sent: forms.Sent) -> Answer:
 
 
 def _typed(route: Route, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    known = route.form.model_fields if route.form is not None else {}
+    """Of the form; of a search, that which stands behind the question mark."""
+    model = route.form or route.query
+    known = model.model_fields if model is not None else {}
     return {name: value for name, value in data.items() if name in known}
 
 
 def _with_query(asked: Asked, model: type[forms.Form]) -> Asked:
     """What stands behind the question mark. On a page, a mistake in it is shown beside the field."""
-    data = {
-        name: value for name, value in forms.gathered(list(asked.request.query.items())).items() if name != "format"
-    }
     try:
-        return replace(asked, query=forms.checked(model, forms.Sent(fields=data), asked.words))
+        return replace(asked, query=forms.checked(model, forms.Sent(fields=_query(asked)), asked.words))
     except forms.FormProblems as refusal:
         if wants_json(asked.request) or any(field.is_required() for field in model.model_fields.values()):
             raise
         return replace(asked, query=model(), problems=refusal.problems)
+
+
+def _query(asked: Asked) -> dict[str, Any]:
+    given = forms.gathered(list(asked.request.query.items()))
+    return {name: value for name, value in given.items() if name != "format"}
 
 
 def shows_form_again(asked: Asked) -> bool:

@@ -6,6 +6,7 @@
     __Host-visit     a random secret before log-in, so that the log-in form has its proof too
     __Host-language  fi, sv, en
     __Host-notice    one sentence, shown on the next page
+    __Host-search    the last search of recordings, as in its address: the way back to it from a recording
 
 The proof is HMAC-SHA256 of the session's secret, or the visit's: whoever does not know the cookie cannot make it, and a
 new session has another one.
@@ -15,6 +16,8 @@ import base64
 import hmac
 import json
 import secrets
+from collections.abc import Mapping
+from typing import Any
 
 from aiohttp import web
 
@@ -26,7 +29,8 @@ VISIT = "__Host-visit"
 TICKET = "__Host-login"
 LANGUAGE = "__Host-language"
 NOTICE = "__Host-notice"
-# A notice is a sentence; what is longer was not made here.
+SEARCH = "__Host-search"
+# A notice is a sentence, a search a few fields; what is longer was not made here.
 _MOST = 2000
 
 
@@ -63,18 +67,44 @@ def set_on(response: web.StreamResponse, cookie: Cookie) -> None:
 
 
 def notice(text: str) -> Cookie:
-    packed = base64.urlsafe_b64encode(json.dumps(text).encode()).decode()
-    return Cookie(name=NOTICE, value=packed, age_seconds=60)
+    return Cookie(name=NOTICE, value=_packed(text), age_seconds=60)
 
 
 def read_notice(value: str) -> str:
+    text = _unpacked(value)
+    return text if isinstance(text, str) and _can_be_shown(text) else ""
+
+
+def search(query: Mapping[str, str]) -> Cookie:
+    return Cookie(name=SEARCH, value=_packed(dict(query)))
+
+
+def read_search(value: str) -> dict[str, str] | None:
+    """None: nothing was looked for yet."""
+    query = _unpacked(value)
+    if not isinstance(query, dict):
+        return None
+    texts = [*query, *query.values()]
+    return query if all(isinstance(text, str) and _can_be_shown(text) for text in texts) else None
+
+
+def _packed(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+def _unpacked(value: str) -> Any:
     if not value or len(value) > _MOST:
-        return ""
+        return None
     try:
-        text = json.loads(base64.urlsafe_b64decode(value))
-        if not isinstance(text, str):
-            return ""
-        text.encode()  # lone surrogates cannot be shown
+        return json.loads(base64.urlsafe_b64decode(value))
     except (ValueError, RecursionError):
-        return ""
-    return text
+        return None
+
+
+def _can_be_shown(text: str) -> bool:
+    """Lone surrogates cannot."""
+    try:
+        text.encode()
+    except ValueError:
+        return False
+    return True

@@ -87,6 +87,8 @@ Id = Annotated[
 WHOLE = _spelled("-?[0-9]{1,19}", lambda: PydanticKnownError("int_type"))
 DECIMAL = _spelled(r"-?[0-9]{1,19}(\.[0-9]{1,19})?", lambda: PydanticKnownError("float_type"))
 YesNo = Annotated[bool, _spelled("true|false", lambda: PydanticKnownError("bool_type"))]
+# Of audio: no call lasts longer than a day.
+Second = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False), DECIMAL]
 
 
 class Form(BaseModel):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ari_recorder.domain.accounts import Permission
+from ari_recorder.domain.retention import local_day
 from ari_recorder.web.account import NoticeView, RightView, notices, rights
 from ari_recorder.web.asked import Access, Asked, Page, Route
 from ari_recorder.web.house import HOUSE
@@ -18,9 +20,19 @@ class WorkView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DutyView:
+    """Something waits for who looks. `is_late`: longer than it should."""
+
+    text: str
+    address: str
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HomeView:
     full_name: str
     is_unconfirmed: bool
+    duties: tuple[DutyView, ...]
     work: tuple[WorkView, ...]
     rights: tuple[RightView, ...]
     notices: tuple[NoticeView, ...]
@@ -32,6 +44,7 @@ async def show_home(asked: Asked) -> Page:
         view=HomeView(
             full_name=asked.user.full_name,
             is_unconfirmed=asked.user.is_unconfirmed,
+            duties=(*await _flags(asked), *await _listenings(asked)),
             work=tuple(
                 WorkView(
                     name=place.route,
@@ -46,6 +59,44 @@ async def show_home(asked: Asked) -> Page:
             notices=await notices(asked),
         )
     )
+
+
+async def _flags(asked: Asked) -> tuple[DutyView, ...]:
+    if not asked.user.may(Permission.FLAG_DECIDE):
+        return ()
+    waiting = await asked.site.hold_desk.review(asked.user)
+    address = asked.request.app[HOUSE].templates.url("review")
+    duties = []
+    if waiting:
+        text = asked.words.plural(
+            "{count} flagged call waits for a decision. It is destroyed on {day}, if there is none.",
+            "{count} flagged calls wait for a decision. The first is destroyed on {day}, if there is none.",
+            len(waiting),
+            day=asked.words.date(min(one.call.destroyed_on for one in waiting)),
+        )
+        duties.append(DutyView(text=text, address=address, is_late=any(one.in_grace for one in waiting)))
+    if to_me := sum(one.asks_me for one in waiting):
+        text = asked.words.plural(
+            "A colleague asks you about {count} flagged call.", "Colleagues ask you about {count} flagged calls.", to_me
+        )
+        duties.append(DutyView(text=text, address=address, is_late=False))
+    return tuple(duties)
+
+
+async def _listenings(asked: Asked) -> tuple[DutyView, ...]:
+    if not asked.user.may(Permission.USE_SIGN):
+        return ()
+    to_sign, _ = await asked.site.use_reports.to_sign(asked.user)
+    if not to_sign:
+        return ()
+    text = asked.words.plural(
+        "{count} listening waits to be signed off, by {day}.",
+        "{count} listenings wait to be signed off, the first by {day}.",
+        len(to_sign),
+        day=asked.words.date(min(one.due_on for one in to_sign)),
+    )
+    is_late = any(one.due_on < local_day(asked.now) for one in to_sign)
+    return (DutyView(text=text, address=asked.request.app[HOUSE].templates.url("use"), is_late=is_late),)
 
 
 ROUTES = (

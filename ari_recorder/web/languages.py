@@ -61,6 +61,7 @@ FRAGMENTS = frozenset(
         N_("it has control characters"),
         N_("is too long, or holds what is not printed"),
         N_("ends before it begins"),
+        N_("wants its day, too"),
         N_("has digits 0 to 9 and letters a to f only"),
         N_("is not one that was given"),
         N_("its name wants to be 1 to 60 characters on one line"),
@@ -235,6 +236,10 @@ class Words:
     def date(self, at: date | datetime) -> str:
         day = at.astimezone(HELSINKI).date() if isinstance(at, datetime) else at
         return str(format_date(day, "medium", self.locale))
+
+    def day_of(self, at: datetime) -> str:
+        """For an address."""
+        return at.astimezone(HELSINKI).date().isoformat()
 
     def time(self, at: datetime) -> str:
         return str(format_time(at, "short", HELSINKI, self.locale))

@@ -20,6 +20,8 @@ from ari_recorder.web.told import REASONS
 
 # A screenful.
 _DAYS = 7
+# Of a day with more, a state is chosen; a page of ten thousand rows nobody reads.
+_MOST_CALLS = 1000
 STATES: Mapping[LedgerState, str] = {
     LedgerState.RECORDED: N_("Recorded"),
     LedgerState.NOT_RECORDED: N_("Not recorded, with a reason"),
@@ -78,7 +80,13 @@ class CallView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerDayView:
+    """`state`: only calls of that one are shown; `count` of them there are, of which the page has the first."""
+
     day: DayView
+    state: LedgerState | None
+    count: int
+    earlier: date
+    later: date | None
     calls: tuple[CallView, ...]
 
 
@@ -89,6 +97,10 @@ class ExplainForm(Form):
 
 class LedgerQuery(Form):
     until: Day | None = None
+
+
+class LedgerDayQuery(Form):
+    state: LedgerState | None = None
 
 
 async def show_ledger(asked: Asked) -> Page:
@@ -108,7 +120,9 @@ async def show_ledger(asked: Asked) -> Page:
 
 async def show_day(asked: Asked) -> Page:
     day = day_of(str(asked.params["day"]))
+    state = asked.query_as(LedgerDayQuery).state
     (found,) = await asked.site.ledgers.of_days(asked.user, [day])
+    rows = [row for row in found.rows if state is None or row.verdict.state is state]
     calls = tuple(
         CallView(
             uniqueid=row.uniqueid,
@@ -125,9 +139,17 @@ async def show_day(asked: Asked) -> Page:
             explanation=words.why if (words := found.explanations.get(row.uniqueid)) is not None else "",
             explained_by=words.explained_by if words is not None else "",
         )
-        for row in found.rows
+        for row in rows[:_MOST_CALLS]
     )
-    return Page(view=LedgerDayView(day=_day(found), calls=calls))
+    view = LedgerDayView(
+        day=_day(found),
+        state=state,
+        count=len(rows),
+        earlier=day - timedelta(days=1),
+        later=day + timedelta(days=1) if day < local_day(asked.now) else None,
+        calls=calls,
+    )
+    return Page(view=view)
 
 
 async def explain(asked: Asked) -> Redirect:
@@ -168,6 +190,7 @@ ROUTES = (
         name="ledger-day",
         handler=show_day,
         permission=Permission.LEDGER_VIEW,
+        query=LedgerDayQuery,
         template="ledger/day.html",
         view=LedgerDayView,
         summary="The calls of a day, each with what became of it",

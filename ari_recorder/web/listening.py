@@ -16,13 +16,20 @@ from ari_recorder.domain.timeline import Moment
 from ari_recorder.services.listenings import Part
 from ari_recorder.web.answer import once_more
 from ari_recorder.web.asked import Asked, Blob, Page, Redirect, Route, Stream
-from ari_recorder.web.form import Form
+from ari_recorder.web.form import Form, Second
 
 
 class PurposeForm(Form):
+    """`at`: where listening begins."""
+
     purpose: Purpose
+    at: Second = 0.0
     reference: Annotated[str, Field(max_length=64)] = ""
     text: Annotated[str, Field(max_length=500)] = ""
+
+
+class ListeningQuery(Form):
+    at: Second = 0.0
 
 
 class EndForm(Form):
@@ -31,11 +38,15 @@ class EndForm(Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayerView:
+    """`at`: the second it begins at. `waiting`: for a decision on its flag."""
+
     listening_id: UUID
     recording_id: UUID
     purpose: Purpose
     reference: str
     duration: timedelta | None
+    at: float
+    waiting: bool
     moments: tuple[Moment, ...]
 
 
@@ -43,7 +54,8 @@ async def begin(asked: Asked) -> Redirect:
     form = asked.form_as(PurposeForm)
     why = Why(purpose=form.purpose, reference=form.reference, text=form.text)
     listening = await asked.site.listenings.begin(asked.user, asked.id("recording_id"), why)
-    return Redirect(to="listening", params={"listening_id": listening.id})
+    query = {"at": f"{form.at:g}"} if form.at else {}
+    return Redirect(to="listening", params={"listening_id": listening.id}, query=query)
 
 
 async def show_player(asked: Asked) -> Page:
@@ -56,6 +68,8 @@ async def show_player(asked: Asked) -> Page:
             purpose=listening.purpose,
             reference=listening.reference,
             duration=found.duration,
+            at=asked.query_as(ListeningQuery).at,
+            waiting=found.waiting,
             moments=found.moments,
         )
     )
@@ -127,6 +141,7 @@ ROUTES = (
         name="listening",
         handler=show_player,
         permission=Permission.RECORDING_PLAY,
+        query=ListeningQuery,
         template="recordings/player.html",
         view=PlayerView,
         summary="The player",

@@ -83,6 +83,7 @@ async def second_step(asked: Asked) -> Redirect:
         Cookie(name=cookies.SESSION, value=entered.session),
         Cookie(name=cookies.TICKET, age_seconds=0),
         Cookie(name=cookies.VISIT, age_seconds=0),
+        Cookie(name=cookies.SEARCH, age_seconds=0),
     ]
     if entered.device is not None:
         kept.append(Cookie(name=cookies.DEVICE, value=entered.device, age_seconds=_DEVICE_SECONDS))
@@ -110,7 +111,7 @@ async def log_out(asked: Asked) -> Redirect:
     return Redirect(
         to="login",
         notice=asked.text("You are logged out."),
-        cookies=(Cookie(name=cookies.SESSION, age_seconds=0), Cookie(name=cookies.VISIT, age_seconds=0)),
+        cookies=tuple(Cookie(name=name, age_seconds=0) for name in (cookies.SESSION, cookies.VISIT, cookies.SEARCH)),
         forget=True,
     )
 

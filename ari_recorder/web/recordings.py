@@ -1,7 +1,7 @@
-"""Finding recordings, and the page of one: facts, corrections, holds. Listening: web/listening.py."""
+"""The page of one recording: facts, corrections, holds. Finding it: web/finding.py. Listening: web/listening.py."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -10,45 +10,12 @@ from pydantic import Field
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.corrections import Correctable, Proposed
 from ari_recorder.domain.errors import HoldUnknown, RecordingUnknown
-from ari_recorder.domain.ledger import LedgerState
-from ari_recorder.domain.retention import HELSINKI
 from ari_recorder.services.fates import Fate
 from ari_recorder.services.holds import HoldTerms
 from ari_recorder.services.recording_page import RecordingPage
-from ari_recorder.services.search import Results, Search
 from ari_recorder.web.asked import Asked, Page, Redirect, Route
-from ari_recorder.web.form import DECIMAL, WHOLE, Clock, Day, Form, YesNo
+from ari_recorder.web.form import WHOLE, Day, Form, Second, YesNo
 from ari_recorder.web.told import destruction, ending
-
-_Text = Annotated[str, Field(max_length=200)]
-_Seconds = Annotated[int, Field(ge=0, le=86_400), WHOLE]
-
-
-class SearchQuery(Form):
-    """What is asked for, as it stands in an address. A telephone number does not: addresses are kept in many places."""
-
-    since: Day | None = None
-    since_time: Clock | None = None
-    until: Day | None = None
-    until_time: Clock | None = None
-    queue: _Text = ""
-    agent: _Text = ""
-    flagged: YesNo | None = None
-    held: YesNo | None = None
-    at_least: _Seconds | None = None
-    at_most: _Seconds | None = None
-    ledger: LedgerState | None = None
-    begins: Annotated[str, Field(max_length=40)] = ""
-    destroyed: YesNo = False
-    place: Annotated[str, Field(max_length=120)] = ""
-
-
-class NumberForm(SearchQuery):
-    number: Annotated[str, Field(min_length=1, max_length=40)]
-
-
-class FilterForm(SearchQuery):
-    name: Annotated[str, Field(min_length=1, max_length=60)]
 
 
 class CorrectionForm(Form):
@@ -57,7 +24,7 @@ class CorrectionForm(Form):
     version: Annotated[int, Field(ge=0, le=100_000), WHOLE] = 0
     value: Annotated[str, Field(max_length=500)] = ""
     because: Annotated[str, Field(max_length=500)] = ""
-    seconds: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False), DECIMAL] | None = None
+    seconds: Second | None = None
 
 
 class HoldForm(Form):
@@ -67,32 +34,22 @@ class HoldForm(Form):
     review_on: Day
 
 
+class RecordingQuery(Form):
+    """`at`: the second of the audio at which listening begins; a link leads to it."""
+
+    at: Second = 0.0
+
+
 class ReleaseForm(Form):
     yes: YesNo = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SavedView:
-    id: UUID
-    name: str
-    query: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListView:
-    """`asked`: what was asked for, as in an address. `number`: that was looked for, to be sent again with each page."""
-
-    results: Results
-    asked: dict[str, str]
-    number: str
-    queues: tuple[str, ...]
-    filters: tuple[SavedView, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingView:
-    """`destruction`, `ending`: sentences about the retention and the end, in the user's language."""
+    """`destruction`, `ending`: sentences about the retention and the end, in the user's language. `at`: where listening
+    begins."""
 
+    at: timedelta
     recording: RecordingPage
     destruction: str
     ending: str
@@ -106,107 +63,14 @@ class ReleaseView:
     at_once: int
 
 
-# --- finding
-
-
-async def show_list(asked: Asked) -> Page:
-    query = asked.query_as(SearchQuery)
-    return Page(view=await _listed(asked, query, ""))
-
-
-async def find_number(asked: Asked) -> Page:
-    """By POST, so that the number stands in no address."""
-    form = asked.form_as(NumberForm)
-    return Page(view=await _listed(asked, form, form.number))
-
-
-async def _listed(asked: Asked, query: SearchQuery, number: str) -> ListView:
-    searches = asked.site.searches
-    results = await searches.find(asked.user, _search(query, number), query.place)
-    saved = await searches.saved(asked.user)
-    return ListView(
-        results=results,
-        asked=_as_query(query),
-        number=number,
-        queues=await searches.queues(asked.user),
-        filters=tuple(SavedView(id=one.id, name=one.name, query=_of_search(search)) for one, search in saved),
-    )
-
-
-async def save_filter(asked: Asked) -> Redirect:
-    form = asked.form_as(FilterForm)
-    await asked.site.searches.save(asked.user, form.name, _search(form, ""))
-    return Redirect(to="recordings", query=_as_query(form), notice=asked.text("The filter is saved."))
-
-
-async def remove_filter(asked: Asked) -> Redirect:
-    await asked.site.searches.remove(asked.user, asked.id("filter_id"))
-    return Redirect(to="recordings", notice=asked.text("The filter is removed."))
-
-
-def _search(query: SearchQuery, number: str) -> Search:
-    return Search(
-        started_from=_moment(query.since, query.since_time, timedelta()),
-        # A day that is named last is meant to its end.
-        started_before=_moment(query.until, query.until_time, timedelta(days=1)),
-        queue=query.queue,
-        agent=query.agent.strip(),
-        number=number,
-        flagged=query.flagged,
-        held=query.held,
-        at_least=timedelta(seconds=query.at_least) if query.at_least is not None else None,
-        at_most=timedelta(seconds=query.at_most) if query.at_most is not None else None,
-        ledger=query.ledger,
-        begins=query.begins.strip(),
-        destroyed=query.destroyed,
-    )
-
-
-def _moment(day: date | None, clock: time | None, whole_day: timedelta) -> datetime | None:
-    if day is None:
-        return None
-    if clock is None:
-        return datetime.combine(day + whole_day, time(), HELSINKI)
-    # A minute that is named last is meant to its end, too.
-    return datetime.combine(day, clock.replace(tzinfo=None), HELSINKI) + timedelta(minutes=bool(whole_day))
-
-
-def _as_query(query: SearchQuery) -> dict[str, str]:
-    """For an address: what was given, and no place."""
-    given = SearchQuery.model_validate({name: getattr(query, name) for name in SearchQuery.model_fields})
-    dumped = given.model_dump(mode="json", exclude_defaults=True, exclude={"place"})
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in dumped.items()}
-
-
-def _of_search(search: Search) -> dict[str, str]:
-    since = search.started_from.astimezone(HELSINKI) if search.started_from else None
-    until = (search.started_before - timedelta(minutes=1)).astimezone(HELSINKI) if search.started_before else None
-    query = SearchQuery(
-        since=since.date() if since else None,
-        since_time=since.time() if since and since.time() != time() else None,
-        until=until.date() if until else None,
-        until_time=until.time() if until and until.time() != time(23, 59) else None,
-        queue=search.queue,
-        agent=search.agent,
-        flagged=search.flagged,
-        held=search.held,
-        at_least=int(search.at_least.total_seconds()) if search.at_least is not None else None,
-        at_most=int(search.at_most.total_seconds()) if search.at_most is not None else None,
-        ledger=search.ledger,
-        begins=search.begins,
-        destroyed=search.destroyed,
-    )
-    return _as_query(query)
-
-
-# --- one recording
-
-
 async def show_recording(asked: Asked) -> Page:
     found = await asked.site.pages.show(asked.user, asked.id("recording_id"))
     return Page(
         view=RecordingView(
-            recording=found, destruction=destruction(asked.words, found.retention), ending=ending(asked, found)
+            at=timedelta(seconds=asked.query_as(RecordingQuery).at),
+            recording=found,
+            destruction=destruction(asked.words, found.retention),
+            ending=ending(asked, found),
         )
     )
 
@@ -274,51 +138,11 @@ async def _fates(asked: Asked) -> tuple[Fate, ...]:
 ROUTES = (
     Route(
         method="GET",
-        path="/recordings",
-        name="recordings",
-        handler=show_list,
-        permission=Permission.RECORDING_LIST,
-        query=SearchQuery,
-        template="recordings/list.html",
-        view=ListView,
-        summary="Recordings, the newest first",
-    ),
-    Route(
-        method="POST",
-        path="/find/by-number",
-        name="recordings-by-number",
-        handler=find_number,
-        permission=Permission.RECORDING_LIST,
-        form=NumberForm,
-        template="recordings/list.html",
-        view=ListView,
-        shown_by="recordings",
-        summary="Recordings of one caller",
-    ),
-    Route(
-        method="POST",
-        path="/filters",
-        name="filter-save",
-        handler=save_filter,
-        permission=Permission.RECORDING_LIST,
-        form=FilterForm,
-        shown_by="recordings",
-        summary="Save a filter",
-    ),
-    Route(
-        method="POST",
-        path="/filters/{filter_id}/remove",
-        name="filter-remove",
-        handler=remove_filter,
-        permission=Permission.RECORDING_LIST,
-        summary="Remove a saved filter",
-    ),
-    Route(
-        method="GET",
         path="/recordings/{recording_id}",
         name="recording",
         handler=show_recording,
         permission=Permission.RECORDING_VIEW,
+        query=RecordingQuery,
         template="recordings/page.html",
         view=RecordingView,
         summary="All that is known of a recording",

@@ -4,6 +4,7 @@ view                       what the handler gave
 _("…"), _n("…", "…", n)    a sentence in the user's language; values are escaped
 url("name", key=…)         the address of a page; static("file.css") of a file
 user, may("…"), nav        who asks, what they may, where they can go
+searched                   the last search of recordings, as its address has it; None when there was none
 problems                   what is wrong with the form that is shown again
 told                       what enums of recordings are called
 words                      dates, numbers, durations (parts.html has macros for them)
@@ -18,12 +19,15 @@ from uuid import uuid4
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ari_recorder.domain.accounts import Permission
-from ari_recorder.web import told
+from ari_recorder.web import cookies, told
 from ari_recorder.web.asked import Access, Asked, Route
 from ari_recorder.web.languages import NAMES
 from ari_recorder.web.static import Assets
 
 TEMPLATES = Path(__file__).parent / "templates"
+# What turns the direction of writing round: a number or a name from the PBX with one of them reads as another one, and
+# no language of ours is written so.
+_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\N{REPLACEMENT CHARACTER}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,7 @@ class Templates:
         def may(permission: str) -> bool:
             return principal is not None and principal.may(Permission(permission))
 
-        return self._environment.get_template(template).render(
+        page = self._environment.get_template(template).render(
             _=words.html,
             _n=words.html_plural,
             words=words,
@@ -83,11 +87,13 @@ class Templates:
             problems=asked.problems,
             csrf=csrf,
             notice=notice,
+            searched=cookies.read_search(asked.request.cookies.get(cookies.SEARCH, "")) if principal else None,
             organisation=asked.site.config.web.organisation,
             feedback=asked.site.config.web.feedback,
             request_id=asked.request_id,
             now=asked.now,
         )
+        return page.translate(_DIRECTIONS)
 
     def places(self, asked: Asked) -> list[Place]:
         """Where who asks can go."""

@@ -28,6 +28,7 @@ class FlaggedView:
     days_left: int
     in_grace: bool
     asked: tuple[str, ...]
+    asks_me: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,7 @@ def _view(one: Flagged) -> FlaggedView:
         days_left=one.days_left,
         in_grace=one.in_grace,
         asked=one.asked,
+        asks_me=one.asks_me,
     )
 
 

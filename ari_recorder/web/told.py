@@ -3,6 +3,7 @@ shown.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from ari_recorder.domain.accounts import Role
 from ari_recorder.domain.audit import ActorKind, Outcome
@@ -166,6 +167,11 @@ def destruction(words: Words, told: Retention) -> str:
         queue=told.queue,
         reference=told.reference,
     )
+
+
+def seconds(text: str) -> timedelta:
+    """A length as an address has it."""
+    return timedelta(seconds=int(text))
 
 
 def ending(asked: Asked, found: RecordingPage) -> str:

@@ -8,8 +8,8 @@ from playwright.async_api import Page
 from ari_recorder.domain.accounts import Role
 from tests.browser.contexts import Contexts
 from tests.browser.house import House
-from tests.browser.player import conversation, listen
-from tests.browser.test_player import READY, play, until
+from tests.browser.player import conversation, listen, until
+from tests.browser.test_player import READY, play
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, Route
 
 from ari_recorder.domain.accounts import Role
+from ari_recorder.domain.calls import MarkKind
 from tests.browser.contexts import Contexts
 from tests.browser.house import House
-from tests.browser.player import AGENT, BACK, CALLER, HOLD, LENGTH, THREAT, conversation, listen
-from tests.site import Recorded
+from tests.browser.player import AGENT, BACK, CALLER, HOLD, LENGTH, THREAT, conversation, listen, until
+from tests.site import Recorded, record, tone
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -66,14 +69,6 @@ async def player(page: Page, house: House, recorded: Recorded) -> Page:
     await listen(page, house, recorded)
     await until(page, READY)
     return page
-
-
-async def until(page: Page, expression: str, seconds: float = 8) -> None:
-    """Asked again and again from outside: the page's policy lets nobody evaluate anything inside."""
-    end = asyncio.get_running_loop().time() + seconds
-    while not await page.evaluate(expression):
-        assert asyncio.get_running_loop().time() < end, expression
-        await asyncio.sleep(0.03)
 
 
 async def at(player: Page) -> float:
@@ -233,6 +228,110 @@ async def test_a_span_is_heard_again_and_again(player: Page) -> None:
     await player.click("[data-do=unloop]")
     assert await player.evaluate("document.activeElement.dataset.do") == "from"
     await until(player, f"{NOW} > 3.2", 5)
+
+
+async def test_a_long_recording_is_seen_closer_where_one_is(page: Page, house: House) -> None:
+    """Three quarters of an hour, a word in the middle of it: in the whole it is nothing, closer it is a bar."""
+    length, word = 2700, 1350.0
+    quiet = bytearray(2 * 8000 * length)
+    quiet[2 * int(word * 8000) : 2 * int((word + 0.5) * 8000)] = tone(CALLER, timedelta(seconds=0.5))
+    made = await record(
+        house.config,
+        house.site.database,
+        uniqueid=f"{uuid4().int % 10**10}.1",
+        sides=(bytes(quiet), bytes(2 * 8000 * length)),
+        marks=((MarkKind.THREAT, timedelta(seconds=word)),),
+    )
+    await listen(page, house, made)
+    await until(page, "document.querySelector('[data-told]').textContent !== ''")
+    assert await page.inner_text("[data-told]") == "The agent's side is silent."
+    assert await page.get_attribute("[data-do=wider]", "aria-disabled") == "true"
+    await page.focus(".wave")
+    await page.keyboard.press(".")
+    for _ in range(20):
+        await page.keyboard.press("+")
+    assert await page.inner_text("[data-told]") == "You see 22:24 to 22:35"
+    assert await page.get_attribute("[data-do=closer]", "aria-disabled") == "true"
+    columns = """(() => { const c = document.querySelector('.wave canvas'), pen = c.getContext('2d')
+        const row = pen.getImageData(0, Math.round(0.45 * c.height), c.width, 1).data
+        let seen = 0
+        for (let x = 0; x < c.width; x += 1) if (row[4 * x + 3] > 0) seen += 1
+        return seen / c.width })()"""
+    assert 0.02 < float(await page.evaluate(columns)) < 0.06
+    # A click goes to what is seen there, and one who goes out of sight takes the sight along.
+    box = await page.locator(".wave").bounding_box()
+    assert box is not None
+    await page.mouse.click(box["x"] + box["width"] / 4, box["y"] + 20)
+    assert await at(page) == pytest.approx(word - 2.6, abs=0.2)
+    await page.keyboard.press("Home")
+    await page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 20)
+    assert await at(page) == pytest.approx(5.3, abs=0.2)
+    for _ in range(20):
+        await page.keyboard.press("-")
+    assert await page.inner_text("[data-told]") == "You see the whole recording"
+
+
+async def test_a_link_to_a_second_asks_for_a_purpose_and_leads_there(player: Page, recorded: Recorded) -> None:
+    await player.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    await player.focus(".wave")
+    await go(player, 13.4)
+    await player.click("[data-do=link]")
+    told = "The link to 0:13 is copied. Whoever follows it says a purpose first."
+    await until(player, f"document.querySelector('[data-told]').textContent === '{told}'")
+    address = str(await player.evaluate("navigator.clipboard.readText()"))
+    assert address.endswith(f"/recordings/{recorded.recording_id}?at=13#listen")
+    await player.goto(address)
+    assert await player.locator("audio").count() == 0
+    await player.click("section:has(#listen) button")
+    await until(player, READY)
+    assert await at(player) == pytest.approx(13, abs=0.1)
+    assert await player.evaluate(PAUSED)
+
+
+async def test_how_one_likes_to_listen_is_kept_for_the_next_recording(player: Page, house: House) -> None:
+    await until(player, "!document.querySelector('[data-do=skip]').disabled")
+    await player.select_option("[data-do=speed]", "1.5")
+    await player.check("[data-do=skip]")
+    await listen(player, house, await house.record(number="0457654321"))
+    await until(player, READY)
+    assert await player.input_value("[data-do=speed]") == "1.5"
+    assert await player.evaluate("document.querySelector('audio').playbackRate") == 1.5
+    assert await player.is_checked("[data-do=skip]")
+
+
+async def test_the_first_key_plays_and_keys_count_after_a_click_beside_the_controls(player: Page) -> None:
+    assert await player.evaluate("document.activeElement.dataset.do") == "play"
+    await player.keyboard.press("Space")
+    await until(player, f"!{PAUSED}")
+    await player.click("#player h2")
+    await player.keyboard.press("Space")
+    assert await player.evaluate(PAUSED)
+    await player.keyboard.press("5")
+    assert await at(player) == pytest.approx(LENGTH / 2, abs=0.1)
+
+
+async def test_what_has_no_waveform_is_heard_all_the_same(page: Page, house: House) -> None:
+    made = await house.record(number="0457654322", length=timedelta(seconds=6))
+
+    async def damaged(route: Route) -> None:
+        await route.fulfill(status=409, json={"error": {"code": "sealed_damaged", "message": "It is damaged."}})
+
+    await page.route("**/peaks", damaged)
+    await listen(page, house, made)
+    await until(page, READY)
+    await until(page, "document.querySelector('[data-told]').textContent.startsWith('There is no waveform')")
+    assert await page.locator("[data-do=skip]").is_disabled()
+    assert await page.locator("p[data-failed]").is_hidden()
+    await play(page)
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.5])
+async def test_a_recording_of_a_moment_is_played_to_its_end(page: Page, house: House, seconds: float) -> None:
+    await listen(page, house, await house.record(number="0457654323", length=timedelta(seconds=seconds)))
+    await until(page, READY)
+    await page.keyboard.press("Space")
+    await until(page, "document.querySelector('audio').ended")
+    assert await page.locator("p[data-failed]").is_hidden()
 
 
 @pytest.mark.parametrize(

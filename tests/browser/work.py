@@ -77,7 +77,7 @@ class Work:
         await self.keys.press("Recordings", kind="a")
         while True:
             await self.keys.write("Caller's number", number)
-            await self.keys.press("Search by number", kind="button")
+            await self.keys.press("Search", kind="button")
             if await found.count() or time.monotonic() > until:
                 break
             await asyncio.sleep(1)

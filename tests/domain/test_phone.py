@@ -17,6 +17,9 @@ from ari_recorder.domain.phone import e164
         "+358 (0)40 1234567",
         "00358401234567",
         "358401234567",
+        "\u202a+358\u00a040\u00a0123\u00a04567\u202c",  # out of an address book
+        "tel:+358-40-1234567",
+        "040.123.4567",
     ],
 )
 def test_a_finnish_number_is_one_number_however_it_is_written(text: str) -> None:

@@ -28,6 +28,7 @@ from ari_recorder.services.search import Results, Search, Searches
 from ari_recorder.storage import calls
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.login_key import LoginKey
 from tests.keyring_for_tests import keyring_in
 from tests.services.listeners import Time, person
 from tests.storage.calls_for_tests import BEGAN, CALLER, finished_call, sealed_recording
@@ -45,7 +46,7 @@ class Shelf:
 
     @property
     def searches(self) -> Searches:
-        return Searches(database=self.database, keyring=self.keyring, clocks=Time())
+        return Searches(database=self.database, keyring=self.keyring, login_key=LoginKey(Path("unused")), clocks=Time())
 
     async def find(self, who: Principal, search: Search, place: str = "", limit: int = 50) -> Results:
         return await self.searches.find(who, search, place, limit=limit)

@@ -71,6 +71,16 @@ def test_every_sample_comes_back_on_its_own_side(tmp_path: Path, flac: IO[bytes]
     assert facts.duration == timedelta(seconds=length / 8000)
 
 
+@pytest.mark.parametrize("length", [1153, 1600, 4000, 4096, 4097])
+def test_what_lasts_a_moment_has_more_than_one_frame(tmp_path: Path, flac: IO[bytes], length: int) -> None:
+    """A browser cannot play a FLAC of one."""
+    noise = sln.noise(length / sln.RATE)
+    encode(tmp_path, flac, noise, noise)
+    flac.seek(8)
+    smallest, largest = np.frombuffer(flac.read(4), ">u2")
+    assert smallest <= largest < length
+
+
 def test_what_is_to_be_silent_is_silent_on_both_sides_and_nothing_else(tmp_path: Path, flac: IO[bytes]) -> None:
     caller, agent = sln.noise(20, 9000, seed=1), sln.noise(18, 3000, seed=2)
     spans = [(timedelta(seconds=7.5), timedelta(seconds=8.5)), (timedelta(seconds=17), timedelta(seconds=20))]

@@ -10,9 +10,10 @@ import pytest
 from ari_recorder.web import languages
 from ari_recorder.web.account import SeenForm
 from ari_recorder.web.accounts import WhyForm
+from ari_recorder.web.finding import SearchQuery
 from ari_recorder.web.form import Form
 from ari_recorder.web.forms import FormProblems, Sent, checked
-from ari_recorder.web.recordings import CorrectionForm, HoldForm, ReleaseForm, SearchQuery
+from ari_recorder.web.recordings import CorrectionForm, HoldForm, ReleaseForm
 from ari_recorder.web.review import AskForm
 from ari_recorder.web.rights import UnitForm
 from tests.web.house import House

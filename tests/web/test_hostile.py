@@ -6,6 +6,7 @@ import pytest
 
 from ari_recorder.web import cookies
 from tests.services.people import PASSWORD
+from tests.site import record
 from tests.web.house import MACHINE, Got, House, Visitor
 from tests.web.test_hardening import host, said
 
@@ -73,6 +74,23 @@ async def test_a_notice_nobody_wrote_is_not_shown(house: House, text: bytes) -> 
     visitor.kept[cookies.NOTICE] = base64.urlsafe_b64encode(text).decode()
     assert (await visitor.get("/login")).status == 200
     assert cookies.NOTICE not in visitor.kept
+
+
+@pytest.mark.parametrize("text", [b"[" * 1400, b'"\\ud800"', b'{"a":1}', b'{"a":"\\ud800"}', b"1", b'{"":""}', b"{"])
+async def test_a_search_nobody_made_breaks_no_page(house: House, text: bytes) -> None:
+    recorded = await record(house.site.config, house.site.database)
+    visitor = await house.visitor("supervisor")
+    visitor.kept[cookies.SEARCH] = base64.urlsafe_b64encode(text).decode()
+    assert (await visitor.get(f"/recordings/{recorded.recording_id}")).status == 200
+
+
+async def test_a_name_that_turns_writing_round_does_not(house: House) -> None:
+    number = "\u202e1110<b>\u2066{{7*7}}"
+    recorded = await record(house.site.config, house.site.database, number=number)
+    visitor = await house.visitor("supervisor")
+    page = await visitor.get(f"/recordings/{recorded.recording_id}")
+    assert "\ufffd1110&lt;b&gt;\ufffd{{7*7}}" in page.text
+    assert not {"\u202e", "\u2066"} & set(page.text)
 
 
 async def test_days_at_the_ends_of_time_are_no_pages(house: House) -> None:

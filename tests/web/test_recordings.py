@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientResponse
@@ -19,6 +20,7 @@ from ari_recorder.config import Config
 from ari_recorder.domain.accounts import Principal, Role
 from ari_recorder.services import site as sites
 from ari_recorder.storage.db import Database
+from ari_recorder.vault.login_key import LoginKey
 from ari_recorder.web import answer, cookies
 from ari_recorder.web.app import make_app
 from ari_recorder.web.asked import Access, Asked, Page, Route
@@ -39,6 +41,7 @@ class Browser:
 
     client: "TestClient[Any, Any]"
     recorded: Recorded
+    database: Database
     who: Principal | None
 
     @property
@@ -95,6 +98,7 @@ async def browser(site: Config, database: Database, monkeypatch: pytest.MonkeyPa
     recorded = await record(site, database)
     usable = asyncio.Event()
     usable.set()
+    LoginKey(site.storage.login_key).make()
     built = sites.build(site, database, open_keyring(site), usable)
     app = make_app(built, (*ROUTES, *elsewhere()), NAV)
     server = TestServer(app)
@@ -102,7 +106,7 @@ async def browser(site: Config, database: Database, monkeypatch: pytest.MonkeyPa
     async with client:
         names = app[HOUSE].names
         names.scheme, names.hosts = "http", frozenset({f"{server.host}:{server.port}"})
-        made = Browser(client=client, recorded=recorded, who=SUPERVISOR)
+        made = Browser(client=client, recorded=recorded, database=database, who=SUPERVISOR)
 
         async def principal(_: Asked) -> Principal | None:
             return made.who
@@ -145,16 +149,48 @@ async def test_what_is_asked_for_is_found(browser: Browser) -> None:
         ("agent=nobody", 0),
         (f"begins={str(browser.recorded.recording_id)[:9]}", 1),
         ("at_least=3600", 0),
+        ("at_least=0:02&at_most=0:02", 1),
+        ("at_least=0:03", 0),
+        ("at_least=1:00:00", 0),
     ):
         found = await browser.json(f"/recordings?{query}")
         assert found["results"]["count"] == count, query
     assert (await browser.get("/recordings?at_least=-1")).status == 200  # told beside the field
-    assert (await browser.get("/recordings?begins=xyz")).status == 400
+    browser.who = replace(SUPERVISOR, language="en")
+    for query, told in (
+        ("begins=xyz", "letters a to f only"),
+        ("since=2026-11-20&until=2026-11-10", "ends before it begins"),
+        ("since_time=08:00", "wants its day"),
+    ):
+        wrong = await browser.get(f"/recordings?agent=adviser&{query}")
+        page = await wrong.text()
+        assert (wrong.status, told in page, 'value="adviser"' in page) == (400, True, True), query
+
+
+async def test_a_call_of_the_night_the_clocks_go_back_is_found_by_either_time(browser: Browser, site: Config) -> None:
+    """Half past three comes twice on 25 October 2026; half past three never comes on 29 March."""
+    for at in (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)):
+        await record(site, browser.database, started_at=at, uniqueid=f"{at.timestamp()}")
+    await record(site, browser.database, started_at=datetime(2026, 3, 29, 1, 10, tzinfo=UTC), uniqueid="3.29")
+    for query, count in (
+        ("since=2026-10-25&since_time=03:30&until=2026-10-25&until_time=03:30", 2),
+        ("since=2026-10-25&until=2026-10-25", 2),
+        ("since=2026-10-25&since_time=03:31&until=2026-10-25", 1),
+        ("since=2026-03-29&since_time=03:30&until=2026-03-29&until_time=05:00", 1),
+    ):
+        assert (await browser.json(f"/recordings?{query}"))["results"]["count"] == count, query
 
 
 async def test_a_number_stands_in_no_address(browser: Browser) -> None:
     response = await browser.post("/find/by-number", number=NUMBER, queue="advice")
-    assert response.status == 200, await response.text()
+    assert response.status == 303, await response.text()
+    address = response.headers["Location"]
+    assert address.startswith("/recordings?queue=advice&caller=")
+    assert NUMBER.lstrip("0") not in address
+    assert NUMBER in await (await browser.get(address)).text()
+    browser.who = replace(SUPERVISOR, user_id=uuid4(), language="en")
+    foreign = await browser.get(address)
+    assert (foreign.status, "somebody else" in await foreign.text()) == (400, True)
     assert (await browser.get(f"/recordings?number={NUMBER}&format=json")).status == 422
     assert (await browser.post("/find/by-number", number="anonymous")).status == 400
 

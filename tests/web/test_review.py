@@ -75,6 +75,23 @@ async def test_a_flagged_call_is_listed_with_its_second_and_its_days(desk: Desk)
     assert "Not a threat" in (await desk.aino.get(desk.call)).text
 
 
+async def test_a_call_of_several_recordings_is_decided_on_from_each(desk: Desk) -> None:
+    second = await record(desk.house.site.config, desk.house.site.database, uniqueid="1700000002.1")
+    async with desk.house.site.database.transaction() as conn:
+        await conn.execute(
+            "UPDATE recording SET call_id = $1, segment = 2 WHERE id = $2", desk.recorded.call.id, second.recording_id
+        )
+    assert len((await desk.aino.get("/review?format=json")).json()["waiting"]) == 1
+    first, other = (f"/recordings/{one.recording_id}" for one in (desk.recorded, second))
+    page = (await desk.aino.get(first)).text
+    assert (f'href="{other}"' in page, f'href="{desk.call}"' in page) == (True, True)
+    assert f'href="{first}"' in (await desk.aino.get(other)).text
+    decision = f"/review/{second.recording_id}"
+    assert (await desk.aino.get(decision)).status == 200
+    assert (await desk.aino.post(f"{decision}/no-threat", {})).status == 303
+    assert (await desk.aino.get(desk.call)).status == 404
+
+
 async def test_a_decision_takes_it_off_the_list(desk: Desk) -> None:
     missing = await desk.aino.post(f"{desk.call}/hold", {**desk.terms, "reason": ""})
     assert missing.status == 422
@@ -99,6 +116,14 @@ async def test_a_colleague_is_asked(desk: Desk) -> None:
     assert done.status == 303, done.text
     again = (await desk.aino.get(f"{desk.call}?format=json")).json()
     assert len(again["call"]["asked"]) == 1
+    # Who was asked is told where the day begins, and in the list.
+    home = (await desk.olli.get("/?format=json")).json()["duties"]
+    assert [one["text"].partition(".")[0] for one in home] == [
+        "1 merkitty puhelu odottaa päätöstä",
+        "Kollega kysyy sinulta 1 merkitystä puhelusta",
+    ]
+    assert [one["asks_me"] for one in (await desk.olli.get("/review?format=json")).json()["waiting"]] == [True]
+    assert [one["asks_me"] for one in (await desk.aino.get("/review?format=json")).json()["waiting"]] == [False]
     nobody = await desk.aino.post(f"{desk.call}/ask", {"colleague": str(UUID(int=1))}, json=True)
     assert nobody.status == 404
 

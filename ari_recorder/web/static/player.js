@@ -1,5 +1,5 @@
 // The player over a plain <audio>: waveform, keys, speed, sides, silence, loop, marks. Without this file the <audio> works.
-// It never begins by itself, and keeps nothing of what was heard.
+// It never begins by itself, and keeps nothing of what was heard: only how somebody likes to listen.
 "use strict";
 
 (() => {
@@ -25,11 +25,16 @@
   const ASK_EVERY = 15000; // ms; rights that ended stop what is heard within a minute, and what a browser has got already, too
   const MOST_UNHEARD = 3; // times nobody answered: then nobody knows whether the rights are there still
   const READ_EVERY = 5; // seconds between the times that are read out while it plays
+  const CLOSEST = 10; // seconds in the whole width: single words are seen
+  const LIKED = "player"; // under which speed and silence are kept in this browser
   let peaks = null;
   let silences = [];
   let loop = { from: null, to: null };
   let sides = null;
   let over = false;
+  let picture = null;
+  let zoom = 1; // the waveform shows this part of the audio, beginning at
+  let left = 0; // second
 
   const length = () => (Number.isFinite(audio.duration) && audio.duration > 0 ? audio.duration : Number(words.seconds));
   const parts = (seconds) => {
@@ -89,6 +94,61 @@
     const speed = control("speed");
     audio.defaultPlaybackRate = Number(speed.value); // kept when the audio is loaded anew
     audio.playbackRate = Number(speed.value);
+    keep();
+  };
+  /** For the next recording; a browser that keeps nothing is no reason to fail. */
+  const keep = () => {
+    try {
+      localStorage.setItem(LIKED, JSON.stringify({ speed: control("speed").value, skip: control("skip").checked }));
+    } catch { /* nothing is kept */ }
+  };
+  const likeBefore = () => {
+    try {
+      const liked = JSON.parse(localStorage.getItem(LIKED)) ?? {};
+      const speed = control("speed");
+      if ([...speed.options].some((option) => option.value === liked.speed)) speed.value = liked.speed;
+      control("skip").checked = liked.skip === true;
+    } catch { /* nothing was kept */ }
+    setSpeed();
+  };
+  const copyLink = async () => {
+    const address = `${location.origin}${words.link}?at=${Math.floor(audio.currentTime)}#listen`;
+    try {
+      await navigator.clipboard.writeText(address);
+      tell(fill(words.copied, { at: clock(audio.currentTime) }));
+    } catch {
+      tell(address);
+    }
+  };
+
+  // --- how much of it is seen
+
+  const width = () => length() / zoom;
+  /** Where one is stays in sight. */
+  const turn = () => {
+    const now = audio.currentTime;
+    const first = Math.max(0, length() - width());
+    const before = left;
+    if (now < left || now > left + width()) left = now - width() / 10;
+    left = Math.min(Math.max(left, 0), first);
+    if (left !== before) picture = null;
+  };
+  const closer = (way) => {
+    const next = way > 0 ? zoom * 2 : zoom / 2;
+    if (next < 1 || length() / next < CLOSEST) return;
+    zoom = next;
+    left = audio.currentTime - width() / 2;
+    picture = null;
+    turn();
+    const values = { begin: clock(left), end: clock(left + width()) };
+    tell(zoom === 1 ? words.whole : fill(words.shown, values));
+    showZoom();
+    draw();
+  };
+  const showZoom = () => {
+    // A button that has the focus keeps it: disabled ones lose it.
+    control("closer").setAttribute("aria-disabled", String(length() / zoom / 2 < CLOSEST));
+    control("wider").setAttribute("aria-disabled", String(zoom === 1));
   };
 
   // --- both sides, or one of them in both ears: the caller is left, the agent right
@@ -130,42 +190,50 @@
     }
     const last = marks.filter((one) => one.at <= at + 0.3).pop();
     for (const one of marks) one.item.classList.toggle("passed", one === last);
+    turn();
     draw();
   };
 
   // The waveform is drawn once for a size and a scheme of colours; what moves is drawn over it.
-  let picture = null;
   const colours = () => {
     const style = getComputedStyle(player);
     return (name) => style.getPropertyValue(name).trim();
   };
   const paint = () => {
     const scale = window.devicePixelRatio || 1;
-    const [width, height] = [Math.round(Math.max(wave.clientWidth, 50) * scale), Math.round(canvas.clientHeight * scale)];
+    const [wide, height] = [Math.round(Math.max(wave.clientWidth, 50) * scale), Math.round(canvas.clientHeight * scale)];
     picture = document.createElement("canvas");
-    [canvas.width, canvas.height] = [picture.width, picture.height] = [width, height];
+    [canvas.width, canvas.height] = [picture.width, picture.height] = [wide, height];
     const colour = colours();
     const pen = picture.getContext("2d");
     const half = height / 2;
     pen.fillStyle = colour("--line");
-    pen.fillRect(0, Math.round(half), width, 1);
+    pen.fillRect(0, Math.round(half), wide, 1);
     if (!peaks) return;
     const count = peaks.length / 2;
     const [bar, gap] = [Math.round(2 * scale), Math.round(scale)];
-    for (let x = 0; x < width; x += bar + gap) {
-      const first = Math.floor((x * count) / width);
-      const last = Math.max(first + 1, Math.floor(((x + bar + gap) * count) / width));
-      let [caller, agent] = [0, 0];
-      for (let i = first; i < last && i < count; i += 1) {
+    const peak = (x) => Math.floor((left + (x * width()) / wide) / STEP);
+    // Speech is quiet: the root shows it, and what is loud stays inside.
+    const high = (value) => Math.round(Math.sqrt(value / 255) * (half - 4 * scale));
+    for (let x = 0; x < wide; x += bar + gap) {
+      const first = peak(x);
+      const last = Math.min(Math.max(first + 1, peak(x + bar + gap)), count);
+      let [caller, agent, callers, agents] = [0, 0, 0, 0];
+      for (let i = first; i < last; i += 1) {
         caller = Math.max(caller, peaks[2 * i]);
         agent = Math.max(agent, peaks[2 * i + 1]);
+        callers += peaks[2 * i];
+        agents += peaks[2 * i + 1];
       }
-      // Speech is quiet: the root shows it, and what is loud stays inside.
-      const high = (value) => Math.round(Math.sqrt(value / 255) * (half - 4 * scale));
-      pen.fillStyle = colour("--accent");
-      pen.fillRect(x, half - high(caller), bar, high(caller));
-      pen.fillStyle = colour("--good");
-      pen.fillRect(x, half, bar, high(agent));
+      // In a long call a bar is half a minute, and always loud somewhere: what it is on average shows who speaks.
+      for (const [loudest, sum, up, name] of [[caller, callers, true, "--accent"], [agent, agents, false, "--good"]]) {
+        pen.fillStyle = colour(name);
+        for (const [value, alpha] of [[loudest, 0.35], [sum / Math.max(last - first, 1), 1]]) {
+          pen.globalAlpha = alpha;
+          pen.fillRect(x, up ? half - high(value) : half, bar, high(value));
+        }
+      }
+      pen.globalAlpha = 1;
     }
   };
   const draw = () => {
@@ -173,13 +241,13 @@
     const scale = window.devicePixelRatio || 1;
     const pen = canvas.getContext("2d");
     const colour = colours();
-    const { width, height } = canvas;
-    const x = (seconds) => (seconds / (length() || 1)) * width;
-    const line = (seconds, name, wide) => {
+    const { width: wide, height } = canvas;
+    const x = (seconds) => ((seconds - left) / (width() || 1)) * wide;
+    const line = (seconds, name, thick) => {
       pen.fillStyle = colour(name);
-      pen.fillRect(x(seconds) - (wide * scale) / 2, 0, wide * scale, height);
+      pen.fillRect(x(seconds) - (thick * scale) / 2, 0, thick * scale, height);
     };
-    pen.clearRect(0, 0, width, height);
+    pen.clearRect(0, 0, wide, height);
     for (const one of marks.filter((mark) => mark.until !== null)) {
       pen.fillStyle = colour("--care-soft");
       pen.fillRect(x(one.at), 0, Math.max(x(one.until) - x(one.at), scale), height);
@@ -189,7 +257,7 @@
       pen.fillRect(x(loop.from), 0, x(loop.to ?? length()) - x(loop.from), height);
     }
     // What was heard is strong, what comes is paler.
-    const now = x(audio.currentTime);
+    const now = Math.min(x(audio.currentTime), wide);
     pen.globalAlpha = 0.6;
     pen.drawImage(picture, 0, 0);
     pen.globalAlpha = 1;
@@ -199,13 +267,13 @@
       line(one.at, threat ? "--bad" : "--care", threat ? 2 : 1);
       // A flag for a flag, a knob for the others: told apart by their shapes.
       pen.beginPath();
-      const [left, size] = [x(one.at), 10 * scale];
+      const [pole, size] = [x(one.at), 10 * scale];
       if (threat) {
-        pen.moveTo(left, 0);
-        pen.lineTo(left + size, size / 2);
-        pen.lineTo(left, size);
+        pen.moveTo(pole, 0);
+        pen.lineTo(pole + size, size / 2);
+        pen.lineTo(pole, size);
       } else {
-        pen.arc(left, size / 2, size / 2.5, 0, 2 * Math.PI);
+        pen.arc(pole, size / 2, size / 2.5, 0, 2 * Math.PI);
       }
       pen.fill();
     }
@@ -252,9 +320,13 @@
     from: () => setLoop(audio.currentTime, loop.to !== null && loop.to > audio.currentTime ? loop.to : null),
     to: () => setLoop(loop.from !== null && loop.from < audio.currentTime ? loop.from : 0, audio.currentTime),
     unloop: () => setLoop(null, null),
+    closer: () => closer(1),
+    wider: () => closer(-1),
+    link: copyLink,
   };
   for (const [name, act] of Object.entries(acts)) control(name).addEventListener("click", act);
   control("speed").addEventListener("change", setSpeed);
+  control("skip").addEventListener("change", keep);
   control("side").addEventListener("change", (event) => hear(event.target.value));
 
   const keys = {
@@ -262,6 +334,7 @@
     ",": () => near(-1), ".": () => near(1),
     "<": () => faster(-1), ">": () => faster(1),
     "[": acts.from, "]": acts.to,
+    "+": acts.closer, "-": acts.wider,
   };
   const onSlider = {
     ArrowLeft: () => seek(audio.currentTime - 5), ArrowDown: () => seek(audio.currentTime - 5),
@@ -275,17 +348,19 @@
     if (event.metaKey || ((event.ctrlKey || event.altKey) && !altGr)) return;
     const target = event.target;
     const slider = target === wave;
+    // A click beside the controls leaves the player itself with the focus.
+    const nowhere = target === player;
     // A letter chooses in a list; what belongs to a control of its own stays there.
-    if (target === audio || (target.matches("select, input") && !/^[\[\],.<>]$/.test(event.key))) return;
-    let act = keys[event.key.toLowerCase()] ?? (slider ? onSlider[event.key] : undefined);
-    if (!act && slider && /^[0-9]$/.test(event.key)) act = () => seek((length() * Number(event.key)) / 10);
+    if (target === audio || (target.matches("select, input") && !/^[\[\],.<>+-]$/.test(event.key))) return;
+    let act = keys[event.key.toLowerCase()] ?? (slider || nowhere ? onSlider[event.key] : undefined);
+    if (!act && (slider || nowhere) && /^[0-9]$/.test(event.key)) act = () => seek((length() * Number(event.key)) / 10);
     if (!act) return;
     event.preventDefault();
     act();
   });
   const toPlace = (event) => {
     const box = wave.getBoundingClientRect();
-    seek(((event.clientX - box.left) / box.width) * length());
+    seek(left + ((event.clientX - box.left) / box.width) * width());
   };
   wave.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
@@ -364,16 +439,28 @@
     }, { once: true });
     audio.load();
   });
+  audio.addEventListener("durationchange", showZoom);
   new ResizeObserver(repaint).observe(wave);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
   player.querySelector(".made").hidden = false;
   audio.controls = false;
+  likeBefore();
+  showZoom();
   show();
+  control("play").focus({ preventScroll: true });
   fetch(words.peaks, { headers: { Accept: "application/json" } })
     .then(async (answer) => {
-      if (!answer.ok) { stop((await answer.json()).error.message); return; }
+      if (!answer.ok) {
+        // Without a waveform it is heard all the same, if it may be heard.
+        control("skip").disabled = true;
+        if (await ask()) tell(words.nowave);
+        return;
+      }
       peaks = new Uint8Array(await answer.arrayBuffer());
       findSilences();
+      const loud = (side) => peaks.some((value, at) => at % 2 === side && value >= QUIET);
+      const [caller, agent] = [loud(0), loud(1)];
+      if (!caller || !agent) tell(caller ? words.silentagent : agent ? words.silentcaller : words.silent);
       repaint();
     })
     .catch(() => { control("skip").disabled = true; });
