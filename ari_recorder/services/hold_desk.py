@@ -153,11 +153,13 @@ class HoldDesk:
         return tuple(listed)
 
     async def flagged(self, principal: Principal, recording_id: UUID) -> tuple[Flagged, tuple[Fate, ...]]:
-        """One of them, by any recording of its call, and what would become of it if it is no threat."""
+        """One of them, by any recording of its call in that queue, and what becomes of it if it is no threat."""
         waiting = await self.review(principal)
+        scope = authorise(principal, Permission.FLAG_DECIDE, now=self._clocks.now())
         async with self._database.transaction() as conn:
-            row = await recordings.get(conn, recording_id)
-        found = next((one for one in waiting if row is not None and one.call.call_id == row.call_id), None)
+            row = await recordings.visible(conn, recording_id, scope)
+        part = (row.call_id, row.queue) if row is not None else None
+        found = next((one for one in waiting if (one.call.call_id, one.call.queue) == part), None)
         if found is None:
             raise RecordingUnknown(recording_id=recording_id)
         return found, await self._holds.preview_no_threat(recording_id, self._queues(principal))

@@ -101,8 +101,9 @@ class Templates:
 
     @staticmethod
     def _here(asked: Asked) -> str:
-        """Where this page can be had again."""
-        return asked.request.path_qs if asked.request.method in ("GET", "HEAD") else "/"
+        """Where this page can be had again; `//name` would be another house's."""
+        path = asked.request.path_qs
+        return path if asked.request.method in ("GET", "HEAD") and not path.startswith("//") else "/"
 
 
 def reachable(route: Route, asked: Asked) -> bool:

@@ -46,11 +46,15 @@ ENDS = frozenset({"log-out", "listening-end", "account-disable", "keys-lock"})
 # tried in tests/web.
 RARELY_RIGHT = frozenset(
     {
+        "account-confirm",
         "account-invite",
         "approval-approve",
         "approval-refuse",
         "authenticator-change",
         "enrol",
+        "export-agree",
+        "export-download",
+        "export-refuse",
         "hold-ask-release",
         "hold-place",
         "hold-released",
@@ -61,6 +65,8 @@ RARELY_RIGHT = frozenset(
         "right-grant",
         "step-up-code",
         "token-make",
+        "unit-approve",
+        "unit-refuse",
         "use-sign",
     }
 )

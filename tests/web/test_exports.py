@@ -126,11 +126,8 @@ async def test_the_file_has_the_headers_of_what_nobody_keeps(office: Office) -> 
     assert office.recording.rpartition("/")[2] in got.headers["Content-Disposition"]
 
 
-async def test_whatever_a_queue_is_called_the_download_has_our_name(
-    house: House, office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tests.site.QUEUE", WORST)
-    recorded = await record(house.site.config, house.site.database, uniqueid="1700000009.1")
+async def test_whatever_a_queue_is_called_the_download_has_our_name(house: House, office: Office) -> None:
+    recorded = await record(house.site.config, house.site.database, uniqueid="1700000009.1", queue=WORST)
     office.recording = f"/recordings/{recorded.recording_id}"
     assert "evil.exe" in (await office.aino.get(office.recording)).text
     got = await office.download(await office.agreed())

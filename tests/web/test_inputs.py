@@ -18,8 +18,12 @@ EVIL = "</script>\u2028\"'&<!--[{,}]%22+/?#\\ä"
 # Nothing a browser would run: no script in the page, no handler in an attribute, no text that is taken as HTML.
 UNSAFE = re.compile(r"\|\s*safe\b|<script(?![^>]* src=)|\son\w+=|autoescape\s+false|javascript:|<style|\sstyle=", re.I)
 LINK = re.compile(r"""(?:href|src|action|formaction|data-peaks)="((?:\{\{.*?\}\}|[^"{])*)\"""")
-# What is put into an address is made by these two; on the first page by web/home.py with the first of them.
-MADE = re.compile(r"\{\{ (?:url\(.*\)|static\(.*\)|one\.address) \}\}|#field-\{\{ name \}\}")
+# What is put into an address is made by these two, on the first page by web/home.py with the first of them, or it is
+# where this page itself was asked for.
+MADE = re.compile(
+    r"\{\{ (?:url\(.*\)|static\(.*\)|one\.address|here_path) \}\}(?:#t=\{\{ view\.at or 0 \}\}|#[a-z-]+)?"
+    r"|#field-\{\{ name \}\}"
+)
 
 
 async def test_what_was_typed_is_decoded_once(house: House) -> None:

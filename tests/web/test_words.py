@@ -19,6 +19,7 @@ from ari_recorder.domain.accounts import Role
 from ari_recorder.domain.audit import Action, Actor, Entry, Outcome
 from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.corrections import Correctable, Proposed
+from ari_recorder.domain.disclosures import ReceiverKind, Terms
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.recordings import EndReason
 from ari_recorder.domain.retention import Erase, Kept, Period, Policy, Rules, decide, local_day
@@ -43,7 +44,9 @@ from tests.web.test_use import used
 from tests.web.wording import English, read
 
 # What people of the test are called and what they wrote, in whatever language.
-NAMES = frozenset({NAME, "Adviser 1001", "the task asks for it", "the first unit", "root", "ops", QUEUE})
+NAMES = frozenset(
+    {NAME, "came in person", "Adviser 1001", "the task asks for it", "the first unit", "root", "ops", QUEUE}
+)
 TEXT = "Soittaja uhkasi neuvojaa."
 DESK = {
     Role.ADVISER: "aatos",
@@ -63,6 +66,7 @@ class Desk:
     calls: dict[str, Recorded]
     hold_id: UUID
     asked_id: UUID
+    export_id: UUID
     week: date
 
     async def visitor(self, role: Role, language: str) -> Visitor:
@@ -93,6 +97,7 @@ class Desk:
                 samples = {
                     "recording_id": str(self.flagged.recording_id),
                     "hold_id": str(self.hold_id),
+                    "export_id": str(self.export_id),
                     "day": local_day(people.watch.now()).isoformat(),
                     "week": self.week.isoformat(),
                     "account_id": str((await self.house.person(DESK[Role.ADVISER])).account_id),
@@ -178,6 +183,8 @@ async def desk(house: House) -> Desk:
     sirkku = await people.principal((await people.entered(await house.person(DESK[Role.SUPERVISOR]))).session)
     await site.hold_desk.ask_release(sirkku, asked.hold.id, TEXT)
     await site.holds.open_freeze([made["frozen"].recording_id], "TP-1", OPERATOR)
+    terms_of_export = Terms(receiver_kind=ReceiverKind.POLICE, receiver=NAME, reference="VN-1", reason=TEXT)
+    export_id = await site.export_desk.ask(officer, made["flagged"].recording_id, terms_of_export)
     eraser = Eraser(database=site.database, copies=Copies(site.config.storage.vault), clocks=people.watch, at_most=1e9)
     policy = await connect.policies(site.config, site.database).adopt(now)
     await eraser.queue(QUEUE, policy, now, _nothing)
@@ -187,7 +194,13 @@ async def desk(house: House) -> Desk:
             await _log(house, Entry(action=action, actor=Actor.service("sweep"), outcome=outcome, because="quality"))
     await sequence(site.database)
     return Desk(
-        house=house, flagged=made["flagged"], calls=made, hold_id=placed.hold.id, asked_id=asked.hold.id, week=week
+        house=house,
+        flagged=made["flagged"],
+        calls=made,
+        hold_id=placed.hold.id,
+        asked_id=asked.hold.id,
+        export_id=export_id,
+        week=week,
     )
 
 
