@@ -17,7 +17,7 @@ from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import judge
 from ari_recorder.domain.recordings import EndReason, Label, Recording, RecordingState, StartedBy
 from ari_recorder.services import connect
-from ari_recorder.services.record import CALLER_PURPOSE
+from ari_recorder.services.callers import CALLER_PURPOSE
 from ari_recorder.storage import calls
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles, day_of

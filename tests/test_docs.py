@@ -11,8 +11,8 @@ from ari_recorder.cli import Exit
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.services.call_texts import TEXT_PURPOSE
+from ari_recorder.services.callers import CALLER_PURPOSE
 from ari_recorder.services.kept_keys import REASON_PURPOSE
-from ari_recorder.services.record import CALLER_PURPOSE
 from tests import docs_parts
 from tests.docs_parts import FORMATS, OPERATIONS, README, ROOT
 

@@ -20,7 +20,9 @@ from tests.security_parts import AGREEMENTS, CLASSES, PACKAGE, SPOKEN, Agreement
 TEXT = WEB_SECURITY.read_text()
 THREATS = ROOT / "docs" / "threat_model.md"
 # What opens a connection to somebody, in the program's own words and those of its libraries.
-OPENS = re.compile(r"open_unix_connection|open_connection\(|\.create_connection\(|\.connect\(|create_pool\(")
+OPENS = re.compile(
+    r"open_unix_connection|open_connection\(|\.create_connection\(|\.connect\(|create_pool\(|ClientSession\(|\.sendto\("
+)
 # What would ask others, or load from them.
 ASKS = {
     "aiohttp.client",

@@ -21,7 +21,7 @@ import structlog
 from ari_recorder.domain.errors import KeyringLocked, NumberRefused, RecorderError, Unavailable
 from ari_recorder.domain.phone import e164
 from ari_recorder.services.call_texts import CallTexts
-from ari_recorder.services.record import open_caller
+from ari_recorder.services.callers import open_caller
 from ari_recorder.storage import caller_index
 from ari_recorder.storage.caller_index import SealedCaller
 from ari_recorder.storage.db import Database

@@ -11,7 +11,7 @@ from uuid import UUID
 from ari_recorder.domain.errors import KeyringLocked
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services.call_texts import TEXT_PURPOSE
-from ari_recorder.services.record import CALLER_PURPOSE
+from ari_recorder.services.callers import CALLER_PURPOSE
 from ari_recorder.storage import call_texts, day_keys, keeping
 from ari_recorder.storage.call_texts import CallText
 from ari_recorder.storage.db import Connection

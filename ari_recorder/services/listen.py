@@ -32,7 +32,7 @@ from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.recordings import EndReason, Label, StartedBy
 from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
 from ari_recorder.services.audit_log import written
-from ari_recorder.services.record import open_caller
+from ari_recorder.services.callers import open_caller
 from ari_recorder.services.verify import verify
 from ari_recorder.storage import audit, calls, exports, holds, recordings
 from ari_recorder.storage.calls import StoredCall

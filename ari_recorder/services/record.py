@@ -11,7 +11,6 @@ earlier orders; calls do not wait for each other. What is decided is domain/, ho
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -27,12 +26,13 @@ from ari_recorder.asterisk.spool import Spool
 from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer, writer
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode, Command
-from ari_recorder.domain.errors import NotWrapped, RecorderError
-from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, Party, ResyncBegan, ResyncDone, Uniqueid
+from ari_recorder.domain.errors import RecorderError
+from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, ResyncBegan, ResyncDone, Uniqueid
 from ari_recorder.domain.recordings import FINAL, Recording, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.backlog import Backlog
+from ari_recorder.services.callers import SealedCallers
 from ari_recorder.services.effects import Effects
 from ari_recorder.services.keys import key_names
 from ari_recorder.services.live import LiveSealer
@@ -43,17 +43,13 @@ from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.supervise import until, where
 from ari_recorder.vault.codec import Codec
-from ari_recorder.vault.files import day_of
-from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.recordings import Vault
-from ari_recorder.vault.wrapping import key_name_of
 
 log = structlog.get_logger(__name__)
 
 # Enough for the burst of a resync; beyond it the AMI session's own bounded queue takes over.
 INBOX = 10_000
-CALLER_PURPOSE = "caller"
 HEARTBEAT_VARIABLE = "ARI_RECORDER_HEARTBEAT"
 # Files that MixMonitor has open, or has just closed.
 WRITTEN = (RecordingState.CAPTURING, RecordingState.STOPPING)
@@ -88,7 +84,6 @@ class Recorder:
         meters = meters or Meters()
         self._ami = ami
         self._spool = spool
-        self._public = public
         self._journal = journal
         self._board = switchboard
         self._adoption = adoption
@@ -97,7 +92,7 @@ class Recorder:
         self._heartbeat_seconds = heartbeat_seconds
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX)
         self._calls: dict[UUID, Call] = {}
-        self._sealed_callers: dict[UUID, bytes] = {}
+        self._callers = SealedCallers(public)
         self._right = False  # the PBX at the other end is ours
         self.journal_works = True
         self._resynced = asyncio.Event()
@@ -108,7 +103,7 @@ class Recorder:
             database=database,
             queues=switchboard.policy.queues,
             newest=self._calls.get,
-            personal=self._personal,
+            personal=self._callers.of,
             stored=self._over,
             meters=meters,
         )
@@ -137,7 +132,7 @@ class Recorder:
         """Calls from before the restart: their state, and what was ordered and may not have happened."""
         for call, personal in await asyncio.to_thread(self._journal.load):
             if personal is not None:
-                self._carry_on(call.id, personal)
+                self._callers.carry_on(call.id, personal)
             change = self._board.load(call, _now())
             if call.finished:  # as the journal has it: there is nothing to write, and no hurry
                 self._calls[call.id] = call
@@ -288,7 +283,7 @@ class Recorder:
 
     def key_names(self) -> frozenset[str]:
         """The keys that calls need which are not in the database yet, or not finished."""
-        return key_names(self.calls, self._sealed_callers.values())
+        return key_names(self.calls, self._callers.values())
 
     def is_over(self, uniqueid: str) -> bool:
         return self._board.is_over(Uniqueid(uniqueid))
@@ -339,7 +334,7 @@ class Recorder:
                 self._spawn(UUID(int=0), None, None, (command,))
             return
         self._calls[call.id] = call
-        durable = asyncio.ensure_future(self._journal.append(replace(call, caller=None), self._personal(call)))
+        durable = asyncio.ensure_future(self._journal.append(replace(call, caller=None), self._callers.of(call)))
         self._spawn(call.id, call, durable, change.commands)
 
     def _spawn(
@@ -398,33 +393,7 @@ class Recorder:
         await self._journal.retire(call.id)
         self._board.forget(call.uniqueid)
         self._calls.pop(call.id, None)
-        self._sealed_callers.pop(call.id, None)
-
-    # --- the caller's number and name, sealed
-
-    def _carry_on(self, call_id: UUID, personal: bytes) -> None:
-        """Sealed before the restart, and kept as it is: nothing is opened here, the keyring may be locked."""
-        try:
-            key_name_of(personal)
-        except NotWrapped as error:
-            log.error("caller_drop", call_id=str(call_id), code=error.code)
-        else:
-            self._sealed_callers[call_id] = personal
-
-    def _personal(self, call: Call) -> bytes | None:
-        sealed = self._sealed_callers.get(call.id)
-        if sealed is None and call.caller is not None:
-            text = json.dumps({"num": call.caller.num, "name": call.caller.name}, ensure_ascii=False)
-            name = self._public.name_for(day_of(call.first_seen_at))
-            sealed = self._public.seal_text(name, text, CALLER_PURPOSE, call.id)
-            self._sealed_callers[call.id] = sealed
-        return sealed
-
-
-def open_caller(keyring: Keyring, call_id: UUID, personal: bytes) -> Party:
-    """The caller as sealed with the call."""
-    fields = json.loads(keyring.open_text(personal, CALLER_PURPOSE, call_id))
-    return Party(num=fields["num"], name=fields["name"])
+        self._callers.forget(call.id)
 
 
 def _now() -> datetime:

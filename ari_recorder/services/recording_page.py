@@ -28,11 +28,11 @@ from ari_recorder.domain.retention import Kept, StoredState
 from ari_recorder.domain.retention_told import Retention, Rule, told
 from ari_recorder.domain.timeline import NOTE, Moment, in_order, moments
 from ari_recorder.services.call_texts import CallTexts
+from ari_recorder.services.callers import open_caller
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.corrections import Corrections
 from ari_recorder.services.disclosures import Disclosed, disclosed
 from ari_recorder.services.policy import Policies
-from ari_recorder.services.record import open_caller
 from ari_recorder.storage import audit, calls, disclosures, holds, listenings, recordings
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Connection, Database

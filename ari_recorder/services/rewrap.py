@@ -17,9 +17,9 @@ import structlog
 from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
 from ari_recorder.services.call_texts import TEXT_PURPOSE
+from ari_recorder.services.callers import CALLER_PURPOSE
 from ari_recorder.services.kept_keys import REASON_PURPOSE, KeptKeys
 from ari_recorder.services.keys import LOOK_EVERY
-from ari_recorder.services.record import CALLER_PURPOSE
 from ari_recorder.storage import audit, day_keys, keeping, keys
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.keys import Anew, Wrapped

@@ -14,10 +14,10 @@ from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.recordings import Recording
 from ari_recorder.domain.retention import Period, Rules, StoredState, local_day
+from ari_recorder.services.callers import CALLER_PURPOSE
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.holds import Holds
 from ari_recorder.services.policy import Policies
-from ari_recorder.services.record import CALLER_PURPOSE
 from ari_recorder.services.sweep import Sweep
 from ari_recorder.storage import calls, recordings
 from ari_recorder.storage.calls import Personal

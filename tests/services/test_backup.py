@@ -10,10 +10,10 @@ import pytest
 from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import KeyDestroyed
 from ari_recorder.domain.retention import Period, StoredState
+from ari_recorder.services.callers import CALLER_PURPOSE
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.day_keys import DayKeys
 from ari_recorder.services.holds import HoldTerms
-from ari_recorder.services.record import CALLER_PURPOSE
 from ari_recorder.storage import calls
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
