@@ -210,7 +210,7 @@ async def test_the_purpose_comes_before_the_audio(browser: Browser) -> None:
         assert response.status in (400, 422), form
     listening = await browser.listen()
     player = await (await browser.get(listening)).text()
-    assert f'src="{listening}/audio"' in player
+    assert f'src="{listening}/audio#t=0"' in player
     assert "autoplay" not in player
     assert 'controlslist="nodownload"' in player
 
