@@ -61,7 +61,7 @@ async def respond(route: Route, request: web.Request) -> web.StreamResponse:
         sent = await forms.read(request)
         if not is_machine:
             who.check_proof(request.headers.get(who.PROOF_HEADER, sent.proof), asked)
-        asked = _with_order(asked, request.headers.get(ORDER_HEADER, sent.order))
+        asked = _with_order(asked, request.headers.get(ORDER_HEADER, sent.order or None))
     asked = replace(_entitled(asked), params=_params(request))
     request[ASKED] = asked
     return await show(asked, await _handled(asked, sent))
@@ -102,10 +102,12 @@ async def recognise(route: Route, request: web.Request) -> Asked:
 
 def _with_order(asked: Asked, given: object) -> Asked:
     """Whoever gets no answer sends the same again; with the id of the order it is carried out once."""
-    if given in (None, "") or asked.principal is None:
+    if given is None:
         return asked
     if not isinstance(given, str) or _ORDER.fullmatch(given) is None:
         raise forms.FormProblems(Problems(notice=asked.text(_NO_ORDER)))
+    if asked.principal is None:
+        return asked
     return replace(asked, principal=replace(asked.principal, command=UUID(given)))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,7 +11,6 @@ from ari_recorder.domain.calls import Call, CallState
 from ari_recorder.domain.errors import DatabaseUnreachable
 from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.ledger import LedgerState
-from ari_recorder.services import store as module
 from ari_recorder.services.store import CallStore
 from ari_recorder.storage import calls, recordings
 from ari_recorder.storage.db import Database
@@ -46,6 +45,7 @@ class Rig:
             newest=self.known.get,
             personal=lambda _: None,
             stored=self._stored,
+            retry=timedelta(milliseconds=10),
         )
 
     async def _stored(self, one: Call) -> None:
@@ -64,11 +64,6 @@ class Rig:
 async def stored_ids(database: Database, *wanted: Call) -> set[UUID]:
     async with database.transaction() as conn:
         return set(await calls.get(conn, {one.id for one in wanted}))
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRY", module.RETRY / 40)
 
 
 async def test_a_call_that_is_over_is_stored_and_given_back(database: Database) -> None:
