@@ -16,6 +16,7 @@ from typing import Any
 # What a schema cannot say: two fields that must be the same, a code that is not of now, an account that is there; and
 # what is refused before anybody looks at the data: what somebody may not, and how often.
 GOOD = ("2xx", "3xx", "400", "403", "404", "409", "422", "429")
+HOOKS = Path(__file__).with_name("api_hooks.py")
 BAD = ("400", "403", "404", "409", "413", "415", "422", "429")
 
 
@@ -87,6 +88,7 @@ async def try_every_operation(
 def _settings(known: Mapping[str, str], good_input_only: list[str], *, may_be_out: bool) -> str:
     nobody = ("401",) if may_be_out else ()
     lines = [
+        f"hooks = {json.dumps(str(HOOKS))}",
         "[checks]",
         f"positive_data_acceptance.expected-statuses = {json.dumps([*GOOD, *nobody])}",
         f"negative_data_rejection.expected-statuses = {json.dumps([*BAD, *nobody])}",
