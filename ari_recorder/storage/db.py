@@ -252,7 +252,9 @@ def _clear_errors(database: str, seconds: float) -> Iterator[None]:
         raise DatabaseUnreachable(database=database, reason="two of its users waited for each other") from None
     except asyncpg.InvalidCachedStatementError:
         raise DatabaseUnreachable(database=database, reason="its tables were changed this moment") from None
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError) as error:
+    # InternalClientError: asyncpg finds its own connection in a state it cannot go on from, as when the server went
+    # away in the middle of an answer.
+    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if isinstance(error, asyncpg.ClientConfigurationError):
             raise DatabaseAddressRefused(reason=str(error)) from None
         raise DatabaseUnreachable(database=database, reason="the connection broke") from None

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import asyncpg
 import pytest
@@ -164,6 +165,17 @@ async def test_cancelled_requests_leave_no_connection_behind(dsn: str) -> None:
 async def test_a_killed_backend_costs_one_request(database: Database) -> None:
     with pytest.raises(Unavailable):
         await one(database, "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await one(database) == 1
+
+
+async def test_a_connection_that_asyncpg_is_at_a_loss_with_costs_one_request(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+    with monkeypatch.context() as patched:
+        patched.setattr(asyncpg.Connection, "execute", AsyncMock(side_effect=lost))
+        with pytest.raises(DatabaseUnreachable, match="the connection broke"):
+            await one(database)
     assert await one(database) == 1
 
 
