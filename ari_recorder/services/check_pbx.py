@@ -13,6 +13,7 @@ from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.errors import AmiUnreachable, RecorderError, TlsUnusable
 from ari_recorder.domain.evidence import token
+from ari_recorder.services.check_paths import judge_paths
 from ari_recorder.services.connect import ami_session
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
 
@@ -183,6 +184,14 @@ async def _dialplan(session: AmiSession, config: Config) -> AsyncIterator[Findin
     yield await _heartbeat(session)
     for finding in judge_numbers([entry for line in lines if (entry := _entry(line))], config):
         yield finding
+    for finding in judge_paths(lines, {queue.name for queue in config.queues}):
+        yield finding
+    if await session.get_variable("", "DYNAMIC_FEATURES"):
+        yield warn(
+            Area.DIALPLAN,
+            "DYNAMIC_FEATURES is set for the whole PBX: everybody may have the agents' codes",
+            "Take it out of [globals]; grant the codes by set_var of the agents' endpoints only",
+        )
 
 
 async def _same_secret(session: AmiSession, config: Config) -> bool:

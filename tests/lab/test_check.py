@@ -81,3 +81,23 @@ async def test_a_number_that_leads_nowhere_is_told(lab: Lab, tmp_path: Path) -> 
 async def test_a_recorded_number_without_a_section_is_told(lab: Lab, tmp_path: Path) -> None:
     (trouble,) = await troubles(service_beside(lab, tmp_path, RECORDED[:-1]))
     assert "0195202005 leads to the queue etatyo, which is not configured here" in trouble["what"]
+
+
+async def test_ways_past_the_announcement_and_codes_for_everybody_are_told(lab: Lab, tmp_path: Path) -> None:
+    service = service_beside(lab, tmp_path)
+    past = "0195202666 in the context numbers leads into the queue etatyo without the announcement"
+    added = (("1", "Queue(etatyo,tx)"), ("2", "MixMonitor(/tmp/other.wav)"))
+    for priority, application in added:
+        await lab.pbx.cli(f"dialplan add extension 0195202666,{priority},{application} into numbers")
+    await lab.pbx.set_global("DYNAMIC_FEATURES", "ari-recorder")
+    try:
+        told = [(one["level"], one["what"]) for one in await troubles(service)]
+    finally:
+        await lab.pbx.cli("dialplan remove extension 0195202666@numbers")
+        await lab.pbx.set_global("DYNAMIC_FEATURES", "")
+    assert [level for level, _ in told] == ["fail", "warn", "warn", "warn"]
+    assert told[0][1].startswith(past)
+    assert "option x of Queue() lets a key stop" in told[1][1]
+    assert "MixMonitor() makes a recording of its own" in told[2][1]
+    assert "everybody may have the agents' codes" in told[3][1]
+    assert await troubles(service) == []
