@@ -139,6 +139,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             passwords = Passwords()
             stack.callback(passwords.close)
             figures = FigureDesk(config=config, database=of_page, usable=usable)
+            stack.callback(figures.close)
             health = HealthDesk(recorder=recorder, keyring=keyring, sweep=sweep, figures=figures, jobs=jobs)
             metrics = Metrics(
                 meters=meters, recorder=recorder, figures=figures, health=health, alarms=alarms, jobs=jobs

@@ -27,6 +27,7 @@ class AlarmCode(StrEnum):
     WRONG_PBX = "wrong-pbx"
     ORPHAN_IN_SPOOL = "orphan-in-spool"
     JOURNAL_FAILED = "journal-failed"
+    DISK_TROUBLE = "disk-trouble"
     DATABASE_AWAY = "database-away"
     KEY_FALLBACK = "key-fallback"
     KEYRING_LOCKED = "keyring-locked"

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
@@ -59,7 +59,6 @@ class Facts:
     audit_waits_for: timedelta | None = None
     anchor_troubles: tuple[str, ...] = ()
     failed_jobs: tuple[str, ...] = ()
-    looked_up_for: timedelta = field(default=timedelta())
 
 
 def judge(facts: Facts) -> tuple[Part, ...]:

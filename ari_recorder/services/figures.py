@@ -4,9 +4,11 @@ Every 10 s, each source by itself: one that is away or hangs leaves its last fig
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import structlog
 
 from ari_recorder.config import Config
 from ari_recorder.domain.errors import RecorderError
+from ari_recorder.services.rooms import Room, RoomWatch
 from ari_recorder.storage import figures
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.figures import Stored
@@ -21,20 +24,15 @@ from ari_recorder.storage.figures import Stored
 log = structlog.get_logger(__name__)
 
 EVERY = timedelta(seconds=10)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
-    free_bytes: int
-    size_bytes: int
+# A disk that works answers in milliseconds; who waits for more than this waits in its thread.
+_PATIENCE = timedelta(seconds=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """`spool_oldest_at`: of the oldest file in the spool. `stored` is None until the database has answered once."""
 
-    at: datetime
-    rooms: Mapping[str, Room]
+    rooms: Mapping[str, Room] = field(default_factory=dict)
     spool_files: int = 0
     spool_bytes: int = 0
     spool_oldest_at: datetime | None = None
@@ -44,7 +42,7 @@ class Figures:
 
 
 class FigureDesk:
-    """`run` is the service's job, `newest` what it found last."""
+    """`run` is the service's job, `newest` what it found last. `close` lets the threads go."""
 
     def __init__(self, *, config: Config, database: Database, usable: asyncio.Event) -> None:
         self._folders = {
@@ -55,28 +53,37 @@ class FigureDesk:
         }
         self._database = database
         self._usable = usable
-        self._disks: asyncio.Future[Figures] | None = None
-        self.newest = Figures(at=datetime.now(UTC), rooms={})
+        # Threads of its own: a disk that hangs keeps one, and the page and the sealing keep theirs.
+        self._threads = ThreadPoolExecutor(len(self._folders) + 2, "disk")
+        self._rooms = RoomWatch(self._folders, self._threads)
+        self._spool: asyncio.Future[_OfSpool] | None = None
+        self.newest = Figures()
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self.look()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), EVERY.total_seconds())
-            except TimeoutError:
-                continue
 
     async def look(self) -> None:
         """A disk that hangs is waited for in its thread, and asked again only when it has answered."""
-        if self._disks is None:
-            self._disks = asyncio.ensure_future(asyncio.to_thread(_of_disks, self._folders))
-        await asyncio.wait({self._disks}, timeout=EVERY.total_seconds())
-        if self._disks.done():
-            found, self._disks = self._disks.result(), None
-            kept = self.newest
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._threads, self._rooms.look, _PATIENCE.total_seconds())
+        if self._spool is None:
+            self._spool = loop.run_in_executor(self._threads, _of_spool, self._folders["spool"])
+        await asyncio.wait({self._spool}, timeout=_PATIENCE.total_seconds())
+        if self._spool.done():
+            of_spool, self._spool = self._spool.result(), None
             self.newest = replace(
-                found, stored=kept.stored, stored_at=kept.stored_at, database_trouble=kept.database_trouble
+                self.newest,
+                spool_files=of_spool.files,
+                spool_bytes=of_spool.size_bytes,
+                spool_oldest_at=of_spool.oldest_at,
             )
+        self.newest = replace(self.newest, rooms=self._rooms.rooms())
         if not self._usable.is_set():
             self.newest = replace(self.newest, database_trouble="it has not been reached since the start")
             return
@@ -89,17 +96,17 @@ class FigureDesk:
             self.newest = replace(self.newest, stored=stored, stored_at=datetime.now(UTC), database_trouble="")
 
 
-def _of_disks(folders: Mapping[str, Path]) -> Figures:
-    rooms = {}
-    for name, folder in folders.items():
-        try:
-            room = os.statvfs(folder)
-        except OSError:
-            continue  # not there, or not mounted: no figure is the figure
-        rooms[name] = Room(free_bytes=room.f_bavail * room.f_frsize, size_bytes=room.f_blocks * room.f_frsize)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfSpool:
+    files: int
+    size_bytes: int
+    oldest_at: datetime | None
+
+
+def _of_spool(folder: Path) -> _OfSpool:
     sizes, oldest = [], None
     try:
-        with os.scandir(folders["spool"]) as entries:
+        with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.endswith(".sln"):
                     try:
@@ -110,10 +117,8 @@ def _of_disks(folders: Mapping[str, Path]) -> Figures:
                     oldest = facts.st_mtime if oldest is None else min(oldest, facts.st_mtime)
     except OSError:
         pass  # told by the room that is missing
-    return Figures(
-        at=datetime.now(UTC),
-        rooms=rooms,
-        spool_files=len(sizes),
-        spool_bytes=sum(sizes),
-        spool_oldest_at=datetime.fromtimestamp(oldest, UTC) if oldest is not None else None,
+    return _OfSpool(
+        files=len(sizes),
+        size_bytes=sum(sizes),
+        oldest_at=datetime.fromtimestamp(oldest, UTC) if oldest is not None else None,
     )
