@@ -17,12 +17,19 @@ from typing import Any
 
 from ari_recorder import logs
 from benchmarks.figures import machine
-from tests.faults import commits, database, kills, load, start_up
+from tests.faults import ami, commits, database, kills, load, start_up
 from tests.faults.figures import Scenario
 
 SCENARIOS = {
     scenario.name: scenario
-    for scenario in (start_up.SCENARIO, kills.SCENARIO, load.SCENARIO, database.SCENARIO, commits.SCENARIO)
+    for scenario in (
+        start_up.SCENARIO,
+        kills.SCENARIO,
+        ami.SCENARIO,
+        load.SCENARIO,
+        database.SCENARIO,
+        commits.SCENARIO,
+    )
 }
 
 

@@ -1,8 +1,8 @@
 """What a connection to the PBX does wrong while calls go on: events are lost, it is cut, nothing gets through.
 
 Three of ten live events never arrive, all the time. Then, one after the other: the connection is cut every few seconds;
-nothing gets through for a minute. At the end each call is weighed against what the lab knows of it. Of calls that were
-answered while no service could give an order nobody demands a recording.
+nothing gets through for a minute; the PBX itself is killed and started anew. At the end each call is weighed against
+what the lab knows of it. Of calls that were answered while no service could give an order nobody demands a recording.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Times:
     cutting: float
     black_hole: float
     after: float
+    pbx_kills: int = 1
     calls: int = 0
 
 
@@ -139,9 +140,24 @@ async def _all(
     tell(
         f"  black-holed for {times.black_hole:.0f} s, there again after {time.time() - since - times.black_hole:.1f} s"
     )
+    for _ in range(times.pbx_kills):
+        away.append(await _kill_pbx(lab, service, crowd))
+        tell(f"  the PBX killed, there again after {away[-1][1] - away[-1][0]:.1f} s; {len(crowd.facts)} calls")
+        await asyncio.sleep(times.after)
     while len(crowd.facts) < times.calls:  # noqa: ASYNC110 - a list that events lengthen
         await asyncio.sleep(0.5)
     await asyncio.sleep(times.after)
+
+
+async def _kill_pbx(lab: Lab, service: Service, crowd: Crowd) -> tuple[float, float]:
+    """With whoever talks. Phones would not be told, and hold a line nobody is at: they hang up. Since, until."""
+    since = time.time()
+    await lab.pbx.kill()
+    await lab.world.cli("channel request hangup all")
+    await lab.pbx.start()
+    await crowd.quieten()
+    await _live(service)
+    return since, time.time()
 
 
 async def _live(service: Service, within: float = 60.0) -> None:
@@ -153,7 +169,7 @@ async def _live(service: Service, within: float = 60.0) -> None:
 
 
 async def run(folder: Path, seed: int, count: int, tell: Tell) -> list[Figure]:
-    times = Times(losing=60, cutting=60, black_hole=BLACK_HOLE, after=30, calls=count)
+    times = Times(losing=60, cutting=60, black_hole=BLACK_HOLE, after=15, pbx_kills=3, calls=count)
     async with start_lab(folder / "lab", crowd=AGENTS) as lab:
         return await trouble(lab, folder, seed, times, AT_ONCE, tell)
 

@@ -72,10 +72,7 @@ class Crowd:
         self.most = 0  # conversations at the same time
 
     async def __aenter__(self) -> Self:
-        # The lab's own sessions keep every event, which a crowd would make a million.
-        for asterisk in (self._lab.pbx, self._lab.world):
-            await asterisk.ami.action("Events", EventMask="off")
-            asterisk.ami.events.clear()
+        await self.quieten()
         world = self._lab.world
         self._ami = await AmiClient.connect(
             world.ami_port, LAB_USER, world.lab_secret, self._heard, keep=False, classes="call"
@@ -86,6 +83,12 @@ class Crowd:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         await self._ami.close()
+
+    async def quieten(self) -> None:
+        """The lab's own sessions keep every event, which a crowd would make a million. Again after a restart."""
+        for asterisk in (self._lab.pbx, self._lab.world):
+            await asterisk.ami.action("Events", EventMask="off")
+            asterisk.ami.events.clear()
 
     @property
     def talking(self) -> int:
@@ -145,10 +148,9 @@ class Crowd:
                 variables={"LAB_TONE": f"{pair[0]}+{pair[1]}"},
                 wait=30,
             )
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ANSWERED_WITHIN):
-                    await call.connected.wait()
-            await asyncio.sleep(talk)
+            await _first_of(call.connected, call.ended, within=ANSWERED_WITHIN)
+            if call.connected.is_set():
+                await _first_of(call.ended, within=talk)
             if not call.ended.is_set():
                 with contextlib.suppress(LabError):  # it ended in this moment
                     await self._ami.action("Hangup", Channel=call.channel, Cause="16", wait=30)
@@ -178,6 +180,16 @@ class Crowd:
             if (call_over := self._calls.get(uniqueid)) is not None:
                 call_over.fact.ended = call_over.fact.ended or event.received
                 call_over.ended.set()
+
+
+async def _first_of(*events: asyncio.Event, within: float) -> None:
+    """Until one of them is set, or the time is over."""
+    tasks = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(tasks, timeout=within, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def name_calls(facts: list[Fact], queue_log: Path) -> None:
