@@ -41,6 +41,7 @@ from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.mail import Mailer
 from ari_recorder.services.meters import Meters
 from ari_recorder.services.metrics import Metrics
+from ari_recorder.services.presence import Presence
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.rewrap import FallbackRescue
 from ari_recorder.services.scrub import Scrub
@@ -166,6 +167,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             # Not before the journal is known: its calls keep the keys of their days.
             jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
             jobs.start("sweep-watch", sweep.watch)
+            jobs.start("absences", lambda stop: _once(usable, stop, recorder.keep_absences))
             # Not before the journal is known: its calls are accounted for.
             jobs.start("ledger", lambda stop: _once(usable, stop, keeper.run))
             jobs.start("hear", recorder.hear)
@@ -263,8 +265,16 @@ def _recorder(
     )
     switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=uuid.uuid4)
     vault = Vault(files, keyring, spool.folder)
+    ami = connect.ami_session(config)
+    presence = Presence(
+        ami=ami,
+        database=database,
+        folder=config.storage.state,
+        heartbeat_seconds=config.capture.heartbeat_seconds,
+    )
+    presence.load()
     return Recorder(
-        ami=connect.ami_session(config),
+        ami=ami,
         spool=spool,
         vault=vault,
         live=LiveSealer(vault=vault, spool=spool),
@@ -276,7 +286,7 @@ def _recorder(
         adoption=Adoption(spool=spool, queue_log=config.pbx.queue_log, secret=secret),
         sounds_folder=config.pbx.sounds,
         pbx_name=config.pbx.system_name,
-        heartbeat_seconds=config.capture.heartbeat_seconds,
+        presence=presence,
         growth_deadline_seconds=config.capture.growth_deadline_seconds,
         meters=meters,
     )

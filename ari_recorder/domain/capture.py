@@ -150,7 +150,7 @@ def adopt_row(call: Call, row: ChannelRow, policy: Policy, fresh: UUID) -> Step:
                 MixMonitorAccepted(at=row.at, recording_id=unanswered.id, mixmonitor_id=row.mixmonitor_id),
             )
     running = active(call)
-    if running is not None and running.state is RecordingState.STARTING:
+    if running is not None and running.state is RecordingState.STARTING and running.doubtful:
         lost = replace(running, state=RecordingState.FAILED, failure="the PBX did not carry out the start")
         return begin(with_recording(call, lost), row.at, policy, fresh, late=True)
     if not row.armed or not row.mixmonitor_id:
@@ -265,6 +265,11 @@ def accepted(call: Call, recording: Recording, event: MixMonitorAccepted) -> Ste
         case RecordingState.STOPPING | RecordingState.DISCARDING:
             # It was stopped or refused while the order was under way.
             return with_recording(call, known), unfinished(call, known)
+        case RecordingState.FAILED:
+            # The order was carried out after the PBX had shown that it was not, and another was given.
+            return _destroy_one(
+                call, replace(known, state=RecordingState.CAPTURING), event.at, EndReason.STOPPED_BY_OTHERS
+            )
         case _:
             return call, ()
 

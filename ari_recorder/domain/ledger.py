@@ -9,7 +9,10 @@ where the two differ the PBX is believed:
     unexplained: length-differs     as much talk as is heard                        recorded
     not recorded: nobody talked     somebody did, in a recorded queue               unexplained: no-recording
     nothing                         somebody did, in a recorded queue               unexplained: unknown-call
+    any of the unexplained          what is missing lies in an absence              not recorded: service-away, or
+                                                                                    recorded: late-start
 
+An absence is a time in which no service heard the PBX (services/presence.py): it had an alarm of its own.
 What is known to have begun late (`late-start`) is recorded only as long as no more than the tolerance is missing by
 queue_log. Else it is unexplained like any other call that is too short: a part is missing, and a person must look.
 What was cut off by a loss of power (`truncated`) is recorded as long as no more than 5 s are missing by queue_log.
@@ -17,14 +20,14 @@ What nobody can account for, a person can close with words (`explained`): after 
 What the recorder did on purpose (the caller said no, no proof of the announcement) is believed: it had an alarm.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from ari_recorder.domain.calls import Call, MarkKind
-from ari_recorder.domain.queue_log import QueueLogCall, QueueOutcome
+from ari_recorder.domain.queue_log import Leg, QueueLogCall, QueueOutcome
 from ari_recorder.domain.recordings import EndReason, RecordingState, StartedBy
 
 # Frames are 20 ms and clocks are read on both sides of the AMI; one second is what the notice of a gap is worth.
@@ -67,6 +70,7 @@ class Reason(StrEnum):
     NEVER_QUEUED = "never-queued"
     NOTHING_SAID = "nothing-said"
     CAPTURE_FAILED = "capture-failed"
+    SERVICE_AWAY = "service-away"
     # unexplained
     LENGTH_DIFFERS = "length-differs"
     NO_RECORDING = "no-recording"
@@ -80,6 +84,16 @@ class Reason(StrEnum):
 class Verdict:
     state: LedgerState
     reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """No service heard the PBX from `since` to `until`: there was none, or no session. Who could have been asked to
+    record was not."""
+
+    since: datetime
+    until: datetime
+    because: str
 
 
 def _verdict(state: LedgerState, reason: Reason) -> Verdict:
@@ -195,11 +209,15 @@ def explained(row: LedgerRow) -> LedgerRow:
 
 
 def balance(
-    logged: Iterable[QueueLogCall], known: Iterable[KnownCall], queues: frozenset[str], now: datetime
+    logged: Iterable[QueueLogCall],
+    known: Iterable[KnownCall],
+    queues: frozenset[str],
+    now: datetime,
+    absences: Collection[Absence] = (),
 ) -> tuple[LedgerRow, ...]:
     """One row per call that either source knows, in the order of their coming."""
     by_uniqueid = {call.uniqueid: call for call in known}
-    rows = [_row(entry, by_uniqueid.pop(entry.uniqueid, None), queues, now) for entry in logged]
+    rows = [_row(entry, by_uniqueid.pop(entry.uniqueid, None), queues, now, absences) for entry in logged]
     rows += [
         LedgerRow(
             uniqueid=call.uniqueid,
@@ -217,18 +235,56 @@ def balance(
     return tuple(sorted(rows, key=lambda row: (row.entered_at, row.uniqueid)))
 
 
-def _row(entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], now: datetime) -> LedgerRow:
+def _row(
+    entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], now: datetime, absences: Collection[Absence]
+) -> LedgerRow:
+    verdict = _weigh(entry, call, queues, now) if call is not None else _judge_unknown(entry, queues, now)
+    heard = call.heard if call is not None else timedelta()
     return LedgerRow(
         uniqueid=entry.uniqueid,
         queue=entry.queue,
         entered_at=entry.entered_at,
         outcome=entry.outcome,
-        verdict=_weigh(entry, call, queues, now) if call is not None else _judge_unknown(entry, queues, now),
+        verdict=_excused(verdict, entry, heard, queues, absences),
         flagged=call.flagged if call is not None else False,
         talk_time=entry.talk_in(queues),
-        heard=call.heard if call is not None else timedelta(),
+        heard=heard,
         recording_ids=call.recording_ids if call is not None else (),
     )
+
+
+_EXCUSABLE = frozenset({Reason.UNKNOWN_CALL, Reason.NO_RECORDING, Reason.LENGTH_DIFFERS})
+
+
+def _excused(
+    verdict: Verdict, entry: QueueLogCall, heard: timedelta, queues: frozenset[str], absences: Collection[Absence]
+) -> Verdict:
+    """What is missing is accounted for where nobody was there in as much of the talk. After a transfer nobody knows how
+    long the talk was, so nothing is."""
+    if verdict.state is not LedgerState.UNEXPLAINED or verdict.reason not in _EXCUSABLE or entry.transferred:
+        return verdict
+    spans = [(leg.connected_at, _end_of(leg, entry)) for leg in entry.legs if leg.queue in queues]
+    talk = sum((end - begin for begin, end in spans), timedelta())
+    # queue_log tells whole seconds: what began and ended in one of them lasted for some of it.
+    away = sum((_within(begin, end + TOLERANCE, absences) for begin, end in spans), timedelta())
+    if not away or talk - heard - away > MISSING:
+        return verdict
+    if heard:
+        return _verdict(LedgerState.RECORDED, Reason.LATE_START)
+    return _verdict(LedgerState.NOT_RECORDED, Reason.SERVICE_AWAY)
+
+
+def _end_of(leg: Leg, entry: QueueLogCall) -> datetime:
+    """Of a leg whose length was not written down (the PBX died), the latest it can have lasted."""
+    if leg.talk_time is not None:
+        return leg.connected_at + leg.talk_time
+    return max(leg.connected_at, entry.ended_at or leg.connected_at)
+
+
+def _within(begin: datetime, end: datetime, absences: Collection[Absence]) -> timedelta:
+    """How much of it lies in absences, which do not overlap."""
+    shared = (min(end, one.until) - max(begin, one.since) for one in absences)
+    return sum((part for part in shared if part > timedelta()), timedelta())
 
 
 def _weigh(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: datetime) -> Verdict:

@@ -295,7 +295,10 @@ def resynced(call: Call, at: datetime, policy: Policy, fresh: UUID) -> Step:
 
 
 def interrupted(call: Call, at: datetime) -> Call:
-    """Events may have been missed: say so on the time line."""
+    """Events may have been missed: say so on the time line. And so may answers: of what was being started, the PBX will
+    tell whether it runs."""
+    starting = (replace(r, doubtful=r.doubtful or r.state is RecordingState.STARTING) for r in call.recordings)
+    call = replace(call, recordings=tuple(starting))
     return call if call.state is CallState.ENDED else _mark(call, MarkKind.GAP, at, "")
 
 

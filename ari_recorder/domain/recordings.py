@@ -7,6 +7,7 @@
     capturing ─────────────────────────────► stopping ───────────────────────┘ sealed
        └───────────── FilesClosed ───────────────────────────────────────────┘
     any but failed ── caller says no / never told ──► discarding ── Destroyed ──► discarded
+    failed ── Accepted, after it was given up ──► discarding
 
 Pausing is not a state but a flag: MixMonitorMute writes silence and the file goes on.
 What becomes of a sealed recording later (retention, holds) is not here: domain/retention.py.
@@ -57,7 +58,8 @@ class StartedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """`clock_at_start` is the call's bridged time at the beginning: offsets in the audio are counted from it."""
+    """`clock_at_start` is the call's bridged time at the beginning: offsets in the audio are counted from it.
+    `doubtful`: the order to start it was given before a gap, so no answer may come, and the PBX is asked."""
 
     id: UUID
     base: str
@@ -67,6 +69,7 @@ class Recording:
     clock_at_start: timedelta
     state: RecordingState = RecordingState.STARTING
     mixmonitor_id: str = ""
+    doubtful: bool = False
     late: bool = False
     grew: bool = False
     muted: bool = False

@@ -24,7 +24,7 @@ from ari_recorder.domain.queue_log import read_queue_log
 from ari_recorder.domain.retention import midnight
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.queue_logs import begin_of, read_lines
-from ari_recorder.storage import audit, calls, ledger
+from ari_recorder.storage import absences, audit, calls, ledger
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.ledger import Explanation
 
@@ -81,7 +81,8 @@ async def day_ledgers(
             known = await calls.of_day(conn, begin, end, of_day)
             # After a late reconnect the recorder may think that a call of yesterday came today.
             known = tuple(call for call in known if call.uniqueid in of_day or call.uniqueid not in logged)
-            fresh = {row.uniqueid: row for row in balance(of_day.values(), known, queues, now)}
+            away = await absences.between(conn, begin, now)
+            fresh = {row.uniqueid: row for row in balance(of_day.values(), known, queues, now, away)}
             kept = await ledger.of_day(conn, day)
             rows = _newest(kept, fresh, is_closed=day in closed)
             if scope is not None:

@@ -22,11 +22,11 @@ from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import QueueLogUnreadable
-from ari_recorder.domain.ledger import KnownCall, LedgerRow, LedgerState, balance, is_final
+from ari_recorder.domain.ledger import Absence, KnownCall, LedgerRow, LedgerState, Reason, balance, is_final
 from ari_recorder.domain.retention import local_day, midnight
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.queue_logs import QueueLogTail
-from ari_recorder.storage import audit, calls, ledger
+from ari_recorder.storage import absences, audit, calls, ledger
 from ari_recorder.storage.db import Database
 
 log = structlog.get_logger(__name__)
@@ -104,7 +104,8 @@ class LedgerKeeper:
         async with self._database.transaction() as conn:
             stored = await calls.of_day(conn, now, now, uniqueids)
             before = await ledger.get(conn, uniqueids)
-            weighed = self._balance(uniqueids, self._newest(stored, waiting), now)
+            away = await absences.between(conn, now - timedelta(days=DAYS_BACK + 1), now)
+            weighed = self._balance(uniqueids, self._newest(stored, waiting), now, away)
             rows = [row for row in weighed if before.get(row.uniqueid) != _bare(row)]
             await ledger.upsert(conn, rows, now)
             suspects = [row.uniqueid for row in rows if row.verdict.state is LedgerState.UNEXPLAINED]
@@ -114,12 +115,17 @@ class LedgerKeeper:
             log.error(
                 "alarm", alarm=AlarmCode.CALL_UNEXPLAINED.value, subject=uniqueid, because=reasons[uniqueid].value
             )
+        if away_for := sum(row.verdict.reason is Reason.SERVICE_AWAY for row in rows):
+            because = f"{away_for} call(s) were answered while the service was away, and are not recorded"
+            log.error("alarm", alarm=AlarmCode.COVERAGE_UNKNOWN.value, subject="ledger", because=because)
         gone = {key for key in uniqueids if key not in {row.uniqueid for row in weighed}}  # of a log that was rotated
         self._open -= gone | {row.uniqueid for row in weighed if is_final(row, now)}
 
-    def _balance(self, uniqueids: Collection[str], known: Iterable[KnownCall], now: datetime) -> tuple[LedgerRow, ...]:
+    def _balance(
+        self, uniqueids: Collection[str], known: Iterable[KnownCall], now: datetime, away: Collection[Absence]
+    ) -> tuple[LedgerRow, ...]:
         logged = [self._tail.calls[uniqueid] for uniqueid in uniqueids if uniqueid in self._tail.calls]
-        return balance(logged, known, self._queues, now)
+        return balance(logged, known, self._queues, now, away)
 
     def _newest(self, stored: Iterable[KnownCall], waiting: Mapping[str, Call]) -> tuple[KnownCall, ...]:
         """What is not stored yet is newer than what is stored."""
@@ -148,7 +154,8 @@ class LedgerKeeper:
                 for call in known
                 if call.uniqueid in of_day or (begin <= call.entered_at < end and call.uniqueid not in self._tail.calls)
             ]
-            await ledger.upsert(conn, self._balance(of_day, theirs, now), now)
+            away = await absences.between(conn, begin, now)
+            await ledger.upsert(conn, self._balance(of_day, theirs, now, away), now)
             rows = await ledger.of_day(conn, day)
             explained = await ledger.explanations(conn, rows)
             seen = [rules.explained(row) if key in explained else row for key, row in rows.items()]

@@ -10,8 +10,6 @@ earlier orders; calls do not wait for each other. What is decided is domain/, ho
 """
 
 import asyncio
-import contextlib
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -37,6 +35,7 @@ from ari_recorder.services.effects import Effects
 from ari_recorder.services.keys import key_names
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.meters import Meters
+from ari_recorder.services.presence import Presence
 from ari_recorder.services.seal import Sealer
 from ari_recorder.services.store import CallStore, Waiting
 from ari_recorder.storage.db import Database
@@ -50,7 +49,6 @@ log = structlog.get_logger(__name__)
 
 # Enough for the burst of a resync; beyond it the AMI session's own bounded queue takes over.
 INBOX = 10_000
-HEARTBEAT_VARIABLE = "ARI_RECORDER_HEARTBEAT"
 # Files that MixMonitor has open, or has just closed.
 WRITTEN = (RecordingState.CAPTURING, RecordingState.STOPPING)
 # queue_log is read within a second; on a disk that hangs, calls that live now go first.
@@ -60,7 +58,8 @@ GRACE_SECONDS = 5.0
 
 
 class Recorder:
-    """Built by daemon.py, which keeps its jobs: hear, decide, watch_spool, seal_live, catch_up, beat, store."""
+    """Built by daemon.py, which keeps its jobs: hear, decide, watch_spool, seal_live, catch_up, beat,
+    keep_absences, store."""
 
     def __init__(
         self,
@@ -77,7 +76,7 @@ class Recorder:
         pbx_name: str | None,
         live: LiveSealer,
         kept_as: Mapping[str, Codec],
-        heartbeat_seconds: float,
+        presence: Presence,
         growth_deadline_seconds: float,
         meters: Meters | None = None,
     ) -> None:
@@ -89,7 +88,7 @@ class Recorder:
         self._adoption = adoption
         self._sounds = sounds_folder
         self._pbx_name = pbx_name
-        self._heartbeat_seconds = heartbeat_seconds
+        self._presence = presence
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX)
         self._calls: dict[UUID, Call] = {}
         self._callers = SealedCallers(public)
@@ -161,6 +160,7 @@ class Recorder:
             match event:
                 case Gap():
                     await self._inbox.put(event)
+                    self._presence.lost(event.at, event.because)
                     self._right = False  # who answers next is not known yet
                     continue
                 case ResyncBegan():
@@ -239,32 +239,24 @@ class Recorder:
             try:
                 self._decide(event)
                 if isinstance(event, ResyncDone):
+                    self._presence.back(_now())
                     self._resynced.set()
             except Exception as error:
                 # One event that cannot be handled must not end recording; what call it was is in the journal.
                 log.error("event_fail", name=type(event).__name__, error=type(error).__name__)
 
     async def beat(self, stop: asyncio.Event) -> None:
-        await until(stop, self._beat())
-        await self._tell_dialplan("0")  # from now on its net records
+        beating = self._presence.beat(able=lambda: self.journal_works, ours=lambda: self._right, look=self._read_sounds)
+        await until(stop, beating)
+        await self._presence.tell("0", ours=lambda: self._right)  # from now on the dialplan's net records
 
-    async def _beat(self) -> None:
-        """Tell the dialplan that we are there and able, so that its net stays off; take note of replaced sounds."""
-        while True:
-            found = await asyncio.to_thread(sounds.read, self._sounds)
-            self._board.policy = replace(self._board.policy, sounds=found)
-            if self.journal_works:
-                await self._tell_dialplan(str(int(time.time())))
-            self._resynced.clear()
-            with contextlib.suppress(TimeoutError):  # at once when live again: until then its net is on
-                await asyncio.wait_for(self._resynced.wait(), self._heartbeat_seconds)
+    async def keep_absences(self, stop: asyncio.Event) -> None:
+        await self._presence.store(stop)
 
-    async def _tell_dialplan(self, heartbeat: str) -> None:
-        if self._ami.live and self._right:
-            try:
-                await self._ami.set_global(HEARTBEAT_VARIABLE, heartbeat)
-            except RecorderError as error:
-                log.warning("heartbeat_fail", code=error.code)
+    async def _read_sounds(self) -> None:
+        """Take note of replaced ones."""
+        found = await asyncio.to_thread(sounds.read, self._sounds)
+        self._board.policy = replace(self._board.policy, sounds=found)
 
     async def talk(self, stop: asyncio.Event) -> None:
         await until(stop, self._ami.run())

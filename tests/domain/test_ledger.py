@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind
 from ari_recorder.domain.events import SealedFacts, Side, Uniqueid
 from ari_recorder.domain.ledger import (
+    Absence,
     KnownCall,
     LedgerState,
     Reason,
@@ -294,6 +295,79 @@ def test_an_unknown_call_answered_in_our_queue_and_sent_to_another_is_unexplaine
 def test_an_unknown_call_that_only_waited_in_our_queue_is_not_recorded() -> None:
     kahvio = ("14 kahvio ENTERQUEUE||1|1", "15 kahvio CONNECT|1|pbx-3|1", "19 kahvio COMPLETEAGENT|1|4|1")
     assert _says(_log(ENTERED, *kahvio)) == (LedgerState.NOT_RECORDED, Reason.QUEUE_NOT_RECORDED)
+
+
+# --- while nobody was there
+
+
+def _away(since: float, until: float) -> Absence:
+    begun = datetime.fromtimestamp(AT, UTC)
+    return Absence(since=begun + timedelta(seconds=since), until=begun + timedelta(seconds=until), because="killed")
+
+
+def _says_with(log: dict[str, QueueLogCall], absences: list[Absence], *known: KnownCall) -> tuple[LedgerState, Reason]:
+    (row,) = balance(log.values(), known, QUEUES, NOW, absences)
+    return row.verdict.state, row.verdict.reason
+
+
+SERVICE_AWAY = (LedgerState.NOT_RECORDED, Reason.SERVICE_AWAY)
+LATE_START = (LedgerState.RECORDED, Reason.LATE_START)
+UNKNOWN_CALL = (LedgerState.UNEXPLAINED, Reason.UNKNOWN_CALL)
+
+
+@pytest.mark.parametrize(
+    ("absences", "says"),
+    [
+        ([], UNKNOWN_CALL),
+        ([_away(0, 20)], SERVICE_AWAY),
+        ([_away(2, 12)], SERVICE_AWAY),
+        # the talk is from 2 to 12, and what the ledger forgives is 2.5 s
+        ([_away(2, 9.5)], SERVICE_AWAY),
+        ([_away(2, 9.4)], UNKNOWN_CALL),
+        ([_away(4.6, 12)], UNKNOWN_CALL),
+        ([_away(-100, 2)], UNKNOWN_CALL),
+        ([_away(14, 100)], UNKNOWN_CALL),
+        ([_away(0, 5), _away(6, 13)], SERVICE_AWAY),
+    ],
+)
+def test_an_unknown_call_is_accounted_for_where_nobody_was_there_in_its_talk(
+    absences: list[Absence], says: tuple[LedgerState, Reason]
+) -> None:
+    assert _says_with(_log(ENTERED, CONNECTED, COMPLETED), absences) == says
+
+
+def test_a_call_of_no_length_needs_an_absence_in_its_second() -> None:
+    log = _log(ENTERED, CONNECTED, "2 neuvonta COMPLETECALLER|2|0|1")
+    assert _says_with(log, [_away(1, 2.3)]) == SERVICE_AWAY
+    assert _says_with(log, [_away(3.1, 9)]) == UNKNOWN_CALL
+
+
+@pytest.mark.parametrize(
+    ("heard", "says"), [(7.4, LATE_START), (6.0, LATE_START), (1.6, LATE_START), (1.4, LENGTH_DIFFERS)]
+)
+def test_a_recording_that_is_too_short_lacks_what_nobody_was_there_for_and_no_more(
+    heard: float, says: tuple[LedgerState, Reason]
+) -> None:
+    known = _known("pbx-1", LedgerState.RECORDED, Reason.LATE_START, heard=heard)
+    assert _says_with(_log(ENTERED, CONNECTED, COMPLETED), [_away(-5, 8)], known) == says
+
+
+def test_after_a_transfer_nobody_knows_how_long_the_talk_was() -> None:
+    assert _says_with(_log(ENTERED, CONNECTED, SENT_ON), [_away(-100, 100)]) == UNKNOWN_CALL
+
+
+def test_what_the_recorder_did_on_purpose_needs_no_excuse() -> None:
+    for reason in (Reason.CALLER_REFUSED, Reason.NO_EVIDENCE):
+        log = _log(ENTERED, CONNECTED, COMPLETED)
+        assert _says_with(log, [_away(-100, 100)], _not_recorded(reason)) == (LedgerState.NOT_RECORDED, reason)
+
+
+def test_a_call_the_pbx_died_with_lasted_until_it_was_started_anew_at_most() -> None:
+    log = _log(ENTERED, CONNECTED)
+    log = read_queue_log([f"{AT + 40}|NONE|NONE|NONE|QUEUESTART|"], log)
+    assert _says_with(log, []) == UNKNOWN_CALL
+    assert _says_with(log, [_away(1, 41)]) == SERVICE_AWAY
+    assert _says_with(log, [_away(20, 41)]) == UNKNOWN_CALL
 
 
 # --- what the recorder itself says

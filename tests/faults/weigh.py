@@ -314,6 +314,7 @@ def _of_ledger(after: Aftermath, talked: Sequence[Fact]) -> list[Figure]:
     unexplained: list[str] = []
     pending: list[str] = []
     unheard: list[str] = []
+    alone = 0
     connected = {fact.uniqueid for fact in talked}
     for fact in after.facts:
         row = after.ledger.get(fact.uniqueid)
@@ -322,8 +323,8 @@ def _of_ledger(after: Aftermath, talked: Sequence[Fact]) -> list[Figure]:
         began_alone = _nobody_there(fact, after.away)
         told = f"{fact}: {' '.join(verdict)}; without a service for the first {began_alone:.2f} s"
         match verdict[0]:
-            case "unexplained" | "pending" if _alone(fact, after.away) or began_alone > NOTICED:
-                unheard.append(told)  # a person must look at it, and is told to
+            case "pending" if _alone(fact, after.away):
+                unheard.append(told)  # only queue_log knows it, and it may be looked at too soon
             case "unexplained":
                 unexplained.append(told)
             case "pending":
@@ -334,6 +335,8 @@ def _of_ledger(after: Aftermath, talked: Sequence[Fact]) -> list[Figure]:
                 pass
             case "not_recorded" if verdict[1] == "nothing-said" and fact.talk < 2 and _alone(fact, after.away):
                 pass  # queue_log tells whole seconds: a second is nothing
+            case "not_recorded" if verdict[1] == "service-away" and _alone(fact, after.away):
+                alone += 1
             case "not_recorded" if verdict[1] == "capture-failed" and _alone(fact, after.away):
                 unheard.append(told)  # the order was in the journal, and the service killed before it was given
             case _:
@@ -341,8 +344,9 @@ def _of_ledger(after: Aftermath, talked: Sequence[Fact]) -> list[Figure]:
     strangers = sorted(after.ledger.keys() - {fact.uniqueid for fact in after.facts})
     return [
         *(shown(f"ledger: {state}", number) for state, number in sorted(states.items())),
-        shown("calls told as unexplained because no service was there when they began", len(unheard)),
-        none_of("calls unexplained that a service could have recorded", unexplained),
+        shown("calls not recorded because no service was there, and told so", alone),
+        shown("calls of that kind that were not settled", len(unheard)),
+        none_of("calls unexplained", unexplained),
         none_of("calls pending", pending),
         none_of("calls in a wrong state", wrong),
         none_of("calls of the ledger that nobody made", strangers),

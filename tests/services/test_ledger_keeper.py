@@ -14,12 +14,12 @@ from ari_recorder.domain.audit import Action
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.errors import LedgerCallExplained, LedgerCallUnknown
 from ari_recorder.domain.events import Uniqueid
-from ari_recorder.domain.ledger import LedgerState, Reason, judge
+from ari_recorder.domain.ledger import Absence, LedgerState, Reason, judge
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.services.ledger import DayLedger, day_ledger, explain
 from ari_recorder.services.ledger_keeper import EVERY, LedgerKeeper
 from ari_recorder.services.queue_logs import QueueLogTail
-from ari_recorder.storage import calls
+from ari_recorder.storage import absences, calls
 from ari_recorder.storage.db import Database
 from tests.services.house import READER, Time
 from tests.storage.calls_for_tests import finished_call, sealed_recording
@@ -276,3 +276,21 @@ async def test_a_log_that_cannot_be_read_is_an_alarm_once_and_calls_in_memory_ar
         await desk.keeper.look()
     assert [line["alarm"] for line in lines if line["event"] == "alarm"] == ["queue-log-unreadable"]
     assert await desk.kept() == {call.uniqueid: ("recorded", "")}
+
+
+async def test_a_call_of_a_time_without_a_service_is_accounted_for_and_told_together_once(desk: Desk) -> None:
+    call = recorded_call()
+    desk.logged(call)
+    assert call.ended_at is not None
+    desk.time.time = call.ended_at + MINUTE
+    away = Absence(since=NOON - MINUTE, until=call.ended_at + MINUTE, because="the service did not run")
+    async with desk.database.transaction() as conn:
+        await absences.upsert(conn, [away])
+    with capture_logs() as lines:
+        for _ in range(2):
+            await desk.keeper.look()
+    told = [(line["alarm"], line["subject"]) for line in lines if line["event"] == "alarm"]
+    assert told == [("coverage-unknown", "ledger")]
+    assert await desk.kept() == {call.uniqueid: ("not_recorded", "service-away")}
+    (row,) = (await desk.shown()).rows
+    assert row.verdict.reason is Reason.SERVICE_AWAY

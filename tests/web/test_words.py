@@ -124,6 +124,7 @@ STATES = {
         Reason.NEVER_QUEUED,
         Reason.NOTHING_SAID,
         Reason.CAPTURE_FAILED,
+        Reason.SERVICE_AWAY,
     ),
     LedgerState.UNEXPLAINED: (
         Reason.LENGTH_DIFFERS,

@@ -1,0 +1,130 @@
+"""That the service is there: told to the dialplan by a heartbeat, and when it was not, kept for the ledger.
+
+    there ──Gap──► away since the PBX was heard last ──ResyncDone──► there
+      └──the program ended──► away since the last heartbeat ──ResyncDone──► there
+
+A file in the state folder holds the time of the last heartbeat: how it ended, nobody has to tell. And the absences the
+database does not have yet, or a service killed soon after its start would take one with it. Before the first start
+there was no service at all. Of an absence that goes on, the row is written anew until it is over: who looks at the
+ledger meanwhile sees why.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.domain.errors import RecorderError
+from ari_recorder.domain.ledger import Absence
+from ari_recorder.storage import absences
+from ari_recorder.storage.db import Database
+
+log = structlog.get_logger(__name__)
+
+STORED_EVERY = timedelta(seconds=5)
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_FILE = "presence"
+_VARIABLE = "ARI_RECORDER_HEARTBEAT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kept:
+    heartbeat: AwareDatetime
+    over: tuple[Absence, ...]
+
+
+_KEPT = TypeAdapter(_Kept)
+
+
+class Presence:
+    """`beat` and `store` are jobs of the service. `folder` is the state folder."""
+
+    def __init__(self, *, ami: AmiSession, database: Database, folder: Path, heartbeat_seconds: float) -> None:
+        self._ami = ami
+        self._database = database
+        self._path = folder / _FILE
+        self._heartbeat_seconds = heartbeat_seconds
+        self._again = asyncio.Event()
+        # Until a resync is through, nobody is there: since the last run's last heartbeat.
+        self._open: Absence | None = None
+        self._over: list[Absence] = []
+
+    def load(self) -> None:
+        """Where the last run ended, and what it had not stored. What cannot be read is as if there had been no run."""
+        try:
+            kept = _KEPT.validate_json(self._path.read_bytes())
+        except (OSError, ValidationError):
+            kept = _Kept(heartbeat=NEVER, over=())
+        self._over = list(kept.over)
+        because = "the service did not run" if kept.heartbeat > NEVER else "the service was not there yet"
+        self.lost(kept.heartbeat, because)
+
+    def lost(self, at: datetime, because: str) -> None:
+        """The PBX was heard last at `at`. Nothing changes when nobody was there anyway."""
+        if self._open is None:
+            self._open = Absence(since=at, until=at, because=because)
+
+    def back(self, at: datetime) -> None:
+        """What the PBX has is known again, and what was missed."""
+        if self._open is not None:
+            self._over.append(replace(self._open, until=max(self._open.since, at)))
+            self._open = None
+        self._again.set()
+
+    async def beat(
+        self, *, able: Callable[[], bool], ours: Callable[[], bool], look: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Tell the dialplan again and again, while we are `able`, so that its net stays off; `look` before each."""
+        while True:
+            await look()
+            if able():
+                await self.tell(str(int(time.time())), ours=ours)
+            self._again.clear()
+            with contextlib.suppress(TimeoutError):  # at once when live again: until then its net is on
+                await asyncio.wait_for(self._again.wait(), self._heartbeat_seconds)
+
+    async def tell(self, heartbeat: str, *, ours: Callable[[], bool]) -> None:
+        if not (self._ami.live and ours()):
+            return
+        try:
+            await self._ami.set_global(_VARIABLE, heartbeat)
+        except RecorderError as error:
+            log.warning("heartbeat_fail", code=error.code)
+            return
+        if self._open is None:
+            with contextlib.suppress(OSError):  # a full disk is told elsewhere; the absence begins earlier then
+                self._keep()
+
+    def _keep(self) -> None:
+        """At once or not at all; nothing is waited for, so a loss of power may cost the last ones."""
+        fresh = self._path.with_suffix(".new")
+        fresh.write_bytes(_KEPT.dump_json(_Kept(heartbeat=datetime.now(UTC), over=tuple(self._over))))
+        fresh.replace(self._path)
+
+    async def store(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self._store()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), STORED_EVERY.total_seconds())
+        await self._store()
+
+    async def _store(self) -> None:
+        over = tuple(self._over)
+        now = datetime.now(UTC)
+        going_on = () if self._open is None else (replace(self._open, until=max(self._open.since, now)),)
+        if not over and not going_on:
+            return
+        try:
+            async with self._database.transaction() as conn:
+                await absences.upsert(conn, (*over, *going_on))
+        except RecorderError as error:
+            log.warning("absence_store_fail", code=error.code)  # kept, and tried again
+        else:
+            self._over = self._over[len(over) :]

@@ -1,0 +1,28 @@
+"""The table of absences: when no service heard the PBX."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ari_recorder.domain.ledger import Absence
+from ari_recorder.storage.db import Connection
+
+
+async def upsert(conn: Connection, found: Sequence[Absence]) -> None:
+    """One that goes on grows."""
+    await conn.execute(
+        """
+        INSERT INTO absence (since, until, because)
+        SELECT * FROM unnest($1::timestamptz[], $2::timestamptz[], $3::text[])
+        ON CONFLICT (since) DO UPDATE SET until = greatest(absence.until, excluded.until)
+        """,
+        [one.since for one in found],
+        [one.until for one in found],
+        [one.because for one in found],
+    )
+
+
+async def between(conn: Connection, begin: datetime, end: datetime) -> tuple[Absence, ...]:
+    rows = await conn.fetch(
+        "SELECT since, until, because FROM absence WHERE until >= $1 AND since <= $2 ORDER BY since", begin, end
+    )
+    return tuple(Absence(since=row["since"], until=row["until"], because=row["because"]) for row in rows)
