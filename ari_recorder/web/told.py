@@ -99,7 +99,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.NEVER_QUEUED: N_("The caller did not get to the queue"),
     Reason.NOTHING_SAID: N_("It was too short for anything to be said"),
     Reason.CAPTURE_FAILED: N_("The recording could not be started or kept"),
-    Reason.SERVICE_AWAY: N_("The recorder was not running, or had no connection to the telephone exchange"),
+    Reason.SERVICE_AWAY: N_("The service was not running, or not connected to the PBX"),
     Reason.LENGTH_DIFFERS: N_("Less is recorded than was talked"),
     Reason.NO_RECORDING: N_("They talked, and there is no recording"),
     Reason.UNKNOWN_CALL: N_("The PBX had a call that the service knows nothing of"),

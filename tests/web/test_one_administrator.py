@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ari_recorder.domain.accounts import Permission, Principal, Role
 from ari_recorder.domain.audit import Actor
-from ari_recorder.domain.errors import RecorderError, SessionOver
+from ari_recorder.domain.errors import RecorderError, SessionOver, TokenRefused
 from ari_recorder.services.accounts import Invited, Person
 from ari_recorder.services.login import Where
 from ari_recorder.storage.db import Database
@@ -90,8 +90,11 @@ class World:
                 found.append(await self.people.sessions.principal(session, HERE))
             except SessionOver:
                 del self.sessions[who]
-        for token in self.tokens.values():
-            found.append(await self.people.sessions.machine(token, HERE))
+        for name, token in list(self.tokens.items()):
+            try:
+                found.append(await self.people.sessions.machine(token, HERE))
+            except TokenRefused:  # he has disabled it himself
+                del self.tokens[name]
         return found
 
     async def take(self, link: Invited) -> None:
@@ -231,6 +234,7 @@ def test_whatever_an_administrator_can_do_on_the_page_is_tried_below() -> None:
 @example([("unit-set", "supervisor", 0, 3), ("unit-approve", "supervisor", 0, 0)])
 @example([("unit-set", "supervisor", 0, 2), ("unit-set", "supervisor", 0, 3), ("unit-approve", "supervisor", 0, 0)])
 @example([("token-make", "fresh", 0, 0), ("right-approve", "machine", 0, 0)])
+@example([("token-make", "fresh", 0, 0), ("account-disable", "machine", 0, 0)])
 async def test_no_administrator_alone_comes_to_hear_a_recording(
     database: Database, tmp_path: Path, tries: list[tuple[str, str, int, int]]
 ) -> None:
