@@ -19,9 +19,11 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 demo: $(BIN)/.installed  ## a real PBX, callers, agents and the recorder; ONCE=1 ends after the calls
 	$(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
 
-# One process a core, each with its own PBX and PostgreSQL; a file of tests stays in one.
+# Each process with its own PBX and PostgreSQL; a file of tests stays in one. Calls take their time and little of a
+# core: three processes for two cores.
+WORKERS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2)
 test: check  ## everything: unit, real PostgreSQL, real Asterisk
-	$(BIN)/pytest -n auto --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 nightly: check  ## every test, and the long loops in full: every step to be killed at, every byte to be changed
 	ARI_RECORDER_NIGHTLY=1 $(BIN)/pytest --timeout 3600

@@ -1,6 +1,6 @@
 """What the tests of the lab share."""
 
 from tests.browser.fixtures import browser, contexts
-from tests.lab.fixtures import fresh_heartbeat, lab
+from tests.lab.fixtures import fresh_heartbeat, lab, service
 
-__all__ = ["browser", "contexts", "fresh_heartbeat", "lab"]
+__all__ = ["browser", "contexts", "fresh_heartbeat", "lab", "service"]
