@@ -5,9 +5,13 @@ of people, no secrets, no keys.
 The net below is the last one, not the first.
 """
 
+import atexit
+import contextlib
 import logging
+import queue
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -15,6 +19,9 @@ from pathlib import Path
 import structlog
 
 REMOVED = "[removed]"
+# A minute of a hundred calls at once; some 10 MB.
+_MOST_LINES = 10_000
+_PATIENCE_SECONDS = 5.0
 # Libraries that speak of every packet or of every slow callback.
 _QUIET = ("asyncio", "panoramisk", "asyncpg")
 # Seven digits in a row, blanks, dots and dashes allowed between: the shortest telephone number worth hiding.
@@ -50,9 +57,11 @@ def set_up(
     file: Path | None = None,
     json_lines: bool = True,
     heard: Callable[[Line], None] | None = None,
+    behind: bool = False,
 ) -> None:
     """Everything that is logged from now on, by this program and its libraries, goes one way. `heard` is given each
-    line of this program as it is written, without anything personal; it may be called from any thread."""
+    line of this program as it is written, without anything personal; it may be called from any thread. `behind`: lines
+    are written by a thread, for who must not wait for a disk or a journal that hangs."""
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if file is not None:
         # For the service's own group, not for everybody. A rotated file is noticed and a new one begun.
@@ -91,7 +100,7 @@ def set_up(
         if isinstance(old.formatter, structlog.stdlib.ProcessorFormatter):
             root.removeHandler(old)
             old.close()
-    root.addHandler(handler)
+    root.addHandler(_Behind(handler) if behind else handler)
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -106,6 +115,42 @@ def set_up(
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
+
+
+class _Behind(logging.Handler):
+    """Hands lines to a thread that writes them. What does not fit while the disk hangs is counted, and told later."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self.formatter = handler.formatter
+        self._handler = handler
+        self._lines: queue.Queue[logging.LogRecord | None] = queue.Queue(_MOST_LINES)
+        self._lost = 0
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+        atexit.register(self.close)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._lines.put_nowait(record)
+        except queue.Full:
+            self._lost += 1
+
+    def close(self) -> None:
+        """What waits is written, if the disk takes it."""
+        atexit.unregister(self.close)
+        with contextlib.suppress(queue.Full):
+            self._lines.put(None, timeout=_PATIENCE_SECONDS)
+        self._thread.join(_PATIENCE_SECONDS)
+        super().close()
+
+    def _write_all(self) -> None:
+        while (record := self._lines.get()) is not None:
+            self._handler.handle(record)
+            if self._lost and self._lines.empty():
+                lost, self._lost = self._lost, 0
+                structlog.get_logger(__name__).warning("log_lines_lost", lines=lost)
+        self._handler.close()
 
 
 def _passing_on(heard: Callable[[Line], None]) -> structlog.typing.Processor:

@@ -5,6 +5,8 @@ import io
 import json
 import logging
 import stat
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,3 +180,45 @@ def test_standard_error_may_be_anything_that_can_be_written_to(monkeypatch: pyte
     logs.set_up()
     structlog.get_logger().info("here")
     assert json.loads(stream.getvalue())["action"] == "here"
+
+
+class Hangs(logging.Handler):
+    """A disk that takes nothing until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flows = threading.Event()
+        self.written: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        assert self.flows.wait(30)
+        self.written.append(record.getMessage())
+
+
+def test_who_logs_does_not_wait_for_a_disk_that_hangs_and_what_is_lost_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(logs, "_MOST_LINES", 10)
+    logs.set_up(file=tmp_path / "log")  # where the loss is told
+    disk = Hangs()
+    behind = logs._Behind(disk)
+    began = time.monotonic()
+    for number in range(100):
+        behind.handle(logging.makeLogRecord({"msg": f"line {number}", "levelno": logging.INFO}))
+    assert time.monotonic() - began < 1
+    assert disk.written == []
+    disk.flows.set()
+    behind.close()
+    kept = len(disk.written)
+    assert disk.written == [f"line {number}" for number in range(kept)]
+    assert kept in (10, 11), "one is under way"
+    (told,) = lines_of(tmp_path / "log")
+    assert (told["action"], told["lines"]) == ("log_lines_lost", 100 - kept)
+
+
+def test_what_was_logged_behind_is_there_when_it_is_closed(tmp_path: Path) -> None:
+    logs.set_up(file=tmp_path / "log", behind=True)
+    for number in range(1000):
+        structlog.get_logger("ari_recorder.x").info("call_seal", n=number)
+    logs.set_up(file=tmp_path / "other")
+    assert [line["n"] for line in lines_of(tmp_path / "log")] == list(range(1000))

@@ -68,7 +68,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
         alarms = connect.alarms(settings)
         told = settings.log
-        logs.set_up(level=told.level, file=told.file, json_lines=told.json_lines, heard=alarms.hear)
+        logs.set_up(level=told.level, file=told.file, json_lines=told.json_lines, heard=alarms.hear, behind=True)
         asyncio.run(daemon.run(settings, alarms))
 
 

@@ -12,7 +12,7 @@ ledger meanwhile sees why.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +28,8 @@ from ari_recorder.storage.db import Database
 
 log = structlog.get_logger(__name__)
 
+# A disk that works takes milliseconds.
+_PATIENCE = timedelta(seconds=1)
 STORED_EVERY = timedelta(seconds=5)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _FILE = "presence"
@@ -43,6 +45,10 @@ class _Kept:
 _KEPT = TypeAdapter(_Kept)
 
 
+def _kept(over: Iterable[Absence]) -> bytes:
+    return _KEPT.dump_json(_Kept(heartbeat=datetime.now(UTC), over=tuple(over)))
+
+
 class Presence:
     """`beat` and `store` are jobs of the service. `folder` is the state folder."""
 
@@ -55,6 +61,7 @@ class Presence:
         # Until a resync is through, nobody is there: since the last run's last heartbeat.
         self._open: Absence | None = None
         self._over: list[Absence] = []
+        self._keeping: asyncio.Future[None] | None = None
 
     def load(self) -> None:
         """Where the last run ended, and what it had not stored. What cannot be read is as if there had been no run."""
@@ -81,11 +88,12 @@ class Presence:
     async def beat(
         self, *, able: Callable[[], bool], ours: Callable[[], bool], look: Callable[[], Awaitable[None]]
     ) -> None:
-        """Tell the dialplan again and again, while we are `able`, so that its net stays off; `look` before each."""
+        """Tell the dialplan again and again that its net may stay off; or, when we are not `able`, that it is needed.
+        `look` before each, as long as a disk that hangs does not keep it."""
         while True:
-            await look()
-            if able():
-                await self.tell(str(int(time.time())), ours=ours)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(look(), _PATIENCE.total_seconds())
+            await self.tell(str(int(time.time())) if able() else "0", ours=ours)
             self._again.clear()
             with contextlib.suppress(TimeoutError):  # at once when live again: until then its net is on
                 await asyncio.wait_for(self._again.wait(), self._heartbeat_seconds)
@@ -98,15 +106,17 @@ class Presence:
         except RecorderError as error:
             log.warning("heartbeat_fail", code=error.code)
             return
-        if self._open is None:
-            with contextlib.suppress(OSError):  # a full disk is told elsewhere; the absence begins earlier then
-                self._keep()
+        if self._open is None and (self._keeping is None or self._keeping.done()):
+            self._keeping = asyncio.get_running_loop().run_in_executor(None, self._keep, _kept(self._over))
+            await asyncio.wait({self._keeping}, timeout=_PATIENCE.total_seconds())
 
-    def _keep(self) -> None:
-        """At once or not at all; nothing is waited for, so a loss of power may cost the last ones."""
+    def _keep(self, kept: bytes) -> None:
+        """At once or not at all; the disk is not waited for, so a loss of power may cost the last ones. What cannot be
+        written is told elsewhere, and the absence begins earlier then."""
         fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(_KEPT.dump_json(_Kept(heartbeat=datetime.now(UTC), over=tuple(self._over))))
-        fresh.replace(self._path)
+        with contextlib.suppress(OSError):
+            fresh.write_bytes(kept)
+            fresh.replace(self._path)
 
     async def store(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

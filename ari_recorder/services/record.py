@@ -53,6 +53,8 @@ INBOX = 10_000
 WRITTEN = (RecordingState.CAPTURING, RecordingState.STOPPING)
 # queue_log is read within a second; on a disk that hangs, calls that live now go first.
 MISSED_WITHIN = 10.0
+# Longer than this a disk hangs: orders wait for it, so the dialplan's net is to record.
+JOURNAL_WITHIN = 2.0
 # Orders to the PBX take milliseconds; one that hangs is known to the journal.
 GRACE_SECONDS = 5.0
 
@@ -93,7 +95,7 @@ class Recorder:
         self._calls: dict[UUID, Call] = {}
         self._callers = SealedCallers(public)
         self._right = False  # the PBX at the other end is ours
-        self.journal_works = True
+        self._journal_took_last = True
         self._resynced = asyncio.Event()
         self._backlog = Backlog()
         self._orders: dict[UUID, asyncio.Task[None]] = {}
@@ -300,6 +302,11 @@ class Recorder:
         return self._right
 
     @property
+    def journal_works(self) -> bool:
+        """It took what it was given last, and does not hang."""
+        return self._journal_took_last and self._journal.busy_seconds < JOURNAL_WITHIN
+
+    @property
     def waiting(self) -> Waiting:
         """Calls whose row in the database is older than they are."""
         return self._store.waiting
@@ -359,10 +366,10 @@ class Recorder:
         if durable is not None:
             try:
                 await durable
-                self.journal_works = True
+                self._journal_took_last = True
             except RecorderError as error:
                 journaled = False
-                self.journal_works = False
+                self._journal_took_last = False
                 log.error("alarm", alarm=AlarmCode.JOURNAL_FAILED.value, subject=error.code)
         for command in commands:
             try:

@@ -21,6 +21,7 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 import zlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -80,6 +81,7 @@ class Journal:
         self._waiting: list[_Entry] = []
         self._changed = threading.Condition()
         self._closing = False
+        self._busy_since: float | None = None
         self._writer = threading.Thread(target=self._write_all, name="journal", daemon=True)
         self.damaged = 0  # lines found unreadable since it was opened
 
@@ -143,6 +145,12 @@ class Journal:
         """The call is over and stored elsewhere; it will not be loaded again."""
         await self._put(_Entry(call_id=call_id, line=_line(b"R %s" % _id(call_id)), retires=True))
 
+    @property
+    def busy_seconds(self) -> float:
+        """How long the disk has taken for what it is being given; a disk that works takes milliseconds."""
+        since = self._busy_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def load(self) -> tuple[tuple[Call, bytes | None], ...]:
         """The calls that were not retired, without their callers, and the callers sealed. Not for the event loop."""
         with self._changed:
@@ -184,7 +192,7 @@ class Journal:
             # Who stopped waiting does not unmake the entry.
             waited = [entry for entry in batch if entry.written.set_running_or_notify_cancel()]
             try:
-                self._write(batch)
+                self._write_timed(batch)
             except Exception as error:
                 known = isinstance(error, JournalWriteFailed)
                 failure = error if known else JournalWriteFailed(path=self._path, reason=type(error).__name__)
@@ -193,6 +201,13 @@ class Journal:
             else:
                 for entry in waited:
                     entry.written.set_result(None)
+
+    def _write_timed(self, batch: list[_Entry]) -> None:
+        self._busy_since = time.monotonic()
+        try:
+            self._write(batch)
+        finally:
+            self._busy_since = None
 
     def _write(self, batch: list[_Entry]) -> None:
         if self._fd is None or self._file_bytes > max(_LEAST_BYTES_TO_COMPACT, _GROWN * self._begun_bytes):

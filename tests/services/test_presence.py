@@ -1,6 +1,7 @@
 """services/presence.py: the dialplan is told that the service is there, and the ledger when it was not."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.domain.errors import AmiNotLive
 from ari_recorder.domain.ledger import Absence
+from ari_recorder.services import presence as presence_module
 from ari_recorder.services.presence import NEVER, Presence
 from ari_recorder.storage import absences
 from ari_recorder.storage.db import Database
@@ -180,5 +182,41 @@ async def test_it_tells_at_once_when_the_pbx_is_there_again(house: House) -> Non
         presence.back(NOW)
         while len(house.pbx.told) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_who_is_not_able_lets_the_net_record(house: House) -> None:
+    presence = house.presence()
+    presence.back(NOW)
+    task = asyncio.create_task(presence.beat(able=lambda: False, ours=lambda: True, look=_nothing))
+    async with asyncio.timeout(5):
+        while not house.pbx.told:  # noqa: ASYNC110 - another task
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert set(house.pbx.told) == {"0"}
+
+
+async def test_a_disk_that_hangs_holds_up_no_heartbeat(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(presence_module, "_PATIENCE", timedelta(seconds=0.1))
+    flows = threading.Event()
+
+    def hanging(path: Path, data: bytes) -> int:
+        assert flows.wait(30)
+        return len(data)
+
+    monkeypatch.setattr(Path, "write_bytes", hanging)
+    presence = house.presence()
+    presence.back(NOW)
+
+    async def sounds() -> None:
+        await asyncio.to_thread(flows.wait, 30)
+
+    task = asyncio.create_task(presence.beat(able=lambda: True, ours=lambda: True, look=sounds))
+    async with asyncio.timeout(10):
+        while len(house.pbx.told) < 4:  # noqa: ASYNC110 - another task
+            await asyncio.sleep(0.01)
+    flows.set()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

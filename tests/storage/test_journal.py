@@ -322,6 +322,28 @@ async def test_ten_thousand_calls_are_loaded_sooner_than_they_were_written(tmp_p
     assert time.monotonic() - written < written - began
 
 
+async def test_a_disk_that_hangs_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = threading.Event()
+    real = os.fsync
+
+    def hanging(fd: int) -> None:
+        assert flows.wait(30)
+        real(fd)
+
+    with Journal(tmp_path) as journal:
+        await journal.append(finished_call(), None)
+        assert journal.busy_seconds == 0
+        monkeypatch.setattr(os, "fsync", hanging)
+        waiting = asyncio.ensure_future(journal.append(finished_call(), None))
+        async with asyncio.timeout(10):
+            while journal.busy_seconds < 0.05:  # noqa: ASYNC110 - another thread's clock
+                await asyncio.sleep(0.01)
+        assert not waiting.done()
+        flows.set()
+        await waiting
+        assert journal.busy_seconds == 0
+
+
 @EVERY_WAY
 async def test_whatever_fails_what_was_promised_is_there_and_the_rest_is_told(
     tmp_path: Path, code: int, lasting: bool
