@@ -123,7 +123,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
             rescue = FallbackRescue(database, keyring)
             signer = await asyncio.to_thread(connect.log_signer, config)
-            keeper = connect.ledger_keeper(config, database, lambda: recorder.calls)
+            keeper = connect.ledger_keeper(config, database, recorder)
             log_of_audit = connect.audit_log(config, database, signer)
 
             told_start = False
@@ -167,7 +167,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             # Not before the journal is known: its calls keep the keys of their days.
             jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
             jobs.start("sweep-watch", sweep.watch)
-            jobs.start("absences", lambda stop: _once(usable, stop, recorder.keep_absences))
+            jobs.start("absences", lambda stop: _once(usable, stop, recorder.presence.store))
             # Not before the journal is known: its calls are accounted for.
             jobs.start("ledger", lambda stop: _once(usable, stop, keeper.run))
             jobs.start("hear", recorder.hear)

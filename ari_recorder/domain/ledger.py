@@ -9,8 +9,9 @@ where the two differ the PBX is believed:
     unexplained: length-differs     as much talk as is heard                        recorded
     not recorded: nobody talked     somebody did, in a recorded queue               unexplained: no-recording
     nothing                         somebody did, in a recorded queue               unexplained: unknown-call
-    any of the unexplained          what is missing lies in an absence              not recorded: service-away, or
+    any of the unexplained          what is missing lies in an absence that is over not recorded: service-away, or
                                                                                     recorded: late-start
+    any of the unexplained          what is missing lies in one that goes on        pending
 
 An absence is a time in which no service heard the PBX (services/presence.py): it had an alarm of its own.
 What is known to have begun late (`late-start`) is recorded only as long as no more than the tolerance is missing by
@@ -89,11 +90,12 @@ class Verdict:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absence:
     """No service heard the PBX from `since` to `until`: there was none, or no session. Who could have been asked to
-    record was not."""
+    record was not. Until it is `over`, nobody has looked at what the dialplan's net recorded meanwhile."""
 
     since: datetime
     until: datetime
     because: str
+    over: bool = True
 
 
 def _verdict(state: LedgerState, reason: Reason) -> Verdict:
@@ -245,7 +247,7 @@ def _row(
         queue=entry.queue,
         entered_at=entry.entered_at,
         outcome=entry.outcome,
-        verdict=_excused(verdict, entry, heard, queues, absences),
+        verdict=_excused(verdict, entry, heard, queues, absences, now),
         flagged=call.flagged if call is not None else False,
         talk_time=entry.talk_in(queues),
         heard=heard,
@@ -257,10 +259,17 @@ _EXCUSABLE = frozenset({Reason.UNKNOWN_CALL, Reason.NO_RECORDING, Reason.LENGTH_
 
 
 def _excused(
-    verdict: Verdict, entry: QueueLogCall, heard: timedelta, queues: frozenset[str], absences: Collection[Absence]
+    verdict: Verdict,
+    entry: QueueLogCall,
+    heard: timedelta,
+    queues: frozenset[str],
+    absences: Collection[Absence],
+    now: datetime,
 ) -> Verdict:
     """What is missing is accounted for where nobody was there in as much of the talk. After a transfer nobody knows how
-    long the talk was, so nothing is."""
+    long the talk was, so nothing is. A call whose end nobody saw is finished when somebody is there again."""
+    if verdict.reason is Reason.NOT_FINISHED and any(_ended_in(entry, one, now) for one in absences):
+        return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
     if verdict.state is not LedgerState.UNEXPLAINED or verdict.reason not in _EXCUSABLE or entry.transferred:
         return verdict
     spans = [(leg.connected_at, _end_of(leg, entry)) for leg in entry.legs if leg.queue in queues]
@@ -269,9 +278,18 @@ def _excused(
     away = sum((_within(begin, end + TOLERANCE, absences) for begin, end in spans), timedelta())
     if not away or talk - heard - away > MISSING:
         return verdict
+    if any(_within(begin, end + TOLERANCE, [one]) for one in absences if not one.over for begin, end in spans):
+        return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
     if heard:
         return _verdict(LedgerState.RECORDED, Reason.LATE_START)
     return _verdict(LedgerState.NOT_RECORDED, Reason.SERVICE_AWAY)
+
+
+def _ended_in(entry: QueueLogCall, absence: Absence, now: datetime) -> bool:
+    """And it is not so long ago that it should be finished."""
+    ended = entry.ended_at
+    is_in = ended is not None and absence.since <= ended + TOLERANCE and ended <= absence.until
+    return is_in and (not absence.over or now - absence.until < SETTLES)
 
 
 def _end_of(leg: Leg, entry: QueueLogCall) -> datetime:

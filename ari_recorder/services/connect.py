@@ -2,7 +2,7 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,6 @@ from pathlib import Path
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.audit import Action, Actor, Entry
-from ari_recorder.domain.calls import Call
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Policy, Rules
 from ari_recorder.services import anchors, receivers
@@ -193,13 +192,14 @@ def cross_check(config: Config, recorder: Recorder) -> CrossCheck:
     )
 
 
-def ledger_keeper(config: Config, opened: Database, in_memory: Callable[[], Iterable[Call]]) -> LedgerKeeper:
+def ledger_keeper(config: Config, opened: Database, recorder: Recorder) -> LedgerKeeper:
     return LedgerKeeper(
         database=opened,
         tail=QueueLogTail(config.pbx.queue_log),
         queues=frozenset(queue.name for queue in config.queues),
-        in_memory=in_memory,
+        in_memory=lambda: recorder.calls,
         clocks=Clocks(),
+        away=recorder.presence.newest,
     )
 
 

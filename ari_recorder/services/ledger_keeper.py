@@ -27,7 +27,7 @@ from ari_recorder.domain.retention import local_day, midnight
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.storage import absences, audit, calls, ledger
-from ari_recorder.storage.db import Database
+from ari_recorder.storage.db import Connection, Database
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ _SELF = Actor.service("ledger")
 
 
 class LedgerKeeper:
-    """`run` is the service's job. `in_memory` gives the calls the recorder has not stored yet."""
+    """`run` is the service's job. `in_memory` gives the calls the recorder has not stored yet, `away` the absences."""
 
     def __init__(
         self,
@@ -54,12 +54,14 @@ class LedgerKeeper:
         queues: frozenset[str],
         in_memory: Callable[[], Iterable[Call]],
         clocks: Clocks,
+        away: Callable[[], Iterable[Absence]] = tuple,
     ) -> None:
         self._database = database
         self._tail = tail
         self._queues = queues
         self._in_memory = in_memory
         self._clocks = clocks
+        self._away = away
         self._open: set[str] = set()
         self._told = False  # that the PBX's log cannot be read
         self._looked_at_days: datetime | None = None
@@ -104,7 +106,7 @@ class LedgerKeeper:
         async with self._database.transaction() as conn:
             stored = await calls.of_day(conn, now, now, uniqueids)
             before = await ledger.get(conn, uniqueids)
-            away = await absences.between(conn, now - timedelta(days=DAYS_BACK + 1), now)
+            away = await self._absences(conn, now - timedelta(days=DAYS_BACK + 1), now)
             weighed = self._balance(uniqueids, self._newest(stored, waiting), now, away)
             rows = [row for row in weighed if before.get(row.uniqueid) != _bare(row)]
             await ledger.upsert(conn, rows, now)
@@ -120,6 +122,11 @@ class LedgerKeeper:
             log.error("alarm", alarm=AlarmCode.COVERAGE_UNKNOWN.value, subject="ledger", because=because)
         gone = {key for key in uniqueids if key not in {row.uniqueid for row in weighed}}  # of a log that was rotated
         self._open -= gone | {row.uniqueid for row in weighed if is_final(row, now)}
+
+    async def _absences(self, conn: Connection, begin: datetime, end: datetime) -> Collection[Absence]:
+        """What is not stored yet is newer than what is stored."""
+        stored = {one.since: one for one in await absences.between(conn, begin, end)}
+        return (stored | {one.since: one for one in self._away()}).values()
 
     def _balance(
         self, uniqueids: Collection[str], known: Iterable[KnownCall], now: datetime, away: Collection[Absence]
@@ -154,7 +161,7 @@ class LedgerKeeper:
                 for call in known
                 if call.uniqueid in of_day or (begin <= call.entered_at < end and call.uniqueid not in self._tail.calls)
             ]
-            away = await absences.between(conn, begin, now)
+            away = await self._absences(conn, begin, now)
             await ledger.upsert(conn, self._balance(of_day, theirs, now, away), now)
             rows = await ledger.of_day(conn, day)
             explained = await ledger.explanations(conn, rows)

@@ -76,12 +76,12 @@ class Presence:
     def lost(self, at: datetime, because: str) -> None:
         """The PBX was heard last at `at`. Nothing changes when nobody was there anyway."""
         if self._open is None:
-            self._open = Absence(since=at, until=at, because=because)
+            self._open = Absence(since=at, until=at, because=because, over=False)
 
     def back(self, at: datetime) -> None:
         """What the PBX has is known again, and what was missed."""
         if self._open is not None:
-            self._over.append(replace(self._open, until=max(self._open.since, at)))
+            self._over.append(replace(self._open, until=max(self._open.since, at), over=True))
             self._open = None
         self._again.set()
 
@@ -125,16 +125,20 @@ class Presence:
                 await asyncio.wait_for(stop.wait(), STORED_EVERY.total_seconds())
         await self._store()
 
-    async def _store(self) -> None:
-        over = tuple(self._over)
+    def newest(self) -> tuple[Absence, ...]:
+        """Those the database may not have, or not as they are now."""
         now = datetime.now(UTC)
         going_on = () if self._open is None else (replace(self._open, until=max(self._open.since, now)),)
-        if not over and not going_on:
+        return (*self._over, *going_on)
+
+    async def _store(self) -> None:
+        over = len(self._over)
+        if not (found := self.newest()):
             return
         try:
             async with self._database.transaction() as conn:
-                await absences.upsert(conn, (*over, *going_on))
+                await absences.upsert(conn, found)
         except RecorderError as error:
             log.warning("absence_store_fail", code=error.code)  # kept, and tried again
         else:
-            self._over = self._over[len(over) :]
+            self._over = self._over[over:]

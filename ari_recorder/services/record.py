@@ -60,8 +60,7 @@ GRACE_SECONDS = 5.0
 
 
 class Recorder:
-    """Built by daemon.py, which keeps its jobs: hear, decide, watch_spool, seal_live, catch_up, beat,
-    keep_absences, store."""
+    """Built by daemon.py, which keeps its jobs: hear, decide, watch_spool, seal_live, catch_up, beat, store."""
 
     def __init__(
         self,
@@ -90,7 +89,7 @@ class Recorder:
         self._adoption = adoption
         self._sounds = sounds_folder
         self._pbx_name = pbx_name
-        self._presence = presence
+        self.presence = presence
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(INBOX)
         self._calls: dict[UUID, Call] = {}
         self._callers = SealedCallers(public)
@@ -162,7 +161,7 @@ class Recorder:
             match event:
                 case Gap():
                     await self._inbox.put(event)
-                    self._presence.lost(event.at, event.because)
+                    self.presence.lost(event.at, event.because)
                     self._right = False  # who answers next is not known yet
                     continue
                 case ResyncBegan():
@@ -241,19 +240,16 @@ class Recorder:
             try:
                 self._decide(event)
                 if isinstance(event, ResyncDone):
-                    self._presence.back(_now())
+                    self.presence.back(_now())
                     self._resynced.set()
             except Exception as error:
                 # One event that cannot be handled must not end recording; what call it was is in the journal.
                 log.error("event_fail", name=type(event).__name__, error=type(error).__name__)
 
     async def beat(self, stop: asyncio.Event) -> None:
-        beating = self._presence.beat(able=lambda: self.journal_works, ours=lambda: self._right, look=self._read_sounds)
+        beating = self.presence.beat(able=lambda: self.journal_works, ours=lambda: self._right, look=self._read_sounds)
         await until(stop, beating)
-        await self._presence.tell("0", ours=lambda: self._right)  # from now on the dialplan's net records
-
-    async def keep_absences(self, stop: asyncio.Event) -> None:
-        await self._presence.store(stop)
+        await self.presence.tell("0", ours=lambda: self._right)  # from now on the dialplan's net records
 
     async def _read_sounds(self) -> None:
         """Take note of replaced ones."""

@@ -11,18 +11,20 @@ async def upsert(conn: Connection, found: Sequence[Absence]) -> None:
     """One that goes on grows."""
     await conn.execute(
         """
-        INSERT INTO absence (since, until, because)
-        SELECT * FROM unnest($1::timestamptz[], $2::timestamptz[], $3::text[])
-        ON CONFLICT (since) DO UPDATE SET until = greatest(absence.until, excluded.until)
+        INSERT INTO absence (since, until, because, over)
+        SELECT * FROM unnest($1::timestamptz[], $2::timestamptz[], $3::text[], $4::boolean[])
+        ON CONFLICT (since) DO UPDATE SET
+            until = greatest(absence.until, excluded.until), over = absence.over OR excluded.over
         """,
         [one.since for one in found],
         [one.until for one in found],
         [one.because for one in found],
+        [one.over for one in found],
     )
 
 
 async def between(conn: Connection, begin: datetime, end: datetime) -> tuple[Absence, ...]:
-    rows = await conn.fetch(
-        "SELECT since, until, because FROM absence WHERE until >= $1 AND since <= $2 ORDER BY since", begin, end
+    rows = await conn.fetch("SELECT * FROM absence WHERE until >= $1 AND since <= $2 ORDER BY since", begin, end)
+    return tuple(
+        Absence(since=row["since"], until=row["until"], because=row["because"], over=row["over"]) for row in rows
     )
-    return tuple(Absence(since=row["since"], until=row["until"], because=row["because"]) for row in rows)

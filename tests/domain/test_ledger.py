@@ -352,6 +352,23 @@ def test_a_recording_that_is_too_short_lacks_what_nobody_was_there_for_and_no_mo
     assert _says_with(_log(ENTERED, CONNECTED, COMPLETED), [_away(-5, 8)], known) == says
 
 
+def test_as_long_as_an_absence_goes_on_nobody_knows_what_the_net_recorded() -> None:
+    log = _log(ENTERED, CONNECTED, COMPLETED)
+    assert _says_with(log, [replace(_away(0, 20), over=False)]) == (LedgerState.PENDING, Reason.UNDER_WAY)
+    assert _says_with(log, [replace(_away(9, 20), over=False)]) == UNKNOWN_CALL
+    assert _says_with(log, [_away(0, 11), replace(_away(14, 20), over=False)]) == SERVICE_AWAY
+
+
+def test_a_call_whose_end_nobody_saw_has_the_time_of_any_other_to_be_finished_from_the_return_on() -> None:
+    log = _log(ENTERED, CONNECTED, COMPLETED)
+    now = (NOW - datetime.fromtimestamp(AT, UTC)).total_seconds()
+    pending, not_finished = (LedgerState.PENDING, Reason.UNDER_WAY), (LedgerState.UNEXPLAINED, Reason.NOT_FINISHED)
+    assert _says_with(log, [replace(_away(5, now), over=False)], PENDING) == pending
+    assert _says_with(log, [_away(5, now - 44)], PENDING) == pending
+    assert _says_with(log, [_away(5, now - 46)], PENDING) == not_finished
+    assert _says_with(log, [_away(20, now - 1)], PENDING) == not_finished, "its end was seen"
+
+
 def test_after_a_transfer_nobody_knows_how_long_the_talk_was() -> None:
     assert _says_with(_log(ENTERED, CONNECTED, SENT_ON), [_away(-100, 100)]) == UNKNOWN_CALL
 

@@ -6,6 +6,7 @@ The folder of a scenario that failed, with the logs of both Asterisks and of the
 import argparse
 import asyncio
 import json
+import os
 import random
 import shutil
 import sys
@@ -17,8 +18,9 @@ from typing import Any
 
 from ari_recorder import logs
 from benchmarks.figures import machine
-from tests.faults import ami, commits, database, kills, load, start_up
+from tests.faults import ami, away, commits, database, full, kills, load, stall, start_up
 from tests.faults.figures import Scenario
+from tests.faults.mounts import are_ours, in_a_namespace
 
 SCENARIOS = {
     scenario.name: scenario
@@ -29,6 +31,9 @@ SCENARIOS = {
         load.SCENARIO,
         database.SCENARIO,
         commits.SCENARIO,
+        full.SCENARIO,
+        stall.SCENARIO,
+        away.SCENARIO,
     )
 }
 
@@ -75,6 +80,9 @@ def main() -> int:
     wanted = parser.parse_args()
     if unknown := set(wanted.names) - SCENARIOS.keys():
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}")
+    if any(SCENARIOS[name].mounts for name in wanted.names or SCENARIOS) and not are_ours():
+        command = in_a_namespace(["-m", "tests.faults", *sys.argv[1:]])
+        os.execvp(command[0], command)  # noqa: S606
     logs.set_up(level="critical", json_lines=False)
     done = []
     for name in wanted.names or SCENARIOS:

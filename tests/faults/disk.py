@@ -16,15 +16,17 @@ import pytest
 
 from ari_recorder.domain.errors import RecorderError
 
-# What may find no room, and what may find a broken disk.
+# What may find no room, what may find a broken disk, and what needs a file descriptor.
 _ROOM = ("open", "write", "pwrite", "fsync", "mkdir", "link", "rename", "ftruncate")
 _DISK = (*_ROOM, "unlink", "rmdir", "stat", "lstat", "listdir", "scandir", "pread", "preadv")
+_DESCRIPTOR = ("open", "listdir", "scandir")
+_FAILING = {errno.ENOSPC: _ROOM, errno.EIO: _DISK, errno.EMFILE: _DESCRIPTOR}
 EVERY_WAY = pytest.mark.parametrize(
     ("code", "lasting"),
-    [(errno.ENOSPC, False), (errno.ENOSPC, True), (errno.EIO, False), (errno.EIO, True)],
-    ids=["full-once", "full", "broken-once", "broken"],
+    [(code, lasting) for code in _FAILING for lasting in (False, True)],
+    ids=["full-once", "full", "broken-once", "broken", "no-descriptor-once", "no-descriptor"],
 )
-_REASONS = {errno.ENOSPC: "No space left on device", errno.EIO: "Input/output error"}
+_REASONS = {code: os.strerror(code) for code in _FAILING}
 _MOST = 3000  # an operation that has not ended by then does not end
 
 
@@ -41,7 +43,7 @@ class Fault:
         self._real: dict[str, Callable[..., Any]] = {}
 
     def __enter__(self) -> Self:
-        for name in _ROOM if self._code == errno.ENOSPC else _DISK:
+        for name in _FAILING[self._code]:
             self._real[name] = getattr(os, name)
             setattr(os, name, self._failing(name, self._real[name]))
         return self
@@ -56,7 +58,7 @@ class Fault:
     def _failing(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def called(*args: Any, **more: Any) -> Any:
             needs_room = name != "open" or bool(args[1] & os.O_CREAT)
-            if self._code == errno.EIO or needs_room:
+            if self._code != errno.ENOSPC or needs_room:
                 self._seen += 1
                 if self._seen == self.number or (self._lasting and self._seen > self.number):
                     self.fired = self.fired or name

@@ -53,9 +53,10 @@ def broken(figures: Sequence[Figure]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`run` leaves whatever it writes in the folder it is given."""
+    """`run` leaves whatever it writes in the folder it is given. `mounts`: in a namespace of the run (mounts.py)."""
 
     name: str
     what: str
     count: int  # how often in `make faults`
     run: Callable[[Path, int, int, Tell], Awaitable[list[Figure]]]  # folder, seed, count
+    mounts: bool = False

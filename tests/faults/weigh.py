@@ -189,8 +189,8 @@ def _left(service: Service, stored: set[str]) -> list[str]:
     """Files that should be gone, or that nobody knows."""
     vault = service.state / "vault"
     left = [f"spool: {path.name}" for path in service.lab.pbx.spool.glob("*.sln")]
-    left += [f"parts: {path.name}" for path in (vault / ".parts").iterdir()]
-    left += [f"unfinished: {path.name}" for path in (vault / ".new").iterdir()]
+    left += [f"parts: {path.name}" for path in vault.glob(".parts/*")]
+    left += [f"unfinished: {path.name}" for path in vault.glob(".new/*")]
     sealed = {str(path.relative_to(vault)) for path in vault.rglob("*.sealed")}
     left += [f"a sealed file without a row: {path}" for path in sorted(sealed - stored)]
     left += [f"a row without a sealed file: {path}" for path in sorted(stored - sealed)]

@@ -41,6 +41,7 @@ class Desk:
         self.queue_log.write_text(f"{int((BEGIN - MINUTE).timestamp())}|NONE|NONE|NONE|QUEUESTART|\n")
         self.time = Time(NOON)
         self.memory: list[Call] = []
+        self.away: list[Absence] = []
         self.tails: list[QueueLogTail] = []
         self.keeper = self.another()
 
@@ -52,6 +53,7 @@ class Desk:
             queues=QUEUES,
             in_memory=lambda: self.memory,
             clocks=self.time,
+            away=lambda: self.away,
         )
 
     def logged(self, call: Call, *, talk: int = 60) -> None:
@@ -294,3 +296,17 @@ async def test_a_call_of_a_time_without_a_service_is_accounted_for_and_told_toge
     assert await desk.kept() == {call.uniqueid: ("not_recorded", "service-away")}
     (row,) = (await desk.shown()).rows
     assert row.verdict.reason is Reason.SERVICE_AWAY
+
+
+async def test_while_the_service_does_not_hear_the_pbx_nobody_is_alarmed_about_its_calls(desk: Desk) -> None:
+    call = recorded_call()
+    desk.logged(call)
+    assert call.ended_at is not None
+    desk.time.time = call.ended_at + MINUTE
+    desk.away = [Absence(since=NOON - MINUTE, until=desk.time.time, because="reset by peer", over=False)]
+    assert await desk.look() == []
+    assert await desk.kept() == {call.uniqueid: ("pending", "under-way")}
+    desk.away = [replace(desk.away[0], over=True)]
+    desk.memory = [call]  # the dialplan's net recorded it
+    assert await desk.look() == []
+    assert (await desk.kept())[call.uniqueid][0] == "recorded"
