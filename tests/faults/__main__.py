@@ -18,7 +18,7 @@ from typing import Any
 
 from ari_recorder import logs
 from benchmarks.figures import machine
-from tests.faults import ami, away, commits, database, full, kills, load, stall, start_up
+from tests.faults import ami, away, commits, database, full, kills, load, soak, stall, start_up
 from tests.faults.figures import Scenario
 from tests.faults.mounts import are_ours, in_a_namespace
 
@@ -34,6 +34,7 @@ SCENARIOS = {
         full.SCENARIO,
         stall.SCENARIO,
         away.SCENARIO,
+        soak.SCENARIO,
     )
 }
 

@@ -128,20 +128,20 @@ async def _all(
         await asyncio.sleep(proxy.dice.uniform(*CUT_EVERY))
         since = time.time()
         proxy.reset()
-        await _live(service)
+        await live(service)
         away.append((since, time.time()))
     tell(f"  cut every few seconds, {proxy.connections} connections; {len(crowd.facts)} calls")
     since = time.time()
     proxy.stall()
     await asyncio.sleep(times.black_hole)
     proxy.flow()
-    await _live(service)
+    await live(service)
     away.append((since, time.time()))
     tell(
         f"  black-holed for {times.black_hole:.0f} s, there again after {time.time() - since - times.black_hole:.1f} s"
     )
     for _ in range(times.pbx_kills):
-        away.append(await _kill_pbx(lab, service, crowd))
+        away.append(await kill_pbx(lab, service, crowd))
         tell(f"  the PBX killed, there again after {away[-1][1] - away[-1][0]:.1f} s; {len(crowd.facts)} calls")
         await asyncio.sleep(times.after)
     while len(crowd.facts) < times.calls:  # noqa: ASYNC110 - a list that events lengthen
@@ -149,18 +149,18 @@ async def _all(
     await asyncio.sleep(times.after)
 
 
-async def _kill_pbx(lab: Lab, service: Service, crowd: Crowd) -> tuple[float, float]:
+async def kill_pbx(lab: Lab, service: Service, crowd: Crowd) -> tuple[float, float]:
     """With whoever talks. Phones would not be told, and hold a line nobody is at: they hang up. Since, until."""
     since = time.time()
     await lab.pbx.kill()
     await lab.world.cli("channel request hangup all")
     await lab.pbx.start()
     await crowd.quieten()
-    await _live(service)
+    await live(service)
     return since, time.time()
 
 
-async def _live(service: Service, within: float = 60.0) -> None:
+async def live(service: Service, within: float = 60.0) -> None:
     """Until the dialplan hears of the service again."""
     before = await service.heartbeat()
     async with asyncio.timeout(within):
