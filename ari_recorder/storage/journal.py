@@ -14,10 +14,14 @@ Lines are only appended. One thread writes: it takes all that waits, writes it, 
 A failed write or fsync ends the use of that file, for the kernel may have dropped pages and report success the next
 time (fsyncgate); the next entry begins a new file out of memory. A new file is also begun at the start and when most
 of the old one is out of date: written beside it, fsync, rename, fsync of the folder.
+
+Room for some thousand entries is kept in a file of its own: on a full disk it is given up for a new file, so calls are
+recorded on while somebody makes room.
 """
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -34,6 +38,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from ari_recorder.domain.calls import Call
+from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import JournalInUse, JournalNewer, JournalUnusable, JournalWriteFailed
 
 log = structlog.get_logger(__name__)
@@ -44,6 +49,8 @@ _HEADER = _TITLE + b"1\n"
 # 100 calls under way that is once in some hundred calls, and takes milliseconds.
 _LEAST_BYTES_TO_COMPACT = 4 * 1024 * 1024
 _GROWN = 4
+# A call is 1 to 4 KiB a state, and has some ten of them.
+_RESERVE_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,14 +228,31 @@ class Journal:
                 os.fsync(self._fd)
             except OSError as error:
                 self._drop_file()
-                raise JournalWriteFailed(path=self._path, reason=error.strerror or error) from None
-            self._file_bytes += len(data)
+                if not self._gives_up_reserve(error):
+                    raise JournalWriteFailed(path=self._path, reason=error.strerror or error) from None
+                after = dict(self._live)
+                _apply(after, batch)
+                self._begin_file(after)
+            else:
+                self._file_bytes += len(data)
         with self._changed:
             _apply(self._live, batch)
 
     def _begin_file(self, live: Mapping[UUID, bytes]) -> None:
-        """A new file that holds `live` takes the place of the old one."""
+        """A new file that holds `live` takes the place of the old one. With room, there is a reserve again."""
         self._drop_file()
+        try:
+            self._put_file(live)
+        except OSError as error:
+            if not self._gives_up_reserve(error):
+                raise JournalWriteFailed(path=self._path, reason=error.strerror or error) from None
+            try:
+                self._put_file(live)
+            except OSError as again:
+                raise JournalWriteFailed(path=self._path, reason=again.strerror or again) from None
+        self._take_reserve()
+
+    def _put_file(self, live: Mapping[UUID, bytes]) -> None:
         fresh = self._folder / "journal.new"
         fd = -1
         try:
@@ -238,14 +262,42 @@ class Journal:
             os.fsync(fd)
             fresh.rename(self._path)
             _fsync_folder(self._folder)
-        except OSError as error:
+        except OSError:
             if fd >= 0:
                 os.close(fd)
             with contextlib.suppress(OSError):
                 fresh.unlink()
-            raise JournalWriteFailed(path=self._path, reason=error.strerror or error) from None
+            raise
         self._fd = fd
         self._begun_bytes = self._file_bytes = len(data)
+
+    # --- reserve
+
+    def _take_reserve(self) -> None:
+        """Blocks of its own, not a hole. Without room to spare there is none; that is told elsewhere."""
+        reserve = self._folder / "reserve"
+        with contextlib.suppress(OSError):
+            room = os.statvfs(self._folder)
+            if reserve.exists() or room.f_bavail * room.f_frsize < 4 * _RESERVE_BYTES:
+                return
+            fd = os.open(reserve, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, _RESERVE_BYTES)
+            except OSError:
+                reserve.unlink()
+            finally:
+                os.close(fd)
+
+    def _gives_up_reserve(self, error: OSError) -> bool:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return False
+        try:
+            (self._folder / "reserve").unlink()
+        except OSError:
+            return False
+        because = f"the disk is full: the journal lives on its reserve of {_RESERVE_BYTES >> 20} MiB"
+        log.error("alarm", alarm=AlarmCode.DISK_TROUBLE.value, subject="journal", because=because)
+        return True
 
     def _drop_file(self) -> None:
         fd, self._fd = self._fd, None

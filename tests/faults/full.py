@@ -28,7 +28,7 @@ from tests.lab.service import Service, installed_service
 AT_ONCE = 6
 AGENTS = 20
 TALK = (2.0, 10.0)  # some are sealed while they go on
-BETWEEN = 12.0  # some calls begin and end while nothing is full
+BETWEEN = 8.0  # some calls begin and end while nothing is full
 SIZE = 64 * MIB
 # An empty PostgreSQL is 40 MiB, and its log of changes 16 at least.
 SIZE_OF_DATABASE = 160 * MIB
@@ -53,7 +53,11 @@ STEPS = (
         alarms=frozenset({"seal-failed", "live-seal-failed"}),
     ),
     Step(name="spool", folder=lambda service: service.lab.pbx.spool, alarms=frozenset({"files-not-growing"})),
-    Step(name="journal", folder=lambda service: service.state / "journal", alarms=frozenset({"journal-failed"})),
+    Step(
+        name="journal",
+        folder=lambda service: service.state / "journal",
+        alarms=frozenset({"journal-failed", "disk-trouble"}),
+    ),
     Step(name="database", folder=lambda service: service.state / "database", alarms=frozenset()),
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -342,6 +343,31 @@ async def test_a_disk_that_hangs_is_seen(tmp_path: Path, monkeypatch: pytest.Mon
         flows.set()
         await waiting
         assert journal.busy_seconds == 0
+
+
+async def test_on_a_full_disk_there_is_a_reserve_and_it_is_taken_again_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = tmp_path / "reserve"
+    real = os.write
+
+    def full(fd: int, data: bytes) -> int:
+        if reserve.exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(fd, data)
+
+    calls = [finished_call() for _ in range(3)]
+    with Journal(tmp_path) as journal:
+        assert reserve.stat().st_blocks * 512 >= 4 << 20, "a hole is no reserve"
+        await journal.append(calls[0], None)
+        monkeypatch.setattr(os, "write", full)
+        monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=0, f_frsize=4096))
+        await journal.append(calls[1], None)
+        assert not reserve.exists()
+        await journal.append(calls[2], None)
+        monkeypatch.undo()
+    assert set(contents(tmp_path)) == {without_caller(call) for call in calls}
+    assert reserve.exists()
 
 
 @EVERY_WAY
