@@ -21,7 +21,8 @@ What nobody can account for, a person can close with words (`explained`): after 
 What the recorder did on purpose (the caller said no, no proof of the announcement) is believed: it had an alarm.
 """
 
-from collections.abc import Collection, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -219,6 +220,7 @@ def balance(
 ) -> tuple[LedgerRow, ...]:
     """One row per call that either source knows, in the order of their coming."""
     by_uniqueid = {call.uniqueid: call for call in known}
+    absences = sorted(absences, key=lambda one: one.since)
     rows = [_row(entry, by_uniqueid.pop(entry.uniqueid, None), queues, now, absences) for entry in logged]
     rows += [
         LedgerRow(
@@ -238,7 +240,7 @@ def balance(
 
 
 def _row(
-    entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], now: datetime, absences: Collection[Absence]
+    entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], now: datetime, absences: Sequence[Absence]
 ) -> LedgerRow:
     verdict = _weigh(entry, call, queues, now) if call is not None else _judge_unknown(entry, queues, now)
     heard = call.heard if call is not None else timedelta()
@@ -263,12 +265,12 @@ def _excused(
     entry: QueueLogCall,
     heard: timedelta,
     queues: frozenset[str],
-    absences: Collection[Absence],
+    absences: Sequence[Absence],
     now: datetime,
 ) -> Verdict:
     """What is missing is accounted for where nobody was there in as much of the talk. After a transfer nobody knows how
     long the talk was, so nothing is. A call whose end nobody saw is finished when somebody is there again."""
-    if verdict.reason is Reason.NOT_FINISHED and any(_ended_in(entry, one, now) for one in absences):
+    if verdict.reason is Reason.NOT_FINISHED and _ended_unseen(entry, absences, now):
         return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
     if verdict.state is not LedgerState.UNEXPLAINED or verdict.reason not in _EXCUSABLE or entry.transferred:
         return verdict
@@ -278,18 +280,19 @@ def _excused(
     away = sum((_within(begin, end + TOLERANCE, absences) for begin, end in spans), timedelta())
     if not away or talk - heard - away > MISSING:
         return verdict
-    if any(_within(begin, end + TOLERANCE, [one]) for one in absences if not one.over for begin, end in spans):
+    if not all(one.over for begin, end in spans for one in _touched(begin, end + TOLERANCE, absences)):
         return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
     if heard:
         return _verdict(LedgerState.RECORDED, Reason.LATE_START)
     return _verdict(LedgerState.NOT_RECORDED, Reason.SERVICE_AWAY)
 
 
-def _ended_in(entry: QueueLogCall, absence: Absence, now: datetime) -> bool:
-    """And it is not so long ago that it should be finished."""
-    ended = entry.ended_at
-    is_in = ended is not None and absence.since <= ended + TOLERANCE and ended <= absence.until
-    return is_in and (not absence.over or now - absence.until < SETTLES)
+def _ended_unseen(entry: QueueLogCall, absences: Sequence[Absence], now: datetime) -> bool:
+    """In an absence, and that is not over for so long that the call should be finished."""
+    if entry.ended_at is None:
+        return False
+    ended_in = _touched(entry.ended_at, entry.ended_at + TOLERANCE, absences)
+    return any(not one.over or now - one.until < SETTLES for one in ended_in)
 
 
 def _end_of(leg: Leg, entry: QueueLogCall) -> datetime:
@@ -299,10 +302,17 @@ def _end_of(leg: Leg, entry: QueueLogCall) -> datetime:
     return max(leg.connected_at, entry.ended_at or leg.connected_at)
 
 
-def _within(begin: datetime, end: datetime, absences: Collection[Absence]) -> timedelta:
-    """How much of it lies in absences, which do not overlap."""
-    shared = (min(end, one.until) - max(begin, one.since) for one in absences)
-    return sum((part for part in shared if part > timedelta()), timedelta())
+def _touched(begin: datetime, end: datetime, absences: Sequence[Absence]) -> Sequence[Absence]:
+    """Those that share some of that time. They are in order and do not overlap."""
+    return absences[
+        bisect_right(absences, begin, key=lambda one: one.until) : bisect_left(absences, end, key=lambda one: one.since)
+    ]
+
+
+def _within(begin: datetime, end: datetime, absences: Sequence[Absence]) -> timedelta:
+    """How much of it lies in absences."""
+    shared = (min(end, one.until) - max(begin, one.since) for one in _touched(begin, end, absences))
+    return sum(shared, timedelta())
 
 
 def _weigh(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: datetime) -> Verdict:

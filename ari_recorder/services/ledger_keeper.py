@@ -120,7 +120,7 @@ class LedgerKeeper:
         if away_for := sum(row.verdict.reason is Reason.SERVICE_AWAY for row in rows):
             because = f"{away_for} call(s) were answered while the service was away, and are not recorded"
             log.error("alarm", alarm=AlarmCode.COVERAGE_UNKNOWN.value, subject="ledger", because=because)
-        gone = {key for key in uniqueids if key not in {row.uniqueid for row in weighed}}  # of a log that was rotated
+        gone = set(uniqueids) - {row.uniqueid for row in weighed}  # of a log that was rotated
         self._open -= gone | {row.uniqueid for row in weighed if is_final(row, now)}
 
     async def _absences(self, conn: Connection, begin: datetime, end: datetime) -> Collection[Absence]:

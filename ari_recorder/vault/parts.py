@@ -77,13 +77,13 @@ class Parts:
 
     def of(self, recording_id: UUID) -> tuple[Part, ...]:
         """The parts of a recording that hold something, in order."""
-        numbers = {number for owner, number, kind in self._names() if owner == recording_id and kind == "part"}
+        numbers = {number for _, number, kind in self._names(f"{recording_id}.") if kind == "part"}
         found = (self._look(recording_id, number) for number in sorted(numbers))
         return tuple(part for part in found if part is not None)
 
     def begin(self, recording_id: UUID, day: date, first_sample: int) -> "NewPart":
         """A new part, its key and its header on disk. VaultWriteFailed: nothing of it is left."""
-        number = max((number for owner, number, _ in self._names() if owner == recording_id), default=0) + 1
+        number = max((number for _, number, _ in self._names(f"{recording_id}.")), default=0) + 1
         data_key = os.urandom(DATA_KEY_BYTES)
         public = self._keyring.public
         wrapped = public.wrap(public.name_for(day), data_key, recording_id)
@@ -132,7 +132,7 @@ class Parts:
         """All parts of a recording go for good, their keys first. Twice is fine; an error: something may be left."""
         for key in [key for key in self._data_keys if key[0] == recording_id]:
             self._data_keys.pop(key, None)
-        numbers = {number for owner, number, _ in self._names() if owner == recording_id}
+        numbers = {number for _, number, _ in self._names(f"{recording_id}.")}
         try:
             for number in sorted(numbers):
                 self._unlink(recording_id, number)
@@ -147,7 +147,8 @@ class Parts:
         with contextlib.suppress(OSError):
             self._unlink(recording_id, number)
 
-    def _names(self) -> Iterator[tuple[UUID, int, str]]:
+    def _names(self, prefix: str = "") -> Iterator[tuple[UUID, int, str]]:
+        """After an outage there are thousands: only what begins with the prefix is taken apart."""
         try:
             names = os.listdir(self.folder)
         except FileNotFoundError:
@@ -155,7 +156,7 @@ class Parts:
         except OSError as error:
             raise PartUnusable(name=FOLDER, reason=error.strerror) from error
         for name in names:
-            if match := _NAME.fullmatch(name):
+            if name.startswith(prefix) and (match := _NAME.fullmatch(name)):
                 yield UUID(match[1]), int(match[2]), match[3]
 
     def _path(self, recording_id: UUID, number: int, kind: str) -> Path:
