@@ -15,8 +15,9 @@ class AmiTiming:
     resync: float = 20.0  # a Status of a thousand channels takes well under a second
     ping_every: float = 5.0
     pong_within: float = 5.0  # a dead peer is noticed after 10 s of silence; TCP alone takes a quarter of an hour
-    retry_first: float = 0.5
-    retry_most: float = 30.0
+    retry_first: float = 0.25
+    # Calls answered meanwhile are not recorded; an attempt costs the PBX one connection.
+    retry_most: float = 3.0
     # At most 7 refused log-ins in ten minutes: fail2ban's asterisk jail bans after 10 of them.
     refused_first: float = 30.0
     refused_most: float = 120.0

@@ -14,7 +14,7 @@ import structlog
 
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.cross_check import Doubt, doubt
-from ari_recorder.domain.errors import QueueLogUnreadable, RecorderError
+from ari_recorder.domain.errors import AmiNotLive, QueueLogUnreadable, RecorderError
 from ari_recorder.services.queue_logs import QueueLogTail
 
 log = structlog.get_logger(__name__)
@@ -85,7 +85,9 @@ class CrossCheck:
                 log.warning("pbx_doubt", because=sorted({one.value for _, one in doubts}), calls=len(doubts))
             try:
                 await self._ask()
-            except RecorderError as error:  # not live: the reconnect asks
+            except AmiNotLive:
+                pass  # the reconnect asks
+            except RecorderError as error:
                 log.info("pbx_ask_fail", code=error.code)
 
     def _doubts(self, known: Mapping[str, Call], now: float) -> list[tuple[str, Doubt]]:

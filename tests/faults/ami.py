@@ -85,10 +85,11 @@ async def trouble(
             service.configure((CROWD_QUEUE,))
             await service.start(60)
             away: list[tuple[float, float]] = []
+            died: list[float] = []
             async with witness_of(lab.pbx.spool, folder) as witness, Crowd(lab, seed) as crowd:
                 calling = asyncio.create_task(crowd.keep(at_once, TALK, (CROWD_NUMBER,)))
                 try:
-                    await _all(lab, service, proxy, crowd, times, away, tell)
+                    await _all(lab, service, proxy, crowd, times, away, died, tell)
                     calling.cancel()
                     await asyncio.gather(calling, return_exceptions=True)
                     calling = asyncio.create_task(asyncio.sleep(0))
@@ -97,6 +98,7 @@ async def trouble(
                     await asyncio.gather(calling, return_exceptions=True)
                 await lab.quiet()
             after = await gather(service, crowd.facts, witness.testimony, away, patient=patient)
+            after.pbx_died = tuple(died)
             write_facts(crowd.facts, folder / "facts")
             await service.stop()
     return [
@@ -117,6 +119,7 @@ async def _all(
     crowd: Crowd,
     times: Times,
     away: list[tuple[float, float]],
+    died: list[float],
     tell: Tell,
 ) -> None:
     began = time.monotonic()
@@ -141,6 +144,7 @@ async def _all(
         f"  black-holed for {times.black_hole:.0f} s, there again after {time.time() - since - times.black_hole:.1f} s"
     )
     for _ in range(times.pbx_kills):
+        died.append(time.time())
         away.append(await kill_pbx(lab, service, crowd))
         tell(f"  the PBX killed, there again after {away[-1][1] - away[-1][0]:.1f} s; {len(crowd.facts)} calls")
         await asyncio.sleep(times.after)

@@ -56,6 +56,7 @@ class House:
     ami: FaultProxy
     server: Server
     away: list[tuple[float, float]] = field(default_factory=list)
+    died: list[float] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     lives: list[list[tuple[int, int]]] = field(default_factory=lambda: [[]])  # memory and descriptors, minute by minute
 
@@ -109,6 +110,7 @@ async def _service_killed(house: House) -> None:
 
 
 async def _pbx_killed(house: House) -> None:
+    house.died.append(time.time())
     house.away.append(await kill_pbx(house.lab, house.service, house.crowd))
 
 
@@ -161,6 +163,7 @@ async def _soak(
             await asyncio.gather(calling, return_exceptions=True)
         await lab.quiet()
     after = await gather(service, crowd.facts, witness.testimony, house.away)
+    after.pbx_died = tuple(house.died)
     write_facts(crowd.facts, folder / "facts")
     await service.stop()
     longest = max(house.lives, key=len)

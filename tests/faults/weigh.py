@@ -41,6 +41,9 @@ TALK_DIFFERS = 1.0
 NOTICED = 0.5
 # A kill that comes this soon after the agent's answer: the order to start had not been given.
 JUST = 0.5
+# MixMonitor's first words are on disk; and who is killed is not gone at once.
+WRITTEN_AFTER = 2.5
+KILL_TAKES = 2.0
 # Of its own voice a recording holds at least this share; of any other caller's less than a packet or two in a hundred.
 OWN, OTHER = 0.9, 0.02
 
@@ -61,7 +64,8 @@ class Stored:
 
 @dataclass(slots=True, kw_only=True)
 class Aftermath:
-    """Everything there is to be weighed. `away`: when no service was there, by the lab's clock."""
+    """Everything there is to be weighed. `away`: when no service was there, by the lab's clock; `pbx_died`: when the PBX
+    was killed."""
 
     facts: list[Fact]
     testimony: Testimony
@@ -71,6 +75,7 @@ class Aftermath:
     left: list[str]
     audit: str
     alarms: Counter[str] = field(default_factory=Counter)
+    pbx_died: tuple[float, ...] = ()
 
 
 async def gather(
@@ -235,7 +240,11 @@ def weigh(after: Aftermath, differs: float = TALK_DIFFERS) -> list[Figure]:
         none_of("doubts of the witness", after.testimony.doubts),
         none_of(
             "calls taken, and without a recording, though a service was there",
-            [str(fact) for fact in talked if not of.get(fact.uniqueid) and not _alone(fact, after.away)],
+            [
+                str(fact)
+                for fact in talked
+                if not of.get(fact.uniqueid) and not _alone(fact, after.away) and not _died_unwritten(fact, after)
+            ],
         ),
         none_of(
             "segments MixMonitor wrote that are in no recording",
@@ -308,6 +317,12 @@ def _alone(fact: Fact, away: Sequence[tuple[float, float]]) -> bool:
     )
 
 
+def _died_unwritten(fact: Fact, after: Aftermath) -> bool:
+    """It went with the PBX before MixMonitor wrote its first buffer, which is 2.05 s."""
+    ended = fact.ended or 0.0
+    return fact.talk < WRITTEN_AFTER and any(abs(ended - died) < KILL_TAKES for died in after.pbx_died)
+
+
 def _of_ledger(after: Aftermath, talked: Sequence[Fact]) -> list[Figure]:
     states: Counter[str] = Counter()
     wrong: list[str] = []
@@ -337,6 +352,8 @@ def _of_ledger(after: Aftermath, talked: Sequence[Fact]) -> list[Figure]:
                 pass  # queue_log tells whole seconds: a second is nothing
             case "not_recorded" if verdict[1] == "service-away" and _alone(fact, after.away):
                 alone += 1
+            case "not_recorded" if verdict[1] == "capture-failed" and _died_unwritten(fact, after):
+                pass
             case "not_recorded" if verdict[1] == "capture-failed" and _alone(fact, after.away):
                 unheard.append(told)  # the order was in the journal, and the service killed before it was given
             case _:
