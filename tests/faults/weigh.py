@@ -64,8 +64,8 @@ class Stored:
 
 @dataclass(slots=True, kw_only=True)
 class Aftermath:
-    """Everything there is to be weighed. `away`: when no service was there, by the lab's clock; `pbx_died`: when the PBX
-    was killed."""
+    """Everything there is to be weighed. `away`: when no service was there, `pbx_died`: when the PBX was killed, by the
+    lab's clock."""
 
     facts: list[Fact]
     testimony: Testimony
