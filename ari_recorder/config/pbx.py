@@ -53,6 +53,11 @@ class Pbx(Section):
         default=Path("/var/log/asterisk/queue_log"),
         description="Asterisk's own log of queue events: the ledger's other source.",
     )
+    config: AbsolutePath = Field(
+        default=Path("/etc/asterisk"),
+        description="The folder of Asterisk's configuration files, or a copy of it, which `check` reads (and nothing "
+        "else does).",
+    )
     dialplan_secret_file: SecretFile = Field(
         description="The file that holds ARI_RECORDER_SECRET: 64 hexadecimal digits, the same as in the dialplan.",
         examples=["/etc/ari-recorder/dialplan.secret"],
