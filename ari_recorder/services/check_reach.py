@@ -33,8 +33,8 @@ LISTENS = {"chanspy": "ChanSpy", "extenspy": "ExtenSpy"}
 TAKES = {"pickup": "Pickup", "pickupchan": "PickupChan"}
 # These let the caller choose the extension by key.
 CHOOSES = frozenset({"waitexten", "background"})
-# Of a dialplan that leads into so many places, the rest is not followed.
-PLACES_MOST = 50_000
+# So many lines are followed, some ten seconds' work: a dialplan of 27,000 lines, each once, takes one second.
+LINES_MOST = 300_000
 
 
 def agents_of(members: Collection[QueueMember], queues: Collection[str]) -> set[str]:
@@ -57,9 +57,8 @@ def judge_reach(dialplan: Dialplan, entries: Mapping[str, str], agents: Collecti
             where = place_of(line)
             if application in RINGS:
                 rung = told.setdefault((where, RINGS[application]), set())
-                rung |= {
-                    agent for agent in agents if any(_rings(one, agent, extension, walk, line) for one in dialled(data))
-                }
+                for one in dialled(data):
+                    rung |= {agent for agent in agents if _rings(one, agent, extension, walk, line)}
             elif application in LISTENS or application in TAKES:
                 told.setdefault((where, (LISTENS | TAKES)[application]), set())
         origin = f"from outside ({trunk}, which comes in at the context {context})"
@@ -68,8 +67,8 @@ def judge_reach(dialplan: Dialplan, entries: Mapping[str, str], agents: Collecti
         if walk.too_many:
             yield unseen(
                 Area.DIALPLAN,
-                f"the dialplan behind the context {context} leads into more than {PLACES_MOST} places: the rest was "
-                "not looked at",
+                f"the dialplan behind the context {context} leads into more than {LINES_MOST} lines: the rest was not "
+                "looked at",
                 "See there that no Dial() rings an agent of a recorded queue",
             )
 
@@ -112,6 +111,7 @@ class _Walk:
     too_many: bool = False
     _lines: dict[str, dict[str, list[DialplanLine]]] = field(default_factory=dict)
     _patterns: dict[str, Pattern] = field(default_factory=dict)
+    _wilds: dict[str, list[str]] = field(default_factory=dict)
     _includes: dict[str, list[str]] = field(default_factory=dict)
     _seen: set[tuple[str, Pattern]] = field(default_factory=set)
     _waiting: deque[tuple[str, Pattern]] = field(default_factory=deque)
@@ -130,9 +130,14 @@ class _Walk:
     def run(self, context: str) -> Iterator[tuple[DialplanLine, str, str, Pattern]]:
         """Each line a call can come to, each application in it, and what its extension can be there."""
         self._go(context, ANY)
+        followed = 0
         while self._waiting:
             here, extension = self._waiting.popleft()
             for lines, can_be in self._extensions(here, extension):
+                followed += len(lines)
+                if followed > LINES_MOST:
+                    self.too_many = True
+                    return
                 for line in lines:
                     for application, data in unwrapped(line.application, line.data):
                         yield line, application, data, can_be
@@ -143,16 +148,20 @@ class _Walk:
         exact = wanted.literal
         for one in self._searched(context):
             there = self._lines.get(one, {})
-            if exact is not None and exact in there:
-                yield there[exact], wanted
+            if exact is None:
+                for extension, lines in there.items():
+                    if (both := self._patterns[extension].meet(wanted)) is not None:
+                        yield lines, both
+            elif found := [exact] if exact in there else self._wild(one, exact):
+                for extension in found:
+                    yield there[extension], wanted
                 return
-            found = False
-            for extension, lines in there.items():
-                if (both := self._patterns[extension].meet(wanted)) is not None:
-                    found = True
-                    yield lines, both
-            if exact is not None and found:
-                return
+
+    def _wild(self, context: str, extension: str) -> list[str]:
+        """The patterns of a context that allow this extension. Which of them is the best one, is not asked."""
+        if context not in self._wilds:
+            self._wilds[context] = [one for one in self._lines.get(context, {}) if one.startswith("_")]
+        return [one for one in self._wilds[context] if self._patterns[one].allows(extension)]
 
     def _searched(self, context: str) -> Iterator[str]:
         """Depth first, as pbx.c looks; our own are left out."""
@@ -182,9 +191,6 @@ class _Walk:
 
     def _go(self, context: str, extension: Pattern) -> None:
         if context.startswith(OURS) or (context, extension) in self._seen:
-            return
-        if len(self._seen) >= PLACES_MOST:
-            self.too_many = True
             return
         self._seen.add((context, extension))
         self._waiting.append((context, extension))

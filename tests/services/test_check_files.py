@@ -413,6 +413,13 @@ def test_contexts_that_lead_to_each_other_come_to_an_end() -> None:
     assert reach(*circle, includes=(("trunk", "b"), ("b", "trunk"))) == []
 
 
+def test_a_dialplan_without_end_is_not_followed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ari_recorder.services.check_reach.LINES_MOST", 5)
+    lines = [line("Goto", f"c{number},s,1", "s", f"c{number - 1}") for number in range(1, 20)]
+    ((level, what),) = told(judge_reach(dialplan(*lines), {"c0": "the trunk operator"}, AGENTS))
+    assert (level, "leads into more than 5 lines" in what) == (Level.UNSEEN, True)
+
+
 # --- all of them
 
 ALL = {
