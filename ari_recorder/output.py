@@ -138,7 +138,7 @@ def write_findings(findings: "Sequence[Finding]") -> None:
     write_table(
         ("", "area", "found"),
         [(f.level, f.area, f"{f.what}\n→ {f.mend}" if f.mend else f.what) for f in findings],
-        styles={"ok": "green", "warn": "yellow", "fail": "bold red"},
+        styles={"ok": "green", "warn": "yellow", "fail": "bold red", "unseen": "yellow"},
     )
 
 

@@ -58,6 +58,10 @@ def show_dialplan() -> Headers:
     return {"Action": "ShowDialPlan"}
 
 
+def queue_status() -> Headers:
+    return {"Action": "QueueStatus"}
+
+
 def status_of_all() -> Headers:
     return {"Action": "Status", "Variables": f"{QUEUE},{EVIDENCE},{ARMED},{MIXMONITOR},{CODES}"}
 
@@ -178,6 +182,46 @@ def dialplan_line_in(row: Headers) -> DialplanLine | None:
         extension=row["Extension"],
         application=row["Application"],
         data=row.get("AppData", ""),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialplanInclude:
+    """`include => included` in a context: what is not found in the one is looked for in the other."""
+
+    context: str
+    included: str
+
+
+def dialplan_include_in(row: Headers) -> DialplanInclude | None:
+    """Its times, behind a comma, are not looked at."""
+    if "IncludeContext" not in row or "Context" not in row:
+        return None
+    return DialplanInclude(context=row["Context"], included=row["IncludeContext"].partition(",")[0].strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialplan:
+    lines: tuple[DialplanLine, ...]
+    includes: tuple[DialplanInclude, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueMember:
+    """`interface`: what is rung; `state_interface`: the phone behind it, as a Local channel hides it."""
+
+    queue: str
+    interface: str
+    state_interface: str
+
+
+def queue_member_in(row: Headers) -> QueueMember | None:
+    """None for the other rows of QueueStatus."""
+    if row.get("Event") != "QueueMember":
+        return None
+    interface = row["Location"]
+    return QueueMember(
+        queue=row["Queue"], interface=interface, state_interface=row.get("StateInterface", "") or interface
     )
 
 

@@ -25,7 +25,7 @@ from enum import StrEnum
 import structlog
 
 from ari_recorder.asterisk import actions
-from ari_recorder.asterisk.actions import CoreSettings
+from ari_recorder.asterisk.actions import CoreSettings, Dialplan, QueueMember
 from ari_recorder.asterisk.ami_link import AmiLink, readable
 from ari_recorder.asterisk.ami_protocol import AmiAction, Counters
 from ari_recorder.asterisk.ami_resync import Resync
@@ -211,16 +211,30 @@ class AmiSession:
         """The names of the actions this user may send. Which events Asterisk lets through, it does not tell."""
         return actions.actions_in(await self._order(actions.list_commands()))
 
-    async def dialplan(self) -> tuple[actions.DialplanLine, ...]:
-        """Every priority of every extension; no `include`, `switch` or `ignorepat`. Thousands on a large PBX."""
-        lines: list[actions.DialplanLine] = []
+    async def dialplan(self) -> Dialplan:
+        """Every priority of every extension, and what includes what; no `switch` or `ignorepat`. Thousands on a large
+        PBX."""
+        rows = await self._rows(actions.show_dialplan())
+        return Dialplan(
+            lines=tuple(line for row in rows if (line := actions.dialplan_line_in(row)) is not None),
+            includes=tuple(one for row in rows if (one := actions.dialplan_include_in(row)) is not None),
+        )
+
+    async def queue_members(self) -> tuple[QueueMember, ...]:
+        """Of all queues, those who logged in by phone among them."""
+        rows = await self._rows(actions.queue_status())
+        found = readable("QueueStatus", lambda: [actions.queue_member_in(row) for row in rows])
+        return tuple(member for member in found if member is not None)
+
+    async def _rows(self, headers: Headers) -> list[Headers]:
+        rows: list[Headers] = []
 
         def on_row(row: Headers | None) -> None:
-            if row is not None and (line := actions.dialplan_line_in(row)) is not None:
-                lines.append(line)
+            if row is not None:
+                rows.append(row)
 
-        await self._order(actions.show_dialplan(), on_row, timeout=self._timing.resync)
-        return tuple(lines)
+        await self._order(headers, on_row, timeout=self._timing.resync)
+        return rows
 
     async def _order(
         self, headers: Headers, on_row: RowTaker | None = None, *, timeout: float | None = None

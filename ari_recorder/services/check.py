@@ -1,6 +1,7 @@
 """`ari-recorder check`: everything this service stands on, looked at from outside, each fault with its mend.
 
-Nothing is changed. What concerns the PBX is in check_pbx.py; what concerns this host is here.
+Nothing is changed. What the PBX tells is in check_pbx.py, what its files tell in check_files.py;
+what concerns this host is here.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.errors import KeyringLocked, KeyringMissing, PeriodRefused, RecorderError, SpoolUnusable
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.domain.evidence import Sound
-from ari_recorder.services import check_memory, check_pbx, check_retention, connect
+from ari_recorder.services import check_files, check_memory, check_pbx, check_retention, connect
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
 from ari_recorder.services.keys import FEW_DAYS, days_left
 from ari_recorder.storage import migrate
@@ -39,8 +40,9 @@ async def check(config: Config) -> list[Finding]:
     """All findings, in the order of the areas."""
     local = await asyncio.to_thread(check_host, config)
     pbx = await check_pbx.check(config)
+    files = await asyncio.to_thread(check_files.check, config, pbx.facts, pbx.announced)
     database = [finding async for finding in _database(config)]
-    return sorted([*local, *pbx, *database], key=lambda finding: list(Area).index(finding.area))
+    return sorted([*local, *pbx.findings, *files, *database], key=lambda finding: list(Area).index(finding.area))
 
 
 def check_host(config: Config) -> list[Finding]:

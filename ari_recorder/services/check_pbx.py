@@ -14,8 +14,11 @@ from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.errors import AmiUnreachable, RecorderError, TlsUnusable
 from ari_recorder.domain.evidence import token
 from ari_recorder.services.check_paths import judge_paths
+from ari_recorder.services.check_queue_files import judge_members
+from ari_recorder.services.check_version import judge_version
 from ari_recorder.services.connect import ami_session
-from ari_recorder.services.findings import Area, Finding, fail, ok, warn
+from ari_recorder.services.findings import Area, Finding, fail, ok, unseen, warn
+from ari_recorder.services.pbx_facts import PbxFacts
 
 # Asterisk sleeps a second before it refuses a log-in; a PBX that is up answers everything else at once.
 PATIENCE_SECONDS = 10.0
@@ -36,15 +39,28 @@ NEEDED = {
 }
 TOO_WIDE = {"Command": "command", "Originate": "originate", "UpdateConfig": "config", "QueueAdd": "agent"}
 
-# The first release of each series with all known faults mended that touch recording, and the oldest that can work.
-FLOORS = {20: (20, 20, 1), 22: (22, 10, 1)}
-REDUCED = (18, 18, 0)
-OLDEST = (16, 17, 0)
-# Audio of two sides was paired wrongly: crackling recordings.
-CRACKLING = (((20, 12, 0), (20, 15, 0)), ((22, 2, 0), (22, 5, 0)))
+# Built-in features that FEATUREMAP() tells (features_config.c).
+FEATURES = ("blindxfer", "atxfer", "disconnect", "parkcall", "automon", "automixmon")
 
 
-async def check(config: Config) -> list[Finding]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was found, and what was learned for the other parts of the check."""
+
+    findings: list[Finding]
+    facts: PbxFacts
+    announced: set[str]  # the queues that ari-recorder-enter leads to
+
+
+async def check(config: Config) -> Seen:
+    facts = PbxFacts()
+    findings = await _connect(config, facts)
+    lines = facts.dialplan.lines if facts.dialplan is not None else ()
+    announced = {entry.queue for line in lines if (entry := _entry(line)) is not None}
+    return Seen(findings=findings, facts=facts, announced=announced)
+
+
+async def _connect(config: Config, facts: PbxFacts) -> list[Finding]:
     try:
         session = ami_session(config)
     except ConfigError:
@@ -53,23 +69,23 @@ async def check(config: Config) -> list[Finding]:
         return [fail(Area.AMI, str(error), "Set pbx.tls_ca_file to the PBX's certificate or its authority's")]
     running = asyncio.create_task(session.run())
     try:
-        return await _ask(session, config)
+        return await _ask(session, config, facts)
     finally:
         await session.aclose()
         await running
 
 
-async def _ask(session: AmiSession, config: Config) -> list[Finding]:
+async def _ask(session: AmiSession, config: Config, facts: PbxFacts) -> list[Finding]:
     where = f"{config.pbx.host}:{config.pbx.port}"
     try:
         await _live(session)
     except RecorderError as error:
         return [fail(Area.AMI, str(error), "Asterisk's manager.conf and this file must agree")]
     findings = [ok(Area.AMI, f"{where} accepted {config.pbx.username}" + (" over TLS" if config.pbx.tls else ""))]
-    asking = (_rights, _version, _dialplan, _queues)
+    asking = (_rights, _version, _dialplan, _queues, _learn)
     for ask in asking:
         try:
-            findings += [finding async for finding in ask(session, config)]
+            findings += [finding async for finding in ask(session, config, facts)]
         except RecorderError as error:
             findings.append(fail(Area.AMI, str(error), "Give the AMI user the rights of manager_ari_recorder.conf"))
     return findings
@@ -87,7 +103,7 @@ async def _live(session: AmiSession) -> None:
     raise last
 
 
-async def _rights(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
+async def _rights(session: AmiSession, config: Config, facts: PbxFacts) -> AsyncIterator[Finding]:
     allowed = await session.permissions()
     needed = NEEDED | ({"MixMonitor": "system"} if config.capture.start == "ami" else {})
     missing = sorted(action for action in needed if action not in allowed)
@@ -100,6 +116,7 @@ async def _rights(session: AmiSession, config: Config) -> AsyncIterator[Finding]
     too_wide = sorted(right for action, right in TOO_WIDE.items() if action in allowed)
     if config.capture.start == "dialplan" and "MixMonitor" in allowed:
         too_wide.append("system")
+    facts.told_rights |= set(too_wide)
     for right in too_wide:
         yield warn(
             Area.RIGHTS,
@@ -110,8 +127,9 @@ async def _rights(session: AmiSession, config: Config) -> AsyncIterator[Finding]
         yield ok(Area.RIGHTS, "the AMI user has the rights it needs, and no more")
 
 
-async def _version(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
+async def _version(session: AmiSession, config: Config, facts: PbxFacts) -> AsyncIterator[Finding]:
     settings = await session.core_settings()
+    facts.system_name = settings.system_name
     for finding in judge_version(settings.version):
         yield finding
     wanted = config.pbx.system_name
@@ -123,33 +141,10 @@ async def _version(session: AmiSession, config: Config) -> AsyncIterator[Finding
         )
 
 
-def judge_version(text: str) -> Iterator[Finding]:
-    """How well a release of Asterisk is known to record."""
-    found = re.search(r"(?<![0-9])([0-9]{2})\.([0-9]+)(?:\.([0-9]+))?", text)
-    if found is None:
-        yield warn(
-            Area.VERSION,
-            f"Asterisk calls its version {text!r}",
-            "Use a release from 20.20.1 or 22.10.1 on; test this one",
-        )
-        return
-    version = (int(found[1]), int(found[2]), int(found[3] or 0))
-    newest = "Use Asterisk 22.10.1 or newer, or 20.20.1 or newer"
-    if version < OLDEST:
-        yield fail(Area.VERSION, f"Asterisk {text} is too old: it does not say when a recording begins", newest)
-    elif version < REDUCED:
-        yield warn(Area.VERSION, f"Asterisk {text} cannot mute one recording: agents cannot pause", newest)
-    elif any(low <= version < high for low, high in CRACKLING):
-        yield warn(Area.VERSION, f"Asterisk {text} makes crackling recordings", newest)
-    elif version[0] > max(FLOORS) or version >= FLOORS.get(version[0], (version[0] + 1, 0, 0)):
-        yield ok(Area.VERSION, f"Asterisk {text}")
-    else:
-        yield warn(Area.VERSION, f"Asterisk {text} has known faults that touch recording", newest)
-
-
-async def _dialplan(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
+async def _dialplan(session: AmiSession, config: Config, facts: PbxFacts) -> AsyncIterator[Finding]:
     site = "in [globals] of ari_recorder_site/extensions.conf, then `dialplan reload`"
-    lines = await session.dialplan()
+    facts.dialplan = await session.dialplan()
+    lines = facts.dialplan.lines
     if not any(line.context == "ari-recorder-enter" for line in lines):
         yield fail(
             Area.DIALPLAN,
@@ -270,7 +265,7 @@ async def _heartbeat(session: AmiSession) -> Finding:
     )
 
 
-async def _queues(session: AmiSession, config: Config) -> AsyncIterator[Finding]:
+async def _queues(session: AmiSession, config: Config, facts: PbxFacts) -> AsyncIterator[Finding]:
     for queue in config.queues:
         if not re.fullmatch(r"[A-Za-z0-9_. -]+", queue.name):
             continue  # the PBX would read brackets and commas as something else
@@ -282,3 +277,22 @@ async def _queues(session: AmiSession, config: Config) -> AsyncIterator[Finding]
                 f'queues["{queue.name}"]: the PBX has no such queue',
                 "Compare the name with queues.conf, then `queue reload all`",
             )
+
+
+async def _learn(session: AmiSession, config: Config, facts: PbxFacts) -> AsyncIterator[Finding]:
+    """What other parts of the check judge by. A PBX that does not tell it is not at fault."""
+    timeout = await session.get_variable("", "FEATURE(featuredigittimeout)")
+    if re.fullmatch("[0-9]{1,9}", timeout):  # the function is there, so an empty answer of the others means no key
+        facts.digit_timeout = int(timeout)
+        facts.featuremap = {name: await session.get_variable("", f"FEATUREMAP({name})") for name in FEATURES}
+    try:
+        facts.members = await session.queue_members()
+        for finding in judge_members(facts.members, [queue.name for queue in config.queues]):
+            yield finding
+    except RecorderError as error:
+        yield unseen(
+            Area.QUEUES,
+            f"the PBX did not tell the members of its queues ({error}): where calls from outside can come to was not "
+            "looked at",
+            "See there that no Dial() rings an agent of a recorded queue",
+        )

@@ -14,6 +14,9 @@ class Area(StrEnum):
     VERSION = "version"
     DIALPLAN = "dialplan"
     QUEUES = "queues"
+    FEATURES = "features"
+    ENDPOINTS = "endpoints"
+    FILES = "files"
     SOUNDS = "sounds"
     SPOOL = "spool"
     MEMORY = "memory"
@@ -28,6 +31,7 @@ class Level(StrEnum):
     OK = "ok"
     WARN = "warn"
     FAIL = "fail"
+    UNSEEN = "unseen"  # not looked at: it may be well or not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +52,7 @@ def warn(area: Area, what: str, mend: str) -> Finding:
 
 def fail(area: Area, what: str, mend: str) -> Finding:
     return Finding(area=area, level=Level.FAIL, what=what, mend=mend)
+
+
+def unseen(area: Area, what: str, mend: str) -> Finding:
+    return Finding(area=area, level=Level.UNSEEN, what=what, mend=mend)

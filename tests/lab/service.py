@@ -63,6 +63,7 @@ class Service:
             f'spool = "{pbx.spool}"',
             f'sounds = "{pbx.sounds}"',
             f'queue_log = "{pbx.queue_log}"',
+            f'config = "{pbx.folder / "etc"}"',
             'outside = ["PJSIP/operator-"]',
             *(f"{key} = {value}" for key, value in self.settings.items() if "." not in key and key != "port"),
             "[capture]",

@@ -13,7 +13,9 @@ from tests.lab.service import RECORDED, Service
 pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="session"), pytest.mark.usefixtures("fresh_heartbeat")]
 
 # What concerns this host is tested without a PBX.
-OF_THE_PBX = ("ami", "rights", "version", "dialplan", "queues", "sounds", "queue_log")
+OF_THE_PBX = (
+    *("ami", "rights", "version", "dialplan", "queues", "features", "endpoints", "files", "sounds", "queue_log"),
+)
 FOUND = 3
 
 

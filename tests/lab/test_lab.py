@@ -15,6 +15,7 @@ import pytest_asyncio
 from tests.lab.ami_client import AmiClient, LabError, Message
 from tests.lab.asterisk import SHIPPED_CONF
 from tests.lab.lab import MUSIC_ON_HOLD, OUTSIDE_TONE, Lab, agent_tone
+from tests.lab.mistakes import trunk_grants
 from tests.lab.phones import Caller
 from tests.lab.tones import Sound
 
@@ -162,7 +163,8 @@ async def test_each_side_is_heard_in_its_own_file_and_nothing_from_before_the_br
 async def test_the_codes_work_for_the_agent_unheard_by_the_caller_and_not_at_all_for_the_caller(
     lab: Lab, service: AmiClient
 ) -> None:
-    caller = await lab.call("0195202001")
+    async with trunk_grants(lab):
+        caller = await lab.call("0195202001")
     base = await record(lab, service, caller)
     connect = caller.events("AgentConnect")[0]
     ear = lab.pbx.spool / f"{caller.name}-ear"

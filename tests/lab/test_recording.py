@@ -19,6 +19,7 @@ from tests.lab.heard import (
     the_recording,
     vault_files,
 )
+from tests.lab.mistakes import trunk_grants
 from tests.lab.service import Service
 
 pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="session")]
@@ -137,7 +138,8 @@ async def test_a_pause_is_silent_for_its_length(service: Service) -> None:
 
 
 async def test_a_caller_who_presses_the_codes_changes_nothing(service: Service) -> None:
-    caller, agent, _ = await talking(service.lab)
+    async with trunk_grants(service.lab):
+        caller, agent, _ = await talking(service.lab)
     for keys in ("*91", "*92", "*94"):
         await caller.press(keys)
         await asyncio.sleep(0.7)

@@ -12,6 +12,7 @@ from ari_recorder.config import Config
 from ari_recorder.domain.evidence import token
 from ari_recorder.services import check_pbx
 from ari_recorder.services.check import check_host
+from ari_recorder.services.check_version import judge_version
 from ari_recorder.services.findings import Area, Finding, Level
 from ari_recorder.vault.files import day_of
 from tests.asterisk.fake_ami import Action, Client, FakeAmi, fake_ami, frame, rows_begin
@@ -172,6 +173,7 @@ class Pbx:
     """What the fake PBX says when it is asked for a variable."""
 
     def __init__(self, server: FakeAmi) -> None:
+        self.server = server
         self.variables = {"QUEUE_EXISTS(advice)": "1"}
         self.dialplan = [
             ("ari-recorder-enter", "s", "Set", "ARI_RECORDER_QUEUE=${ARG1}"),
@@ -227,9 +229,13 @@ async def good_pbx(folder: Path, **changes: str) -> AsyncIterator[tuple[Pbx, Con
         yield pbx, settings
 
 
+async def asked(settings: Config) -> list[Finding]:
+    return (await check_pbx.check(settings)).findings
+
+
 async def test_a_pbx_on_which_all_is_right_has_no_trouble(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (_, settings):
-        findings = await check_pbx.check(settings)
+        findings = await asked(settings)
     assert troubles(findings) == []
     assert [f.area for f in findings] == [
         Area.AMI, Area.RIGHTS, Area.VERSION, Area.DIALPLAN, Area.DIALPLAN, Area.QUEUES
@@ -240,7 +246,7 @@ async def test_a_pbx_that_is_down_is_one_failure_told_soon(tmp_path: Path) -> No
     async with fake_ami() as server:
         settings = prepare(tmp_path, server.port)
     began = time.monotonic()
-    (finding,) = await check_pbx.check(settings)
+    (finding,) = await asked(settings)
     assert finding.level is Level.FAIL
     assert f"127.0.0.1:{settings.pbx.port} cannot be reached" in finding.what
     assert time.monotonic() - began < 5
@@ -249,7 +255,7 @@ async def test_a_pbx_that_is_down_is_one_failure_told_soon(tmp_path: Path) -> No
 async def test_a_wrong_secret_is_one_failure(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (_, settings):
         write_secret(Path(settings.pbx.secret_file), "wrong-secret")
-        (finding,) = await check_pbx.check(settings)
+        (finding,) = await asked(settings)
     assert finding.level is Level.FAIL
     assert "refused the AMI user ari-recorder" in finding.what
     assert "wrong-secret" not in finding.what
@@ -258,7 +264,7 @@ async def test_a_wrong_secret_is_one_failure(tmp_path: Path) -> None:
 async def test_missing_rights_are_named_with_the_class_to_add(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (pbx, settings):
         del pbx.rights["MixMonitor"]
-        (text,) = of(await check_pbx.check(settings), Area.RIGHTS, Level.FAIL)
+        (text,) = of(await asked(settings), Area.RIGHTS, Level.FAIL)
     assert "may not send MixMonitor" in text
     assert "Add system to its write=" in text
 
@@ -266,29 +272,29 @@ async def test_missing_rights_are_named_with_the_class_to_add(tmp_path: Path) ->
 async def test_rights_that_are_too_wide_are_a_warning(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (pbx, settings):
         pbx.rights |= {"Command": "command", "Originate": "originate"}
-        texts = of(await check_pbx.check(settings), Area.RIGHTS, Level.WARN)
+        texts = of(await asked(settings), Area.RIGHTS, Level.WARN)
     assert [text.split("right ")[1].split(",")[0] for text in texts] == ["command", "originate"]
 
 
 async def test_in_dialplan_mode_the_right_to_start_is_too_wide(tmp_path: Path) -> None:
     async with good_pbx(tmp_path, **{"capture.start": "dialplan"}) as (pbx, settings):
-        (text,) = of(await check_pbx.check(settings), Area.RIGHTS, Level.WARN)
+        (text,) = of(await asked(settings), Area.RIGHTS, Level.WARN)
         assert "right system" in text
         del pbx.rights["MixMonitor"]
-        assert troubles(await check_pbx.check(settings)) == []
+        assert troubles(await asked(settings)) == []
 
 
 async def test_a_dialplan_that_is_not_loaded_is_a_failure(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (pbx, settings):
         del pbx.dialplan[0]
-        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
+        (text,) = of(await asked(settings), Area.DIALPLAN, Level.FAIL)
     assert "#include extensions_ari_recorder.conf" in text
 
 
 async def test_a_configured_number_that_the_dialplan_does_not_know_is_a_failure(tmp_path: Path) -> None:
     changes = {"queue": 'advice"\nnumbers = ["0800123456", "0800999999"]\n# '}
     async with good_pbx(tmp_path, **changes) as (_, settings):
-        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
+        (text,) = of(await asked(settings), Area.DIALPLAN, Level.FAIL)
     assert 'queues["advice"].numbers: the dialplan does not lead 0800999999 to this queue' in text
     assert "exten => 0800999999,1,Gosub(ari-recorder-enter,s,1(advice," in text
 
@@ -297,7 +303,7 @@ async def test_a_number_that_leads_to_a_queue_not_configured_is_a_warning(tmp_pa
     async with good_pbx(tmp_path) as (pbx, settings):
         pbx.dialplan.append(("numbers", "1", "Gosub", "ari-recorder-enter,s,1(sales,fi,0800555555,60)"))
         pbx.dialplan.append(("numbers", "2", "Gosub", "ari-recorder-enter,s,1(${which},fi,0800666666)"))
-        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.WARN)
+        (text,) = of(await asked(settings), Area.DIALPLAN, Level.WARN)
     assert "0800555555 leads to the queue sales, which is not configured here" in text
     assert '[[queues]] with name = "sales"' in text
 
@@ -305,14 +311,14 @@ async def test_a_number_that_leads_to_a_queue_not_configured_is_a_warning(tmp_pa
 async def test_a_queue_no_number_leads_to_is_a_warning(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (pbx, settings):
         del pbx.dialplan[1]
-        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.WARN)
+        (text,) = of(await asked(settings), Area.DIALPLAN, Level.WARN)
     assert 'queues["advice"]: no line of the dialplan leads to it' in text
 
 
 async def test_a_number_announced_in_a_language_without_a_sound_is_a_failure(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (_, settings):
         (settings.pbx.sounds / "sv" / "announcement.wav").write_bytes(b"")
-        (text,) = of(await check_pbx.check(settings), Area.SOUNDS, Level.FAIL)
+        (text,) = of(await asked(settings), Area.SOUNDS, Level.FAIL)
     assert "0800123456 announces in sv, but there is no sound that can be played" in text
 
 
@@ -320,7 +326,7 @@ async def test_a_number_announced_in_a_language_without_a_sound_is_a_failure(tmp
 async def test_what_dialplan_and_configuration_say_must_agree(tmp_path: Path, name: str) -> None:
     async with good_pbx(tmp_path) as (pbx, settings):
         pbx.variables[name] = "/somewhere"
-        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
+        (text,) = of(await asked(settings), Area.DIALPLAN, Level.FAIL)
     assert f"{name} is '/somewhere' on the PBX" in text
     assert f"Set {name} = " in text
 
@@ -328,7 +334,7 @@ async def test_what_dialplan_and_configuration_say_must_agree(tmp_path: Path, na
 async def test_another_secret_in_the_dialplan_is_found_without_sending_it(tmp_path: Path) -> None:
     async with good_pbx(tmp_path) as (pbx, settings):
         pbx.secret = "0b" * 32
-        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.FAIL)
+        (text,) = of(await asked(settings), Area.DIALPLAN, Level.FAIL)
     assert "its reports would be refused" in text
     assert "0a0a" not in text
 
@@ -337,26 +343,26 @@ async def test_another_secret_in_the_dialplan_is_found_without_sending_it(tmp_pa
 async def test_a_stale_heartbeat_is_a_warning(tmp_path: Path, beat: str, expected: str) -> None:
     async with good_pbx(tmp_path) as (pbx, settings):
         pbx.variables["ARI_RECORDER_HEARTBEAT"] = beat
-        (text,) = of(await check_pbx.check(settings), Area.DIALPLAN, Level.WARN)
+        (text,) = of(await asked(settings), Area.DIALPLAN, Level.WARN)
     assert "no service is running" in text
     assert expected in text
 
 
 async def test_a_queue_the_pbx_does_not_have_is_a_failure(tmp_path: Path) -> None:
     async with good_pbx(tmp_path, queue="advise") as (_, settings):
-        (text,) = of(await check_pbx.check(settings), Area.QUEUES, Level.FAIL)
+        (text,) = of(await asked(settings), Area.QUEUES, Level.FAIL)
     assert 'queues["advise"]: the PBX has no such queue' in text
 
 
 async def test_another_pbx_than_the_configured_one_is_a_failure(tmp_path: Path) -> None:
     async with good_pbx(tmp_path, **{"pbx.more": 'system_name = "pbx1"'}) as (_, settings):
-        (text,) = of(await check_pbx.check(settings), Area.AMI, Level.FAIL)
+        (text,) = of(await asked(settings), Area.AMI, Level.FAIL)
     assert "calls itself 'fakepbx', not 'pbx1'" in text
 
 
 async def test_a_certificate_that_cannot_be_read_is_a_failure(tmp_path: Path) -> None:
     more = f'tls = true\ntls_ca_file = "{tmp_path / "none.pem"}"'
-    (text,) = of(await check_pbx.check(prepare(tmp_path, changes={"pbx.more": more})), Area.AMI, Level.FAIL)
+    (text,) = of(await asked(prepare(tmp_path, changes={"pbx.more": more})), Area.AMI, Level.FAIL)
     assert "none.pem" in text
 
 
@@ -380,7 +386,63 @@ async def test_a_certificate_that_cannot_be_read_is_a_failure(tmp_path: Path) ->
     ],
 )
 def test_versions_are_judged(version: str, level: Level) -> None:
-    (finding,) = check_pbx.judge_version(version)
+    (finding,) = judge_version(version)
     assert finding.level is level
     assert version in finding.what
     assert finding.mend or level is Level.OK
+
+
+@pytest.mark.parametrize(
+    ("version", "faults"),
+    [
+        ("22.4.1", ["crackle", "crash"]),
+        ("22.5.0", ["crash"]),
+        ("22.0.0", ["crash", "eventfilter"]),
+        ("20.12.0", ["crackle", "crash"]),
+        ("20.2.1", ["mute", "crash", "eventfilter"]),
+        ("20.18.0", []),
+        ("18.26.4", ["crash", "no mends"]),
+        ("16.30.1", ["mute", "crash", "eventfilter", "drift apart", "no mends"]),
+        ("certified-20.7-cert8", ["not known here"]),
+    ],
+)
+def test_what_a_release_does_wrong_is_named(version: str, faults: list[str]) -> None:
+    (finding,) = judge_version(version)
+    every = ("mute", "crackle", "crash", "eventfilter", "drift apart", "no mends", "not known here")
+    assert [word for word in every if word in finding.what] == [word for word in every if word in faults]
+
+
+async def test_a_member_that_would_go_away_is_found_and_a_pbx_that_tells_no_members_is_not_at_fault(
+    tmp_path: Path,
+) -> None:
+    def members(_: Client, action: Action) -> bytes:
+        identity = ("ActionID", action["ActionID"])
+        names = (("Queue", "advice"), ("Name", "Aino"), ("Location", "Local/1001@x"), ("StateInterface", "PJSIP/1001"))
+        rows = frame(("Event", "QueueParams"), ("Queue", "advice"), identity)
+        rows += frame(("Event", "QueueMember"), *names, identity)
+        end = (("EventList", "Complete"), ("ListItems", 2))
+        return rows_begin(identity[1]) + rows + frame(("Event", "QueueStatusComplete"), identity, *end)
+
+    def refuse(_: Client, action: Action) -> bytes:
+        return frame(("Response", "Error"), ("ActionID", action["ActionID"]), ("Message", "Permission denied"))
+
+    async with good_pbx(tmp_path) as (pbx, settings):
+        pbx.server.answers["QueueStatus"] = members
+        seen = await check_pbx.check(settings)
+        assert seen.facts.members is not None
+        assert [(one.interface, one.state_interface) for one in seen.facts.members] == [("Local/1001@x", "PJSIP/1001")]
+        assert [finding.level for finding in troubles(seen.findings)] == [Level.WARN]
+        pbx.server.answers["QueueStatus"] = refuse
+        seen = await check_pbx.check(settings)
+    assert seen.facts.members is None
+    assert [finding.level for finding in troubles(seen.findings)] == [Level.UNSEEN]
+
+
+async def test_the_pbxs_own_word_on_features_is_taken_only_when_it_gives_one(tmp_path: Path) -> None:
+    async with good_pbx(tmp_path) as (pbx, settings):
+        assert (await check_pbx.check(settings)).facts.featuremap is None
+        pbx.variables |= {"FEATURE(featuredigittimeout)": "2500", "FEATUREMAP(blindxfer)": "##"}
+        facts = (await check_pbx.check(settings)).facts
+    assert facts.digit_timeout == 2500
+    assert facts.featuremap is not None
+    assert (facts.featuremap["blindxfer"], facts.featuremap["automixmon"]) == ("##", "")

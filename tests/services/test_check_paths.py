@@ -3,7 +3,7 @@
 import pytest
 
 from ari_recorder.asterisk.actions import DialplanLine
-from ari_recorder.services.check_paths import judge_paths, options_of
+from ari_recorder.services.check_paths import judge_paths
 from ari_recorder.services.findings import Level
 
 
@@ -23,6 +23,10 @@ def found(application: str, data: str, context: str = "from-operator") -> list[t
         ("Set", "DYNAMIC_FEATURES="),
         ("Set", "DYNAMIC_FEATURES=other"),
         ("NoOp", "MixMonitor(x)"),
+        ("ExecIf", "$[1]?Queue(switchboard,x)"),
+        ("Set", "FEATUREMAP(automixmon)="),
+        ("Set", "FEATUREMAP(blindxfer)=*8"),
+        ("MSet", "A=1,DYNAMIC_FEATURES=other"),
     ],
 )
 def test_what_is_in_order(application: str, data: str) -> None:
@@ -41,6 +45,11 @@ def test_what_is_in_order(application: str, data: str) -> None:
         ("Monitor", "wav", Level.WARN, "makes a recording of its own"),
         ("StopMixMonitor", "", Level.WARN, "may stop this service's recording"),
         ("Set", "__DYNAMIC_FEATURES=other#ari-recorder", Level.WARN, "has the agents' codes"),
+        ("Set", "_DYNAMIC_FEATURES=ari-recorder", Level.WARN, "_DYNAMIC_FEATURES gives them to whoever is called"),
+        ("MSet", "A=1,DYNAMIC_FEATURES=ari-recorder", Level.WARN, "has the agents' codes"),
+        ("Set", "FEATUREMAP(automixmon)=*1", Level.WARN, "gives the keys *1 to one-touch recording"),
+        ("ExecIf", "$[${A} > 1]?NoOp():Queue(advice)", Level.FAIL, "leads into the queue advice without"),
+        ("TryExec", "MixMonitor(x.wav)", Level.WARN, "MixMonitor() makes a recording of its own"),
     ],
 )
 def test_what_is_to_be_mended(application: str, data: str, level: Level, what: str) -> None:
@@ -50,14 +59,7 @@ def test_what_is_to_be_mended(application: str, data: str, level: Level, what: s
     assert told.startswith("0195 in the context from-operator")
     assert found(application, data, context="ari-recorder-enter") == []
 
-
-def test_options_of_a_recorded_queue_are_looked_at_too() -> None:
     assert [what.partition(": ")[2] for _, what in found("Queue", "advice,txhH")[1:]] == [
         "the option x of Queue() lets a key stop the recording of the call",
         "with the option H, h the first key of an agent's code may hang up",
     ]
-
-
-def test_what_is_in_brackets_is_no_option() -> None:
-    assert options_of("a,tU(x,y(z))w(q)", 1) == frozenset("tUw")
-    assert options_of("a", 1) == frozenset()
