@@ -550,6 +550,17 @@ def test_a_call_with_an_answer_of_its_own_keeps_it_beside_a_row_of_the_quarantin
     }
 
 
+def test_what_is_in_quarantine_says_more_than_that_nobody_was_there() -> None:
+    away = Absence(
+        since=datetime.fromtimestamp(AT, UTC), until=datetime.fromtimestamp(AT + 60, UTC), because="it did not run"
+    )
+    log = _log(ENTERED, CONNECTED, COMPLETED).values()
+    (row,) = balance(log, (), QUEUES, NOW, (away,))
+    assert row.verdict.reason is Reason.SERVICE_AWAY
+    (row,) = balance(log, (_quarantine(),), QUEUES, NOW, (away,))
+    assert (row.verdict.state, row.verdict.reason) == QUARANTINED
+
+
 def test_a_quarantine_that_proves_no_call_explains_none() -> None:
     rows = balance(_log(ENTERED, CONNECTED, COMPLETED).values(), (_quarantine(proves=""),), QUEUES, NOW)
     assert {row.uniqueid: row.verdict.state for row in rows} == {

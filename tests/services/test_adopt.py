@@ -292,7 +292,8 @@ async def test_files_of_a_call_that_is_stored_already_are_a_second_recording(rig
 async def test_what_is_no_file_is_told_and_stays(rig: Rig) -> None:
     put(rig.spool.folder, "elsewhere")
     (rig.spool.folder / "Aino.caller.sln").symlink_to(rig.spool.folder / "elsewhere.caller.sln")
-    os.utime(rig.spool.folder / "Aino.caller.sln", (ENDED, ENDED), follow_symlinks=False)
+    long_ago = ENDED - 2 * 86_400
+    os.utime(rig.spool.folder / "Aino.caller.sln", (long_ago, long_ago), follow_symlinks=False)
     assert await rig.alarms() == ["a file in the spool"]
     assert [event.base for event in rig.told] == ["elsewhere"]
 

@@ -39,6 +39,7 @@ from ari_recorder.services.ledger import day_ledger
 from ari_recorder.services.listenings import Listenings
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.mail import Post
+from ari_recorder.services.presence import Presence
 from ari_recorder.services.quarantine import Quarantines
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.remind import Reminders
@@ -102,8 +103,9 @@ class Line:
         policy = Policy(queues=frozenset({"neuvonta"}), sounds={}, quarantine_days=14)
         board = Switchboard(policy=policy, secret=SECRET, system_name="pbx", new_id=uuid4)
         with Journal(self.folder / "journal") as journal:
+            ami = cast(AmiSession, NoPbx())
             recorder = Recorder(
-                ami=cast(AmiSession, NoPbx()),
+                ami=ami,
                 spool=self.spool,
                 vault=vault,
                 public=self.keyring.public,
@@ -121,7 +123,7 @@ class Line:
                 pbx_name=None,
                 live=LiveSealer(vault=vault, spool=self.spool),
                 kept_as={},
-                heartbeat_seconds=10,
+                presence=Presence(ami=ami, database=self.database, folder=self.folder, heartbeat_seconds=10),
                 growth_deadline_seconds=3,
             )
             stop = asyncio.Event()
@@ -326,7 +328,7 @@ async def test_with_the_database_away_it_is_sealed_and_waits_in_the_journal(
     monkeypatch.setattr(calls, "upsert", upsert)
     async with line.running() as recorder:
         await until(lambda: not line.spool.scan().bases)
-        assert recorder.waiting.count == 1
+        await until(lambda: recorder.waiting.count == 1)
     assert line.journalled() == 1
     assert line.sealed_files()
     away = False
