@@ -53,7 +53,7 @@ from ari_recorder.vault.files import VaultFiles, day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
 from tests.keyring_for_tests import keyring_in
-from tests.services.house import RULES, House, Time
+from tests.services.house import RULES, House, Time, at
 from tests.services.listeners import WHY, person
 from tests.services.steps import Killed
 from tests.services.test_adopt import CALLER, SECRET, lines_of, net_base
@@ -517,6 +517,23 @@ async def test_the_sweep_destroys_it_on_its_day_and_not_before_with_a_certificat
         body = await conn.fetchval("SELECT body FROM certificate WHERE subject = $1", str(recording_id))
     assert "the end of its quarantine" in body
     assert len(await line.entries("recording:erase")) == 1
+
+
+async def test_what_was_captured_long_ago_is_kept_from_the_day_it_came(line: Line) -> None:
+    """By the rule of any queue it would be gone at once, and nobody could find out what made it."""
+    long_ago = time.time() - 200 * 86_400
+    line.keyring.publish([day_of(datetime.fromtimestamp(long_ago, UTC))])
+    line.put(written=long_ago)
+    await line.run()
+    recording_id = (await line.the_one()).id
+    house = House(database=line.database, vault=line.files.folder, clocks=Time(datetime.now(UTC)), keyring=line.keyring)
+    ordinary = at(datetime.now(UTC) - timedelta(hours=1), queue="")  # nobody heard of its queue either
+    await house.store(ordinary)
+    assert (await house.sweep().run_once()).erased == 0
+    assert await house.sweep().nights(3) == ()
+    house.clocks.time += timedelta(days=15)
+    assert (await house.sweep().run_once()).erased == 1
+    assert (await house.row(recording_id)).state is StoredState.ERASED
 
 
 async def test_a_clock_that_was_behind_when_it_came_costs_it_no_day(line: Line) -> None:
