@@ -82,4 +82,5 @@ async def test_what_another_program_recorded_is_sealed_once_whenever_the_service
     refused = await service.command("recordings", "export", one["id"], str(target), code=1)
     assert refused["error"]["code"] == "recording_quarantined"
     assert not target.exists()
-    assert await service.command("recordings", "verify", one["id"])
+    scrubbed = await service.command("vault", "scrub", "--all")
+    assert scrubbed["damaged"] == {}
