@@ -27,7 +27,7 @@ from ari_recorder.domain.calls import Policy
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderError, Unavailable
 from ari_recorder.domain.switchboard import Switchboard
-from ari_recorder.services import connect, site
+from ari_recorder.services import connect, quarantine, site
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
@@ -262,6 +262,7 @@ def _recorder(
         outside=config.pbx.outside,
         may_start=config.capture.start == "ami",
         resume_guard=timedelta(seconds=config.capture.resume_guard_seconds),
+        quarantine_days=config.quarantine.days,
     )
     switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=uuid.uuid4)
     vault = Vault(files, keyring, spool.folder)
@@ -283,7 +284,13 @@ def _recorder(
         journal=journal,
         database=database,
         switchboard=switchboard,
-        adoption=Adoption(spool=spool, queue_log=config.pbx.queue_log, secret=secret),
+        adoption=Adoption(
+            spool=spool,
+            queue_log=config.pbx.queue_log,
+            secret=secret,
+            over=lambda uniqueid: switchboard.is_over(uniqueid),
+            stored=lambda ids: quarantine.stored(database, ids),
+        ),
         sounds_folder=config.pbx.sounds,
         pbx_name=config.pbx.system_name,
         presence=presence,

@@ -151,13 +151,13 @@ def write_recordings(lines: "Sequence[Line]") -> None:
                 clock(line.duration),
                 line.queue,
                 ", ".join(line.agents),
-                line.state,
+                "quarantined" if line.quarantined and line.state == "sealed" else line.state,
                 "threat" if line.flagged else "",
                 str(line.id)[:SHORT_ID],
             )
             for line in lines
         ],
-        styles={"threat": "bold red"},
+        styles={"threat": "bold red", "quarantined": "yellow"},
     )
 
 

@@ -233,7 +233,7 @@ async def test_a_ledger_that_balances_is_0(site: Config, database: Database) -> 
     site.pbx.queue_log.write_text(queue_log(recorded))
     answer = await ari("ledger", "--day", "2026-03-04", "--json", "--config", site.source)
     assert answer.code == FINE, answer.out
-    assert answer.json["totals"] == {"recorded": 1, "not_recorded": 0, "unexplained": 0, "pending": 0}
+    assert answer.json["totals"] == {"recorded": 1, "not_recorded": 0, "quarantined": 0, "unexplained": 0, "pending": 0}
     assert answer.json["balanced"] is True
     assert NUMBER not in answer.out
     text = await ari("ledger", "--day", "2026-03-04", "--config", site.source)

@@ -38,6 +38,8 @@ TRIGGERED: Mapping[Action, str] = {
     Action.POLICY_PROPOSE: f"{EVENTS}:test_rules_proposed_confirmed_and_withdrawn",
     Action.POLICY_CONFIRM: f"{EVENTS}:test_rules_proposed_confirmed_and_withdrawn",
     Action.POLICY_WITHDRAW: f"{EVENTS}:test_rules_proposed_confirmed_and_withdrawn",
+    Action.RECORDING_QUARANTINE: "tests.services.test_quarantine:"
+    "test_it_is_sealed_and_known_by_facts_alone_and_nothing_is_left_in_clear",
     Action.RECORDING_DAMAGE: f"{EVENTS}:test_a_file_that_rotted",
     Action.RECORDING_INCOMPLETE: f"{EVENTS}:test_a_call_of_which_a_part_is_missing_once_however_often_it_is_stored",
     Action.SERVICE_START: f"{EVENTS}:test_the_service_begins_with_another_configuration",

@@ -217,7 +217,8 @@ def export_recording(
 
 @app.command()
 def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: JsonOption = False) -> None:
-    """Account for every call of a day (without --day, today): recorded, not recorded and why, or unexplained."""
+    """Account for every call of a day (without --day, today): recorded, not recorded and why, in quarantine,
+    or unexplained."""
     from ari_recorder.output import write_json, write_ledger
 
     with troubles_told(json=json):

@@ -64,6 +64,11 @@ class Mail(Section):
     holds_to: MailAddresses = Field(
         default=(), description="Who is reminded of holds to be reviewed.", examples=[["supervisors@example.org"]]
     )
+    quarantine_to: MailAddresses = Field(
+        default=(),
+        description="Who is told of audio in quarantine: the privacy officer.",
+        examples=[["privacy@example.org"]],
+    )
     use_to: MailAddresses = Field(
         default=(),
         description="Who is told of each week's report of use, and reminded of listenings nobody has signed off.",

@@ -21,6 +21,7 @@ from ari_recorder.config.mail import Mail
 from ari_recorder.config.monitor import Alarms, Monitor
 from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
+from ari_recorder.config.quarantine import Quarantine
 from ari_recorder.config.use import Use
 from ari_recorder.config.values import (
     AbsolutePath,
@@ -199,6 +200,7 @@ class Config(Section):
     database: Database = Database()
     queues: Annotated[tuple[Queue, ...], Field(strict=False, min_length=1)]
     retention: Retention = Retention()
+    quarantine: Quarantine = Quarantine()
     audit: Audit = Audit()
     web: Web = Web()
     mail: Mail = Mail()

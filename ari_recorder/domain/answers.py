@@ -32,6 +32,7 @@ from ari_recorder.domain.events import (
     SealFailed,
 )
 from ari_recorder.domain.recordings import RUNNING, EndReason, Recording, RecordingState
+from ari_recorder.domain.retention import local_day
 from ari_recorder.domain.silence import clock_at_start
 
 # A Hangup follows the closing of the files within milliseconds; a busy PBX may take some more.
@@ -134,7 +135,12 @@ def _sealed(call: Call, recording: Recording, event: Sealed) -> Step:
     done = replace(recording, state=RecordingState.SEALED, sealed=event.facts, clock_at_start=began)
     if event.cut_at is not None and recording.ended_at is not None:
         done = replace(done, ended_at=min(event.cut_at, recording.ended_at))
-    return with_recording(call, done), (ForgetFiles(recording_id=recording.id, base=recording.base),)
+    forget = ForgetFiles(recording_id=recording.id, base=recording.base)
+    if call.quarantine is None:
+        return with_recording(call, done), (forget,)
+    because = f"{call.quarantine.because.value}: sealed, and nobody may listen; destroyed on "
+    because += f"{local_day(call.quarantine.until)}"
+    return with_recording(call, done), (forget, _alarm(AlarmCode.QUARANTINED, recording, because))
 
 
 def _seal_failed(call: Call, recording: Recording, event: SealFailed) -> Step:

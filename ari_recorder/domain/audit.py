@@ -84,6 +84,7 @@ class Action(StrEnum):
     RECORDING_CORRECT = "recording:correct"
     RECORDING_VERIFY = "recording:verify"
     RECORDING_INCOMPLETE = "recording:incomplete"  # truncated, late, with a gap, or a call that nobody can explain
+    RECORDING_QUARANTINE = "recording:quarantine"  # sealed, and nobody may listen: its announcement is not proved
     RECORDING_DAMAGE = "recording:damage"
     RECORDING_ERASE = "recording:erase"
     CERTIFICATE_READ = "certificate:read"

@@ -12,6 +12,7 @@ from uuid import UUID
 from ari_recorder.domain.commands import Command
 from ari_recorder.domain.events import ChannelEvent, Language, Party, Uniqueid
 from ari_recorder.domain.evidence import Claim, Evidence, Sound, prove
+from ari_recorder.domain.quarantine import USUAL_DAYS, Quarantine
 from ari_recorder.domain.recordings import FINAL, EndReason, Recording
 
 ZERO = timedelta()
@@ -69,13 +70,15 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the site decided. `outside`: beginnings of channel names that belong to others (trunks)."""
+    """What the site decided. `outside`: beginnings of channel names that belong to others (trunks). `quarantine_days`:
+    so long is kept what cannot be a recording (domain/quarantine.py)."""
 
     queues: frozenset[str]
     sounds: Mapping[Language, Sound]
     outside: tuple[str, ...] = ()
     may_start: bool = True  # False: the AMI user has no right to start MixMonitor, the dialplan does it
     resume_guard: timedelta = timedelta(seconds=0.5)
+    quarantine_days: int = USUAL_DAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,7 @@ class Call:
     # The clock when the call came to where nothing is recorded: the last of ours had left, or a queue that is not ours.
     apart_since: timedelta | None = None
     apart_before: timedelta = ZERO
+    quarantine: Quarantine | None = None  # it is no call, but audio that nobody can account for
 
     @property
     def finished(self) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from ari_recorder.domain.calls import Call, Policy, Step
+from ari_recorder.domain.calls import Call, CallState, Policy, Step
 from ari_recorder.domain.commands import (
     Alarm,
     AlarmCode,
@@ -28,6 +28,7 @@ from ari_recorder.domain.events import (
     ChannelRow,
     MixMonitorAccepted,
 )
+from ari_recorder.domain.quarantine import Orphaned, Quarantine, last_moment, uniqueid_of
 from ari_recorder.domain.recordings import RUNNING, EndReason, Recording, RecordingState, StartedBy
 
 # Asterisk drops the voice of whoever comes after a transfer, half of the time, while one MixMonitor goes on: the
@@ -164,6 +165,37 @@ def adopt_row(call: Call, row: ChannelRow, policy: Policy, fresh: UUID) -> Step:
         mixmonitor_id=row.mixmonitor_id,
     )
     return adopt_armed(call, armed, policy, fresh)
+
+
+def quarantine(event: Orphaned, system_name: str, call_id: UUID, policy: Policy) -> Step:
+    """Files that are nobody's become a call of their own, which is over, with one recording, which is to be sealed."""
+    uniqueid = uniqueid_of(event)
+    call = Call(
+        id=call_id,
+        system_name=system_name,
+        uniqueid=uniqueid,
+        linkedid=event.uniqueid or uniqueid,
+        channel="",
+        first_seen_at=event.began,
+        state=CallState.ENDED,
+        ended_at=event.ended,
+        end_reason=EndReason.ENDED_UNSEEN,
+        quarantine=Quarantine(
+            because=event.because, uniqueid=event.uniqueid, until=last_moment(event.at, policy.quarantine_days)
+        ),
+    )
+    recording = Recording(
+        id=event.fresh,
+        base=event.base,
+        segment=1,
+        started_at=event.began,
+        started_by=StartedBy.DIALPLAN if event.uniqueid else StartedBy.SERVICE,
+        clock_at_start=timedelta(),
+        state=RecordingState.CLOSED,
+        end_reason=EndReason.ENDED_UNSEEN,
+        ended_at=event.ended,
+    )
+    return replace(call, recordings=(recording,)), unfinished(call, recording)
 
 
 def mute(call: Call) -> Step:

@@ -726,6 +726,14 @@ class RecordingErased(NotFound):
     code = "recording_erased"
 
 
+class RecordingQuarantined(Forbidden):
+    """Recording {recording_id} is in quarantine: that its caller heard the announcement is not proved. Nobody may
+    listen to it, give it out, hold it or flag it. It is destroyed on {day}.
+    """
+
+    code = "recording_quarantined"
+
+
 class ExportTargetRefused(Conflict):
     """The file {path} cannot be written: {reason}. Name a new file in a folder you can write to."""
 

@@ -1,4 +1,4 @@
-"""Every call is accounted for: recorded, not recorded because …, or unexplained.
+"""Every call is accounted for: recorded, not recorded because …, quarantined because …, or unexplained.
 
 `judge` is what the recorder knows of one call. `balance` holds it against the PBX's own queue_log (queue_log.py), and
 where the two differ the PBX is believed:
@@ -12,12 +12,14 @@ where the two differ the PBX is believed:
     any of the unexplained          what is missing lies in an absence that is over not recorded: service-away, or
                                                                                     recorded: late-start
     any of the unexplained          what is missing lies in one that goes on        pending
+    a quarantine with its name      somebody did, and no recording is known         quarantined
 
 An absence is a time in which no service heard the PBX (services/presence.py): it had an alarm of its own.
 What is known to have begun late (`late-start`) is recorded only as long as no more than the tolerance is missing by
 queue_log. Else it is unexplained like any other call that is too short: a part is missing, and a person must look.
 What was cut off by a loss of power (`truncated`) is recorded as long as no more than 5 s are missing by queue_log.
 What nobody can account for, a person can close with words (`explained`): after that it balances.
+What is in quarantine is accounted for, and so is the call that its files prove to be theirs (domain/quarantine.py).
 What the recorder did on purpose (the caller said no, no proof of the announcement) is believed: it had an alarm.
 """
 
@@ -47,6 +49,7 @@ SETTLES = timedelta(seconds=45)
 class LedgerState(StrEnum):
     RECORDED = "recorded"
     NOT_RECORDED = "not_recorded"
+    QUARANTINED = "quarantined"
     UNEXPLAINED = "unexplained"
     PENDING = "pending"
 
@@ -73,6 +76,7 @@ class Reason(StrEnum):
     NOTHING_SAID = "nothing-said"
     CAPTURE_FAILED = "capture-failed"
     SERVICE_AWAY = "service-away"
+    SECOND_RECORDING = "second-recording"  # quarantined; so are no-announcement-evidence and unknown-call
     # unexplained
     LENGTH_DIFFERS = "length-differs"
     NO_RECORDING = "no-recording"
@@ -108,6 +112,8 @@ def judge(call: Call, queues: frozenset[str]) -> Verdict:
     if not call.finished:
         return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
     sealed = [r for r in call.recordings if r.state is RecordingState.SEALED and r.sealed is not None]
+    if call.quarantine is not None and sealed:
+        return _verdict(LedgerState.QUARANTINED, Reason(call.quarantine.because))
     if call.joined_at is None and not sealed:
         return _verdict(LedgerState.NOT_RECORDED, Reason.NEVER_QUEUED)
     if call.refused_at is not None:
@@ -156,7 +162,7 @@ def _judge_unrecorded(call: Call, queues: frozenset[str]) -> Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownCall:
-    """A call as the database holds it, as far as the ledger needs it. `heard` is the length of all its recordings."""
+    """A call as the ledger needs it. `heard`: all its recordings. `proves`: whose call a quarantine is, if known."""
 
     uniqueid: str
     queue: str
@@ -165,6 +171,7 @@ class KnownCall:
     flagged: bool
     heard: timedelta
     recording_ids: tuple[UUID, ...]
+    proves: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,10 +181,10 @@ class LedgerRow:
     uniqueid: str
     queue: str
     entered_at: datetime
-    outcome: QueueOutcome | None  # None: the PBX's log has no such call
+    outcome: QueueOutcome | None = None  # None: the PBX's log has no such call
     verdict: Verdict
     flagged: bool
-    talk_time: timedelta
+    talk_time: timedelta = timedelta()
     heard: timedelta
     recording_ids: tuple[UUID, ...]
 
@@ -193,13 +200,14 @@ def known(call: Call, queues: frozenset[str]) -> KnownCall:
         flagged=call.flagged,
         heard=sum((facts.duration for _, facts in sealed), timedelta()),
         recording_ids=tuple(recording_id for recording_id, _ in sealed),
+        proves=call.quarantine.uniqueid if call.quarantine is not None else "",
     )
 
 
 def is_final(row: LedgerRow, now: datetime) -> bool:
     """Nothing that comes later can change it: not one that goes on, and not one nobody can account for yet."""
     over = row.outcome not in (QueueOutcome.WAITING, QueueOutcome.TALKING)
-    settled = row.verdict.state in (LedgerState.RECORDED, LedgerState.NOT_RECORDED)
+    settled = row.verdict.state in (LedgerState.RECORDED, LedgerState.NOT_RECORDED, LedgerState.QUARANTINED)
     return over and settled and now - row.entered_at > SETTLES
 
 
@@ -221,22 +229,31 @@ def balance(
     """One row per call that either source knows, in the order of their coming."""
     by_uniqueid = {call.uniqueid: call for call in known}
     absences = sorted(absences, key=lambda one: one.since)
-    rows = [_row(entry, by_uniqueid.pop(entry.uniqueid, None), queues, now, absences) for entry in logged]
+    proved = {call.proves: call for call in by_uniqueid.values() if call.proves}
+    rows = []
+    for entry in logged:
+        row = _row(entry, by_uniqueid.pop(entry.uniqueid, None), queues, now, absences)
+        if row.verdict.reason in _NOTHING_HERE and (kept := proved.get(entry.uniqueid)) is not None:
+            del by_uniqueid[kept.uniqueid]
+            row = replace(row, verdict=kept.verdict, heard=kept.heard, recording_ids=kept.recording_ids)
+        rows.append(row)
     rows += [
         LedgerRow(
             uniqueid=call.uniqueid,
             queue=call.queue,
             entered_at=call.entered_at,
-            outcome=None,
             verdict=call.verdict,
             flagged=call.flagged,
-            talk_time=timedelta(),
             heard=call.heard,
             recording_ids=call.recording_ids,
         )
         for call in by_uniqueid.values()
     ]
     return tuple(sorted(rows, key=lambda row: (row.entered_at, row.uniqueid)))
+
+
+# Nothing is known to be here: what is in quarantine may be the answer. That of all other calls is a row of its own.
+_NOTHING_HERE = frozenset({Reason.NO_RECORDING, Reason.UNKNOWN_CALL, Reason.SERVICE_AWAY})
 
 
 def _row(

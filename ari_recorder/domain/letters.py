@@ -13,6 +13,7 @@ from enum import StrEnum
 class LetterKind(StrEnum):
     FLAG_UNDECIDED = "flag-undecided"
     HOLD_REVIEW = "hold-review"
+    QUARANTINE = "quarantine"
     FLAG_ASKED = "flag-asked"
     USE_REPORT = "use-report"
     SIGN_OVERDUE = "sign-overdue"
@@ -82,6 +83,26 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
             subject="A hold is to be reviewed by {review_on}",
             body="Recordings are kept beyond their period. "
             "Look whether there still is a reason: the day is {review_on}.",
+        ),
+    },
+    LetterKind.QUARANTINE: {
+        "fi": Text(
+            subject="Ääntä eristyksessä, tuhotaan {destroyed_on}",
+            body="Palvelu löysi ääntä, jonka soittajalle kerrotusta tallennuksesta ei ole näyttöä. Se on suljettu, "
+            "eikä kukaan voi kuunnella sitä.\n"
+            "Selvitä, mistä se tuli. Se tuhotaan {destroyed_on}.",
+        ),
+        "sv": Text(
+            subject="Ljud i karantän, förstörs {destroyed_on}",
+            body="Tjänsten hittade ljud för vilket det inte finns bevis på att den som ringde fick veta om "
+            "inspelningen. Det är förseglat, och ingen kan lyssna på det.\n"
+            "Ta reda på varifrån det kom. Det förstörs {destroyed_on}.",
+        ),
+        "en": Text(
+            subject="Audio in quarantine, destroyed on {destroyed_on}",
+            body="The service found audio of which nothing proves that the caller was told of the recording. It is "
+            "sealed, and nobody can listen to it.\n"
+            "Find out where it came from. It is destroyed on {destroyed_on}.",
         ),
     },
     LetterKind.FLAG_ASKED: {

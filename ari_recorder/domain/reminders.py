@@ -1,4 +1,5 @@
-"""Which reminder is due today, for a flagged call nobody decided on and for a hold. How it is delivered: not here.
+"""Which reminder is due today: of a flagged call nobody decided on, of a hold, of audio in quarantine. How it is
+delivered: not here.
 
     flag     14 days before the ordinary end  │ notice, weekly
              in the grace period              │ urgent, daily
@@ -6,6 +7,8 @@
     hold     30 days before the review day    │ notice, once
              from the review day on           │ urgent, daily
              a fortnight after it             │ final, daily: nobody looks after this hold
+    quarantine   as soon as it is there       │ urgent, once
+             its last three days              │ final, once more: who wants to know what made it has to look now
 
 A day has one reminder for each subject, however often one asks and however many services run.
 """
@@ -19,6 +22,7 @@ _FLAG_EVERY = timedelta(days=7)
 _FLAG_FINAL = timedelta(days=3)
 _HOLD_FIRST = timedelta(days=30)
 _HOLD_FINAL = timedelta(days=14)
+_QUARANTINE_FINAL = timedelta(days=3)
 
 
 class Urgency(StrEnum):
@@ -65,3 +69,12 @@ def for_hold(*, review_on: date, today: date, last: date | None) -> Reminder | N
         urgency = Urgency.FINAL if today >= review_on + _HOLD_FINAL else Urgency.URGENT
         due = last is None or last < today
     return Reminder(urgency=urgency, days_left=(review_on - today).days) if due else None
+
+
+def for_quarantine(*, last_day: date, today: date, last: date | None) -> Reminder | None:
+    """`last_day`: on which it still is there. `last`: when it was told before."""
+    is_final = today > last_day - _QUARANTINE_FINAL
+    told = last is not None and (not is_final or last > last_day - _QUARANTINE_FINAL)
+    if told or today > last_day:
+        return None
+    return Reminder(urgency=Urgency.FINAL if is_final else Urgency.URGENT, days_left=(last_day - today).days)

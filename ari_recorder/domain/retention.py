@@ -23,6 +23,8 @@ Four things keep a recording longer, the first that holds is the reason:
     a flag nobody decided on    a grace period more, counted from the last day of the ordinary one, and not a day longer
     rules not confirmed         as long as either the rules in force or the proposed ones say
 
+What is in quarantine (domain/quarantine.py) goes by none of this, but on the day it was told when it came there.
+
 Rules are proposed when a change of the configuration would destroy recordings at once: a slip of the pen must not.
 """
 
@@ -91,6 +93,9 @@ class Period:
         return clamped + timedelta(days=self.days)
 
 
+# Why what was in quarantine is destroyed: on its certificate and in the audit log.
+QUARANTINE = "the end of its quarantine"
+
 # How long a flagged call waits for a supervisor's decision beyond its ordinary period, unless the site says otherwise.
 USUAL_GRACE = Period(text="P14D", months=0, days=14)
 
@@ -140,11 +145,12 @@ class Policy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """The facts of a recording that its retention depends on. `kept_from`: its beginning, or later when the clock was
-    behind then. `undecided`: flagged, and no supervisor decided yet."""
+    behind then. `undecided`: flagged, and no supervisor decided yet. `quarantined_until`: it is in quarantine."""
 
     queue: str
     kept_from: datetime
     undecided: bool = False
+    quarantined_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +171,9 @@ def decide(
     recording: Kept, policy: Policy, holds: Collection[Hold], requests: Collection[Freeze], now: datetime
 ) -> Keep | Erase:
     """`holds` and `requests` are those of this recording; what was released or closed does not count."""
+    if recording.quarantined_until is not None:
+        over = recording.quarantined_until <= now
+        return Erase(because=QUARANTINE) if over else Keep(until=recording.quarantined_until, because=QUARANTINE)
     for hold in holds:
         if hold.released_at is None:
             return Keep(until=None, because=f"a hold ({hold.reference}), to be reviewed on {hold.review_on}")

@@ -18,6 +18,7 @@ class Rule(StrEnum):
     UNCONFIRMED = "unconfirmed"  # new rules say longer, and wait for a person
     PERIOD = "period"  # of its queue
     LONGEST = "longest"  # the queue is not configured any more
+    QUARANTINE = "quarantine"  # and no other rule counts
     DUE = "due"  # the next sweep
     GONE = "gone"
 
@@ -41,6 +42,9 @@ def told(
     recording: Kept, policy: Policy, holds: Collection[Hold], requests: Collection[Freeze], now: datetime
 ) -> Retention:
     """Of a recording that is there."""
+    if recording.quarantined_until is not None:
+        ends_on = local_day(max(recording.quarantined_until, now))
+        return Retention(rule=Rule.QUARANTINE, destroyed_on=ends_on, queue=recording.queue)
     active = sorted((one for one in holds if one.released_at is None), key=lambda one: one.review_on, reverse=True)
     frozen = [one for one in requests if one.closed_at is None]
     also = len(active) + len(frozen) - 1

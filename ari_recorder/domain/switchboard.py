@@ -42,6 +42,7 @@ from ari_recorder.domain.events import (
 )
 from ari_recorder.domain.evidence import read_evidence
 from ari_recorder.domain.machine import end, interrupted, resynced, step
+from ari_recorder.domain.quarantine import Orphaned, uniqueid_of
 from ari_recorder.domain.recordings import EndReason, RecordingState
 from ari_recorder.domain.snapshot import Snapshot, kept_codes
 
@@ -91,6 +92,7 @@ class Switchboard:
             ChannelRow: self._row,
             ResyncDone: self._resync_done,
             CallRetold: self._retold,
+            Orphaned: self._orphaned,
             Forged: self._forged,
         }
 
@@ -160,7 +162,7 @@ class Switchboard:
             self._snapshot.seen.add(event.uniqueid)
         self._keep(
             Call(
-                id=uuid5(CALL_NAMESPACE, f"{self.system_name}\x00{event.uniqueid}"),
+                id=self._call_id(event.uniqueid),
                 system_name=self.system_name,
                 uniqueid=event.uniqueid,
                 linkedid=event.linkedid,
@@ -168,6 +170,9 @@ class Switchboard:
                 first_seen_at=event.at,
             )
         )
+
+    def _call_id(self, uniqueid: Uniqueid) -> UUID:
+        return uuid5(CALL_NAMESPACE, f"{self.system_name}\x00{uniqueid}")
 
     def _step(self, uniqueid: Uniqueid, event: Event) -> Iterator[Change]:
         call = self._calls.get(uniqueid)
@@ -363,10 +368,7 @@ class Switchboard:
             self._snapshot.retold.append(event)
             return
         if event.uniqueid in self._over:
-            because = "the call is stored already, and this recording of it was not known"
-            alarm = Alarm(code=AlarmCode.ORPHAN_IN_SPOOL, subject=event.uniqueid, because=because)
-            yield Change(call=None, commands=(alarm,))
-            return
+            return  # stored since this was asked: with the next look its files are known to be orphans
         known = self._calls.get(event.uniqueid)
         # What ours has recorded is better known than what a log tells: only the net's files are still to be dealt with.
         # Of a call that was not answered yet when it was last seen, only the log can tell the rest.
@@ -381,9 +383,17 @@ class Switchboard:
         call = self._calls[event.uniqueid]
         yield from self._changed(call, *end(call, event.at, EndReason.ENDED_UNSEEN))
 
+    def _orphaned(self, event: Orphaned) -> Iterator[Change]:
+        """Once for the same files, and never for files of a call that is here."""
+        uniqueid = uniqueid_of(event)
+        theirs = event.uniqueid in self._calls or any(event.base == r.base for c in self.calls for r in c.recordings)
+        if theirs or uniqueid in self._over:
+            return
+        call, commands = capture.quarantine(event, self.system_name, self._call_id(uniqueid), self.policy)
+        self._keep(call)
+        yield Change(call=call, commands=commands)
+
     def _forged(self, event: Forged) -> Iterator[Change]:
         because = f"{event.name}: {event.because}"
-        yield Change(
-            call=None,
-            commands=(Alarm(code=AlarmCode.FORGED_REPORT, subject=event.uniqueid, because=because),),
-        )
+        alarm = Alarm(code=AlarmCode.FORGED_REPORT, subject=event.uniqueid, because=because)
+        yield Change(call=None, commands=(alarm,))

@@ -42,6 +42,8 @@ _EXPORT = "export in clear"
 _MOVED = f"{NOT_FOUND}{_EXPORT}, not where it was written any more"
 _ELSEWHERE = f"{NOT_FOUND}{_EXPORT}, on another host"
 
+# A batch of what is due, after the last one of the batch before.
+Find = Callable[[Connection, Key | None], Awaitable[Sequence[Due]]]
 # Told in the transaction that buries some how many that were.
 Told = Callable[[Connection, int], Awaitable[None]]
 
@@ -69,9 +71,21 @@ class Eraser:
 
     async def queue(self, queue: str, policy: Policy, now: datetime, told: Told) -> None:
         """All that is due at `now` in one queue."""
+        bounds = bounds_of(queue, policy, now)
+        await self._all(
+            lambda conn, after: erasing.due(conn, queue, bounds, limit=BATCH, after=after), policy, now, told
+        )
+
+    async def quarantine(self, policy: Policy, now: datetime, told: Told) -> None:
+        """All that has been in quarantine for long enough."""
+        await self._all(
+            lambda conn, after: erasing.out_of_quarantine(conn, now, limit=BATCH, after=after), policy, now, told
+        )
+
+    async def _all(self, find: Find, policy: Policy, now: datetime, told: Told) -> None:
         after: Key | None = None
         while True:
-            rows, doomed = await self._begin(queue, policy, now, after)
+            rows, doomed = await self._begin(find, policy, now, after)
             if not rows:
                 return
             after = Key(started_at=rows[-1].started_at, id=rows[-1].id)
@@ -81,11 +95,11 @@ class Eraser:
     # --- the steps
 
     async def _begin(
-        self, queue: str, policy: Policy, now: datetime, after: Key | None
+        self, find: Find, policy: Policy, now: datetime, after: Key | None
     ) -> tuple[Sequence[Due], Sequence[Due]]:
         """(1) A batch that was looked at, and those of it that are `erasing` from here on and will be destroyed."""
         async with self._database.transaction() as conn:
-            rows = await erasing.due(conn, queue, bounds_of(queue, policy, now), limit=BATCH, after=after)
+            rows = await find(conn, after)
             # Locked now: what keeps them was said before, or waits for this transaction and finds them erasing.
             keeping = await holds.of_recordings(conn, [row.id for row in rows])
             doomed: dict[str, list[Due]] = {}
@@ -93,7 +107,7 @@ class Eraser:
                 if row.path != path_of(row.id, day_of(row.started_at)):
                     _told_apart(row)
                     continue
-                kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=row.undecided)
+                kept = kept_of(row)
                 of = keeping.get(row.id, holds.NOTHING)
                 decision = decide(kept, policy, of.holds, of.freezes, now)
                 if isinstance(decision, Erase):
@@ -164,6 +178,16 @@ class Eraser:
         if gone:
             async with self._database.transaction() as conn:
                 await exports.forget(conn, gone)
+
+
+def kept_of(row: Due) -> Kept:
+    """What the decision goes by."""
+    return Kept(
+        queue=row.queue,
+        kept_from=row.kept_from,
+        undecided=row.undecided,
+        quarantined_until=row.quarantined_until,
+    )
 
 
 def _tell(recording_id: UUID, because: str) -> None:

@@ -16,6 +16,7 @@ from ari_recorder.domain.accounts import Permission, Principal, authorise
 from ari_recorder.domain.approvals import LASTS, ApprovalKind, ApprovalState
 from ari_recorder.domain.disclosures import ExportStage, ReceiverKind, Terms, check_terms
 from ari_recorder.domain.errors import ExportUnknown, KeyringLocked, PersonNeeded, RecordingErased, RecordingUnknown
+from ari_recorder.domain.quarantine import check_open
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.call_texts import CallTexts
@@ -81,6 +82,7 @@ class ExportDesk:
                 raise RecordingUnknown(recording_id=recording_id)
             if row.state is not StoredState.SEALED or row.key_name is None:
                 raise RecordingErased(recording_id=recording_id, because=row.erased_because or row.state.value)
+            check_open(recording_id, row.quarantined_until)
             export_id = uuid4()
             if self._approvals.needed:
                 approval = await self._approvals.ask_within(

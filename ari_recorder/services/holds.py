@@ -33,6 +33,7 @@ from ari_recorder.domain.errors import (
     ReleaseDestroys,
 )
 from ari_recorder.domain.holds import Freeze, Hold, ThreatDecision, check_reference, check_review, check_text
+from ari_recorder.domain.quarantine import check_open
 from ari_recorder.domain.retention import StoredState, local_day
 from ari_recorder.services import fates
 from ari_recorder.services.clock import Clocks
@@ -283,6 +284,7 @@ class Holds:
                 raise RecordingUnknown(recording_id=one)
             if row.state is not StoredState.SEALED:
                 raise RecordingErased(recording_id=one, because=row.erased_because or row.state.value)
+            check_open(one, row.quarantined_until)
             if not row.call_over:
                 raise CallNotOver(recording_id=one)
         return [row for row in rows if row.state is StoredState.SEALED and _within(row, queues)]

@@ -173,6 +173,7 @@ class LedgerKeeper:
             facts = {
                 "recorded": counts[LedgerState.RECORDED],
                 "not_recorded": counts[LedgerState.NOT_RECORDED],
+                "quarantined": counts[LedgerState.QUARANTINED],
                 "explained": len(explained),
             }
             if await ledger.close(conn, day, now, **facts):

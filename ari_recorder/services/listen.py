@@ -29,6 +29,7 @@ from ari_recorder.domain.errors import (
 from ari_recorder.domain.events import Party, Uniqueid
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
+from ari_recorder.domain.quarantine import check_open
 from ari_recorder.domain.recordings import EndReason, Label, StartedBy
 from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
 from ari_recorder.services.audit_log import written
@@ -71,6 +72,7 @@ class Line:
     agents: tuple[str, ...]
     state: StoredState
     flagged: bool
+    quarantined: bool
     uniqueid: str
 
 
@@ -86,6 +88,7 @@ class Details:
     queue: str
     number: str
     uniqueid: str
+    proved_uniqueid: str
     linkedid: str
     started_at: datetime
     ended_at: datetime | None
@@ -158,7 +161,12 @@ async def show(
         entry = Entry(action=Action.RECORDING_VIEW, actor=actor, object=f"recording:{recording_id}", facts=facts_told)
         await audit.append(conn, entry, datetime.now(UTC))
         keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
-    facts = Kept(queue=recording.queue, kept_from=recording.kept_from, undecided=call.flagged and not recording.decided)
+    facts = Kept(
+        queue=recording.queue,
+        kept_from=recording.kept_from,
+        undecided=call.flagged and not recording.decided,
+        quarantined_until=recording.quarantined_until,
+    )
     kept = decide(facts, policy, keeping.holds, keeping.freezes, datetime.now(UTC))
     caller = None
     if keyring is not None and call.personal is not None:
@@ -171,6 +179,7 @@ async def show(
         queue=recording.queue,
         number=call.number,
         uniqueid=call.uniqueid,
+        proved_uniqueid=call.proved_uniqueid,
         linkedid=call.linkedid,
         started_at=recording.started_at,
         ended_at=recording.ended_at,
@@ -206,6 +215,7 @@ async def export_wav(
     Each name the file has is known before it has it, so that it goes when the recording goes, whatever ends this.
     """
     sealed = await _sealed(database, recording_id)
+    check_open(recording_id, sealed.recording.quarantined_until)
     fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     begun, named = await asyncio.to_thread(_begun, recording_id, target, fresh)
     over = [begun, named]
@@ -373,6 +383,7 @@ def _line(recording: StoredRecording, call: StoredCall) -> Line:
         agents=tuple(dict.fromkeys(member.name or member.interface for member in call.members)),
         state=recording.state,
         flagged=call.flagged,
+        quarantined=recording.quarantined_until is not None,
         uniqueid=call.uniqueid,
     )
 

@@ -37,6 +37,7 @@ from ari_recorder.domain.errors import (
     Unauthenticated,
 )
 from ari_recorder.domain.listening import IDLE, TOLD_AFTER, Listening, ListeningEnd, Why, check_why
+from ari_recorder.domain.quarantine import check_open
 from ari_recorder.domain.ranges import Span, Unsatisfiable, Whole
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.services.call_texts import CallTexts
@@ -116,6 +117,7 @@ class Listenings:
                 raise RecordingUnknown(recording_id=recording_id)
             if row.state is not StoredState.SEALED or row.key_name is None:
                 raise RecordingErased(recording_id=recording_id, because=row.erased_because or row.state.value)
+            check_open(recording_id, row.quarantined_until)
             text_id = None
             if why.text:
                 text_id = await self._texts.write(conn, recording_id, row.call_id, row.key_name, why.text)

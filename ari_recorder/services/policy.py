@@ -4,6 +4,7 @@ Rules that would destroy recordings at once, where those in force would not, onl
 counts until then). Everything else is in force from the moment it is seen; each version stays in the table.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,7 +13,7 @@ import structlog
 
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import PolicyNotProposed
-from ari_recorder.domain.retention import Policy, Rules, due_before, local_day, midnight
+from ari_recorder.domain.retention import QUARANTINE, Policy, Rules, due_before, local_day, midnight
 from ari_recorder.storage import audit, erasing, policy
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.erasing import Bounds
@@ -124,6 +125,10 @@ class Policies:
                     bounds = bounds_of(queue, current, midnight(day))
                     found += _nights(day, queue, current, await erasing.count_due(conn, queue, bounds, before))
                     before = bounds
+            today = local_day(now)
+            ends = await erasing.quarantine_ends(conn, midnight(today + timedelta(days=nights)))
+            for day, count in Counter(max(today, local_day(end)) for end in ends).items():
+                found.append(Night(day=day, queue="", because=QUARANTINE, recordings=count))
         return tuple(sorted(found, key=lambda night: (night.day, night.queue, night.because)))
 
     async def _at_once(self, conn: Connection, known: Policy, rules: Rules, now: datetime) -> tuple[AtOnce, ...]:

@@ -191,7 +191,7 @@ class Recorder:
             return
         for event in (*missed.codes, *missed.calls):
             await self._inbox.put(event)
-        self._orphans = asyncio.create_task(self._adoption.dispose(missed.orphans))
+        self._orphans = asyncio.create_task(self._adoption.dispose(missed.orphans, self._inbox.put))
 
     def _is_our_pbx(self, system_name: str) -> bool:
         """Calls are known by system name and Uniqueid: those of another PBX must not be mixed in."""

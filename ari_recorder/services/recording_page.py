@@ -93,8 +93,9 @@ class Segment:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingPage:
     """`locked`: what is sealed is not shown, for the keyring is locked. `opened`, and `exports` (whom it was given
-    to), are None for those they are not for. `waiting`: its flag waits for a decision. `others`: of the same call, as
-    far as the right reaches."""
+    to), are None for those they are not for. `quarantined`: nobody may listen to it; `proved_uniqueid` says whose call
+    it is, if that is known. `waiting`: its flag waits for a decision. `others`: of the same call, as far as the right
+    reaches."""
 
     id: UUID
     call_id: UUID
@@ -103,6 +104,7 @@ class RecordingPage:
     queue: str
     number: str
     uniqueid: str
+    proved_uniqueid: str
     linkedid: str
     started_at: datetime
     ended_at: datetime | None
@@ -122,6 +124,7 @@ class RecordingPage:
     evidence_problem: str
     verdict: Verdict
     flagged: bool
+    quarantined: bool
     undecided: bool
     waiting: bool
     others: tuple[Segment, ...]
@@ -196,6 +199,7 @@ class RecordingPages:
             queue=row.queue,
             number=call.number,
             uniqueid=call.uniqueid,
+            proved_uniqueid=call.proved_uniqueid,
             linkedid=call.linkedid,
             started_at=row.started_at,
             ended_at=row.ended_at,
@@ -215,6 +219,7 @@ class RecordingPages:
             evidence_problem=call.evidence_problem,
             verdict=call.verdict,
             flagged=call.flagged,
+            quarantined=row.quarantined_until is not None,
             undecided=call.flagged and not row.decided,
             waiting=_waiting(row, call, keeping),
             others=tuple(_segment(other) for other in others if other.id != row.id),
@@ -279,7 +284,12 @@ class RecordingPages:
     ) -> Retention:
         if row.state is not StoredState.SEALED:
             return Retention(rule=Rule.GONE)
-        kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=call.flagged and not row.decided)
+        kept = Kept(
+            queue=row.queue,
+            kept_from=row.kept_from,
+            undecided=call.flagged and not row.decided,
+            quarantined_until=row.quarantined_until,
+        )
         return told(kept, await self._policies.within(conn), keeping.holds, keeping.freezes, now)
 
     def _look(self, row: StoredRecording) -> Integrity:

@@ -1,4 +1,5 @@
-"""Reminders: of flagged calls nobody decided on, and of holds whose review is near or over. When: domain/reminders.py.
+"""Reminders: of flagged calls nobody decided on, of holds whose review is near or over, and of audio in quarantine.
+When: domain/reminders.py.
 
 They are alarms in the log and, where somebody is to be written to, letters: one a day for each subject; of several
 services one tells.
@@ -10,15 +11,19 @@ from uuid import UUID
 import structlog
 
 from ari_recorder.domain import reminders
+from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.letters import Letter, LetterKind
-from ari_recorder.domain.reminders import Reminder
+from ari_recorder.domain.reminders import Reminder, Urgency
 from ari_recorder.domain.retention import Policy, local_day
 from ari_recorder.services.mail import Post
-from ari_recorder.storage import holds, sweeps
+from ari_recorder.storage import holds, quarantine, sweeps
 from ari_recorder.storage.db import Connection, Database
+from ari_recorder.storage.quarantine import Quarantined
 
 log = structlog.get_logger(__name__)
+
+_EVERYTHING = Scope(queues=None, interfaces=None)
 
 
 class Reminders:
@@ -32,6 +37,7 @@ class Reminders:
         async with self._database.transaction() as conn:
             await self._of_flags(conn, policy, today, now)
             await self._of_holds(conn, today, now)
+            await self._of_quarantine(conn, today, now)
 
     async def _of_flags(self, conn: Connection, policy: Policy, today: date, now: datetime) -> None:
         found = await holds.undecided(conn)
@@ -68,6 +74,35 @@ class Reminders:
                     facts={"review_on": str(hold.review_on)},
                 )
                 await self._post.queue(conn, letter, now)
+
+    async def _of_quarantine(self, conn: Connection, today: date, now: datetime) -> None:
+        """That it is there was an alarm when it was sealed; before it goes there is another one."""
+        found = await quarantine.waiting(conn, _EVERYTHING)
+        last = await sweeps.reminded(conn, [one.recording_id for one in found])
+        for one in found:
+            destroyed_on = local_day(one.until)
+            last_day = destroyed_on - timedelta(days=1)
+            due = reminders.for_quarantine(last_day=last_day, today=today, last=last.get(one.recording_id))
+            if due is not None and await sweeps.remind(conn, one.recording_id, today):
+                if due.urgency is Urgency.FINAL:
+                    _tell_quarantine(one, destroyed_on)
+                letter = Letter(
+                    kind=LetterKind.QUARANTINE,
+                    once=f"quarantine:{one.recording_id}:{due.urgency.value}",
+                    path=f"/recordings/{one.recording_id}",
+                    facts={"destroyed_on": str(destroyed_on)},
+                )
+                await self._post.queue(conn, letter, now)
+
+
+def _tell_quarantine(one: Quarantined, destroyed_on: date) -> None:
+    log.error(
+        "alarm",
+        alarm=AlarmCode.QUARANTINED.value,
+        subject=str(one.recording_id),
+        urgency=Urgency.FINAL.value,
+        because=f"{one.because.value}: it is destroyed on {destroyed_on}, and nobody may listen to it before",
+    )
 
 
 def _tell_flag(recording_id: UUID, due: Reminder, because: str) -> None:

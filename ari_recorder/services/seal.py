@@ -112,7 +112,7 @@ class Sealer:
                 wait = min(wait * 2, RETRY_MOST)
             else:
                 at, facts = datetime.now(UTC), _facts(stored, call.queue)
-                if recording.ended_at is not None:
+                if recording.ended_at is not None and call.quarantine is None:
                     self._meters.seal_seconds.observe(max((at - recording.ended_at).total_seconds(), 0.0))
                 await self._tell(Sealed(at=at, recording_id=recording.id, facts=facts, cut_at=stored.cut_at))
                 return

@@ -22,6 +22,7 @@ from ari_recorder.services.key_desk import KeyDesk
 from ari_recorder.services.ledger import Ledgers
 from ari_recorder.services.listenings import Listenings
 from ari_recorder.services.mail import Post
+from ari_recorder.services.quarantine import Quarantines
 from ari_recorder.services.recording_page import RecordingPages
 from ari_recorder.services.refusals import Refusals
 from ari_recorder.services.search import Searches
@@ -53,6 +54,7 @@ class Site:
     own_numbers: OwnNumbers
     approvals: Approvals
     ledgers: Ledgers
+    quarantines: Quarantines
     refusals: Refusals
     hold_desk: HoldDesk
     export_desk: ExportDesk
@@ -116,5 +118,6 @@ def build(
             queues=frozenset(queue.name for queue in config.queues),
             clocks=clocks,
         ),
+        quarantines=Quarantines(database=database, clocks=clocks),
         refusals=Refusals(database=database, clocks=clocks),
     )

@@ -16,7 +16,9 @@ from ari_recorder.domain.audit import Action, Actor, Entry, Outcome
 from ari_recorder.domain.calls import Call, MarkKind
 from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.ledger import LedgerState, Reason, Verdict, judge
+from ari_recorder.domain.quarantine import Quarantine
 from ari_recorder.domain.recordings import RecordingState
+from ari_recorder.domain.retention import local_day
 from ari_recorder.services.meters import Meters
 from ari_recorder.storage import audit, calls
 from ari_recorder.storage.db import Database
@@ -120,6 +122,9 @@ class CallStore:
                     because=why,
                 )
                 await audit.append_once(conn, entry, now, f"{entry.action.value} {call.id} {why}")
+            if call.quarantine is not None:
+                for entry in _quarantined(call, call.quarantine):
+                    await audit.append_once(conn, entry, now, f"{entry.action.value} {entry.object}")
         log.info(
             "call_store",
             call_id=str(call.id),
@@ -129,7 +134,7 @@ class CallStore:
         )
         if call.finished:
             self._meters.calls.labels(verdict.state.value, verdict.reason.value).inc()
-            if call.ended_at is not None:
+            if call.ended_at is not None and call.quarantine is None:  # that one may have lain there for days
                 self._meters.store_seconds.observe(max((now - call.ended_at).total_seconds(), 0.0))
 
 
@@ -137,8 +142,30 @@ def _is_kept(call: Call) -> bool:
     return any(r.state is RecordingState.SEALED for r in call.recordings)
 
 
+def _quarantined(call: Call, quarantine: Quarantine) -> list[Entry]:
+    """Why, how long each side is, and when it goes."""
+    return [
+        Entry(
+            action=Action.RECORDING_QUARANTINE,
+            actor=_SELF,
+            object=f"recording:{recording.id}",
+            because=quarantine.because.value,
+            facts={
+                "caller_seconds": round(recording.sealed.caller.duration.total_seconds()),
+                "agent_seconds": round(recording.sealed.agent.duration.total_seconds()),
+                "destroyed_on": local_day(quarantine.until).isoformat(),
+            },
+        )
+        for recording in call.recordings
+        if recording.sealed is not None
+    ]
+
+
 def _incomplete(call: Call, verdict: Verdict) -> str:
-    """Why there is less of a call than there should be; empty when there is not."""
+    """Why there is less of a call than there should be; empty when there is not, and of what is in quarantine: it is
+    no call."""
+    if call.quarantine is not None:
+        return ""
     if verdict.state is LedgerState.UNEXPLAINED or verdict.reason in _LESS:
         return verdict.reason.value
     return "gap" if any(mark.kind is MarkKind.GAP for mark in call.marks) else ""

@@ -1,6 +1,6 @@
 """The sweep destroys the recordings that are due. The rule: domain/retention.py; the steps of each: services/erase.py.
 
-    finish what is erasing ─► is it the time? ─► the rules ─► queue after queue ─► calls without recordings
+    finish what is erasing ─► is it the time? ─► the rules ─► queue after queue, quarantine ─► calls without recordings
       ─► certificates ─► day keys ─► reminders
 
 What is `erasing` is finished whatever the clock says: that was decided before. All else waits when time moved
@@ -25,9 +25,9 @@ from ari_recorder.domain.audit import JSON, Action, Actor, Entry, Outcome
 from ari_recorder.domain.clock import apart, booted_at, implausible
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import ClockJumped, ClocksDiffer
-from ari_recorder.domain.retention import Erase, Kept, Policy, decide
+from ari_recorder.domain.retention import Erase, Policy, decide
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.erase import BATCH, Eraser
+from ari_recorder.services.erase import BATCH, Eraser, kept_of
 from ari_recorder.services.policy import Night, Policies, bounds_of
 from ari_recorder.storage import audit, calls, erasing, sweeps
 from ari_recorder.storage.db import Connection, Database
@@ -127,12 +127,15 @@ class Sweep:
         found: list[Doomed] = []
         async with self._database.transaction() as conn:
             queues = await erasing.queues(conn)
-        for queue in queues:
+        for queue in (*queues, None):  # and what is in quarantine
             after: Key | None = None
             while True:
-                bounds = bounds_of(queue, policy, now)
                 async with self._database.transaction() as conn:
-                    rows = await erasing.due(conn, queue, bounds, limit=BATCH, after=after, lock=False)
+                    if queue is None:
+                        rows = await erasing.out_of_quarantine(conn, now, limit=BATCH, after=after, lock=False)
+                    else:
+                        bounds = bounds_of(queue, policy, now)
+                        rows = await erasing.due(conn, queue, bounds, limit=BATCH, after=after, lock=False)
                 if not rows:
                     break
                 found += _doomed(rows, policy, now)
@@ -176,6 +179,7 @@ class Sweep:
                 queues = await erasing.queues(conn)
             for queue in queues:
                 await eraser.queue(queue, policy, now, count.add)
+            await eraser.quarantine(policy, now, count.add)
             forgotten = await self._forget_unrecorded(policy, now)
             await self._do_chores(policy, now)
         except Exception as error:
@@ -270,8 +274,7 @@ def _doomed(rows: Sequence[Due], policy: Policy, now: datetime) -> list[Doomed]:
     """The decision itself; the question to the database only narrows down whom it is about."""
     doomed = []
     for row in rows:
-        kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=row.undecided)
-        decision = decide(kept, policy, (), (), now)
+        decision = decide(kept_of(row), policy, (), (), now)
         if isinstance(decision, Erase):
             doomed.append(
                 Doomed(recording_id=row.id, queue=row.queue, started_at=row.started_at, because=decision.because)

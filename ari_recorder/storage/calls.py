@@ -73,6 +73,8 @@ class StoredCall:
     verdict: Verdict
     personal: Personal | None
     forgotten_at: datetime | None
+    # Of a quarantine: the call whose audio it is, where that is proved.
+    proved_uniqueid: str = ""
 
 
 def progress(call: Call) -> int:
@@ -109,10 +111,10 @@ async def upsert(
             id, system_name, uniqueid, linkedid, progress, state, number, queue, first_seen_at, joined_at, connected_at,
             ended_at, refused_at, abandoned, end_reason, hold_time, talk_time, members, marks, evidence,
             evidence_problem, flagged, ledger_state, ledger_reason, personal,
-            personal_key_name
+            personal_key_name, proved_uniqueid
         ) VALUES (
             $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
-            $24, $25, $26
+            $24, $25, $26, $28
         )
         ON CONFLICT (system_name, uniqueid) DO UPDATE SET
             linkedid = excluded.linkedid, progress = excluded.progress, state = excluded.state,
@@ -164,11 +166,13 @@ async def upsert(
         personal.sealed if personal is not None and keeps else None,
         personal.key_name if personal is not None and keeps else None,
         keeps,
+        (call.quarantine.uniqueid or None) if call.quarantine is not None else None,
     )
     row_id: UUID = await conn.fetchval(
         "SELECT id FROM call WHERE system_name = $1 AND uniqueid = $2", call.system_name, call.uniqueid
     )
-    await recordings.upsert(conn, row_id, call.queue, call.recordings, now)
+    until = call.quarantine.until if call.quarantine is not None else None
+    await recordings.upsert(conn, row_id, call.queue, call.recordings, now, until)
     await _set_agents(conn, row_id)
     if call.flagged:
         await recordings.set_flagged(conn, row_id)
@@ -200,19 +204,22 @@ async def get(conn: Connection, call_ids: Collection[UUID]) -> dict[UUID, Stored
 async def of_day(
     conn: Connection, day_start: datetime, day_end: datetime, uniqueids: Collection[str] = ()
 ) -> tuple[KnownCall, ...]:
-    """The calls that came in from `day_start` until before `day_end`, and those of `uniqueids` whenever they came."""
+    """The calls that came in from `day_start` until before `day_end`, and those of `uniqueids` whenever they came; with
+    each what is in quarantine and proved to be its."""
     rows = await conn.fetch(
         """
         SELECT uniqueid, queue, coalesce(joined_at, first_seen_at) AS entered_at, ledger_state, ledger_reason, flagged,
                ARRAY(SELECT id FROM recording WHERE call_id = call.id AND state <> 'erased' ORDER BY segment)
                    AS recording_ids,
                -- What was heard and is erased since was recorded all the same.
-               (SELECT coalesce(sum(duration), interval '0') FROM recording WHERE call_id = call.id) AS heard
+               (SELECT coalesce(sum(duration), interval '0') FROM recording WHERE call_id = call.id) AS heard,
+               coalesce(proved_uniqueid, '') AS proves
         FROM call
         WHERE id IN (
             SELECT id FROM call
             WHERE coalesce(joined_at, first_seen_at) >= $1 AND coalesce(joined_at, first_seen_at) < $2
             UNION SELECT id FROM call WHERE uniqueid = ANY($3::text[])
+            UNION SELECT id FROM call WHERE proved_uniqueid = ANY($3::text[])
         )
         ORDER BY entered_at, uniqueid
         """,
@@ -229,6 +236,7 @@ async def of_day(
             flagged=row["flagged"],
             heard=row["heard"],
             recording_ids=tuple(row["recording_ids"]),
+            proves=row["proves"],
         )
         for row in rows
     )
@@ -326,6 +334,7 @@ def _from_row(row: Row) -> StoredCall:
         if row["personal"] is not None
         else None,
         forgotten_at=row["forgotten_at"],
+        proved_uniqueid=row["proved_uniqueid"] or "",
     )
 
 

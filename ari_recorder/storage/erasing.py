@@ -2,6 +2,7 @@
 
     sealed ─(begin_erasing)─► erasing ─(destroy_keys)─► erasing, no key ─(bury)─► erased ─(certificates.py)─► certified
 
+What is in quarantine is due by its own day: out_of_quarantine finds it, and no question about a queue does.
 A recording that something keeps (`keeps`, holds.py) is never touched: no question finds it, no change of state takes
 it, and a constraint of the table has the last word.
 """
@@ -28,6 +29,7 @@ class Due:
     path: str | None
     undecided: bool = False
     because: str = ""
+    quarantined_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +49,11 @@ async def queues(conn: Connection) -> tuple[str, ...]:
     rows = await conn.fetch(
         """
         WITH RECURSIVE present AS (
-            SELECT min(queue) AS queue FROM recording WHERE state = 'sealed' AND keeps = 0
+            SELECT min(queue) AS queue FROM recording
+            WHERE state = 'sealed' AND keeps = 0 AND quarantined_until IS NULL
             UNION ALL
-            SELECT (SELECT min(queue) FROM recording WHERE state = 'sealed' AND keeps = 0 AND queue > present.queue)
+            SELECT (SELECT min(queue) FROM recording
+                    WHERE state = 'sealed' AND keeps = 0 AND quarantined_until IS NULL AND queue > present.queue)
             FROM present WHERE present.queue IS NOT NULL
         )
         SELECT queue FROM present WHERE queue IS NOT NULL
@@ -69,6 +73,7 @@ async def due(
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE recording.state = 'sealed' AND keeps = 0 AND recording.queue = $1 AND started_at < $2 AND kept_from < $2
             AND (NOT {_UNDECIDED} OR kept_from < $3) AND (started_at, recording.id) > ($4, $5)
+            AND quarantined_until IS NULL
         ORDER BY started_at, recording.id LIMIT $6
         {"FOR UPDATE OF recording SKIP LOCKED" if lock else ""}
         """,  # noqa: S608 -- the texts are the ones above
@@ -91,7 +96,7 @@ async def count_due(conn: Connection, queue: str, bounds: Bounds, since: Bounds 
                count(*) FILTER (WHERE {_UNDECIDED} AND kept_from >= $5 AND kept_from < $4) AS undecided
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE recording.state = 'sealed' AND keeps = 0 AND recording.queue = $1
-            AND started_at < greatest($2, $4) AND kept_from >= least($3, $5)
+            AND started_at < greatest($2, $4) AND kept_from >= least($3, $5) AND quarantined_until IS NULL
         """,  # noqa: S608 -- the texts are the ones above
         queue,
         bounds.ordinary,
@@ -100,6 +105,32 @@ async def count_due(conn: Connection, queue: str, bounds: Bounds, since: Bounds 
         since.undecided if since is not None else start,
     )
     return (row["ordinary"], row["undecided"]) if row is not None else (0, 0)
+
+
+async def out_of_quarantine(
+    conn: Connection, now: datetime, *, limit: int, after: Key | None = None, lock: bool = True
+) -> tuple[Due, ...]:
+    """What is in quarantine and whose day has come; the rest as in `due`."""
+    rows = await conn.fetch(
+        f"""
+        SELECT id, call_id, queue, started_at, kept_from, path, false AS undecided, quarantined_until FROM recording
+        WHERE quarantined_until <= $1 AND state = 'sealed' AND (started_at, id) > ($2, $3)
+        ORDER BY started_at, id LIMIT $4 {"FOR UPDATE SKIP LOCKED" if lock else ""}
+        """,  # noqa: S608 -- the text is the one above
+        now,
+        after.started_at if after is not None else datetime.min.replace(tzinfo=UTC),
+        after.id if after is not None else UUID(int=0),
+        limit,
+    )
+    return tuple(replace(_due_from_row(row), quarantined_until=row["quarantined_until"]) for row in rows)
+
+
+async def quarantine_ends(conn: Connection, before: datetime) -> tuple[datetime, ...]:
+    """When each quarantine ends that does by then."""
+    rows = await conn.fetch(
+        "SELECT quarantined_until FROM recording WHERE quarantined_until <= $1 AND state = 'sealed' ORDER BY 1", before
+    )
+    return tuple(row["quarantined_until"] for row in rows)
 
 
 async def erasing(conn: Connection, *, limit: int, but: Collection[UUID] = ()) -> tuple[Due, ...]:

@@ -34,6 +34,7 @@ class Locked:
     flagged: bool
     undecided: bool
     call_over: bool
+    quarantined_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +71,7 @@ async def read(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
         """
         SELECT recording.id, call_id, recording.state, recording.queue, started_at, kept_from, keeps, wrapped_key,
                key_name, erased_because, call.flagged, call.flagged AND decision IS NULL AS undecided,
-               call.state = 'ended' AS call_over
+               call.state = 'ended' AS call_over, quarantined_until
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE recording.id = ANY($1::uuid[]) ORDER BY started_at, recording.id
         """,
@@ -91,6 +92,7 @@ async def read(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
             flagged=row["flagged"],
             undecided=row["undecided"],
             call_over=row["call_over"],
+            quarantined_until=row["quarantined_until"],
         )
         for row in rows
     )

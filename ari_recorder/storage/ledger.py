@@ -119,18 +119,20 @@ async def closed(conn: Connection, days: Collection[date]) -> Mapping[date, date
 
 
 async def close(
-    conn: Connection, day: date, now: datetime, *, recorded: int, not_recorded: int, explained: int
+    conn: Connection, day: date, now: datetime, *, recorded: int, not_recorded: int, quarantined: int, explained: int
 ) -> bool:
     """False when it is closed already."""
     row = await conn.fetchrow(
         """
-        INSERT INTO ledger_day (day, closed_at, recorded, not_recorded, explained) VALUES ($1, $2, $3, $4, $5)
+        INSERT INTO ledger_day (day, closed_at, recorded, not_recorded, quarantined, explained)
+        VALUES ($1, $2, $3, $4, $5, $6)
         ON CONFLICT (day) DO NOTHING RETURNING day
         """,
         day,
         now,
         recorded,
         not_recorded,
+        quarantined,
         explained,
     )
     return row is not None

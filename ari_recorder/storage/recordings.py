@@ -62,6 +62,8 @@ class StoredRecording:
     erased_because: str | None
     # Whether a supervisor decided on it, if it was flagged.
     decided: bool = False
+    # In quarantine, and destroyed from then on; None for an ordinary one.
+    quarantined_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +89,19 @@ class Key:
     id: UUID
 
 
-async def upsert(conn: Connection, call_id: UUID, queue: str, recordings: Sequence[Recording], now: datetime) -> None:
+async def upsert(
+    conn: Connection,
+    call_id: UUID,
+    queue: str,
+    recordings: Sequence[Recording],
+    now: datetime,
+    quarantined_until: datetime | None = None,
+) -> None:
     """Rows for those that were sealed, tombstones for those that were destroyed. What is erased stays erased."""
     for recording in recordings:
         match recording.state:
             case RecordingState.SEALED:
-                await _insert_sealed(conn, call_id, queue, recording, now)
+                await _insert_sealed(conn, call_id, queue, recording, now, quarantined_until)
             case RecordingState.DISCARDING if recording.sealed is not None:
                 await _insert_sealed(conn, call_id, queue, recording, now)
                 await conn.execute(
@@ -111,21 +120,32 @@ async def upsert(conn: Connection, call_id: UUID, queue: str, recordings: Sequen
                 pass
 
 
-async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording: Recording, now: datetime) -> None:
+async def _insert_sealed(
+    conn: Connection,
+    call_id: UUID,
+    queue: str,
+    recording: Recording,
+    now: datetime,
+    quarantined_until: datetime | None = None,
+) -> None:
     facts = recording.sealed
     assert facts is not None, recording.id  # noqa: S101 -- the machine seals nothing without them
     await conn.execute(
         """
+        -- A clock that was set back makes a recording look older than it is: what was trusted last counts then.
+        WITH known AS (
+            SELECT (SELECT at FROM (
+                SELECT started_at AS at FROM sweep_run WHERE state <> 'refused' ORDER BY id DESC LIMIT 1
+            ) AS trusted WHERE at > $19::timestamptz + $20::interval) AS clock_floor
+        )
         INSERT INTO recording (
             id, call_id, segment, state, queue, started_at, ended_at, started_by, end_reason, late, clock_at_start,
-            duration, sealed_bytes, sha256, path, wrapped_key, sides, key_name, truncated_because, clock_floor
-        ) VALUES (
-            $1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-            -- A clock that was set back makes a recording look older than it is: what was trusted last counts then.
-            (SELECT at FROM (
-                SELECT started_at AS at FROM sweep_run WHERE state <> 'refused' ORDER BY id DESC LIMIT 1
-            ) AS trusted WHERE at > $19::timestamptz + $20::interval)
+            duration, sealed_bytes, sha256, path, wrapped_key, sides, key_name, truncated_because, clock_floor,
+            quarantined_until
         )
+        SELECT $1, $2, $3, 'sealed', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, clock_floor,
+               $21::timestamptz + coalesce(clock_floor - $19::timestamptz, interval '0')
+        FROM known
         ON CONFLICT (id) DO UPDATE SET end_reason = excluded.end_reason, ended_at = excluded.ended_at
             WHERE recording.state = 'sealed' AND recording.end_reason IS NULL
         """,
@@ -149,6 +169,7 @@ async def _insert_sealed(conn: Connection, call_id: UUID, queue: str, recording:
         facts.truncated or None,
         now,
         TOLERANCE,
+        quarantined_until,
     )
 
 
@@ -296,6 +317,7 @@ def _from_row(row: Row) -> StoredRecording:
         erased_at=row["erased_at"],
         erased_because=row["erased_because"],
         decided=row["decision"] is not None,
+        quarantined_until=row["quarantined_until"],
     )
 
 

@@ -59,6 +59,7 @@ class Found:
     undecided: bool
     kept: bool
     truncated: bool
+    quarantined: bool
     ledger: LedgerState
 
 
@@ -75,7 +76,7 @@ class Saved:
 _COLUMNS = """
     recording.id, recording.call_id, recording.started_at, duration, recording.queue, members, recording.state,
     recording.flagged, call.flagged AND decision IS NULL AS undecided, keeps > 0 AS kept,
-    truncated_because IS NOT NULL AS truncated, ledger_state
+    truncated_because IS NOT NULL AS truncated, quarantined_until IS NOT NULL AS quarantined, ledger_state
 """
 
 
@@ -224,6 +225,7 @@ def _found(row: Row) -> Found:
         undecided=row["undecided"],
         kept=row["kept"],
         truncated=row["truncated"],
+        quarantined=row["quarantined"],
         ledger=LedgerState(row["ledger_state"]),
     )
 

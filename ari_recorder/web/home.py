@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ari_recorder.domain.accounts import Permission
+from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.retention import local_day
 from ari_recorder.web.account import NoticeView, RightView, notices, rights
 from ari_recorder.web.asked import Access, Asked, Page, Route
@@ -44,7 +45,7 @@ async def show_home(asked: Asked) -> Page:
         view=HomeView(
             full_name=asked.user.full_name,
             is_unconfirmed=asked.user.is_unconfirmed,
-            duties=(*await _flags(asked), *await _listenings(asked)),
+            duties=(*await _flags(asked), *await _quarantine(asked), *await _listenings(asked)),
             work=tuple(
                 WorkView(
                     name=place.route,
@@ -81,6 +82,23 @@ async def _flags(asked: Asked) -> tuple[DutyView, ...]:
         )
         duties.append(DutyView(text=text, address=address, is_late=False))
     return tuple(duties)
+
+
+async def _quarantine(asked: Asked) -> tuple[DutyView, ...]:
+    """For the privacy officer: what is kept of people is that one's to correct, and this should not be kept."""
+    if not asked.user.may(Permission.RECORDING_CORRECT):
+        return ()
+    waiting = await asked.site.quarantines.waiting(asked.user)
+    if waiting is None:
+        return ()
+    text = asked.words.plural(
+        "{count} recording is in quarantine. It is destroyed on {day}: find out before where it came from.",
+        "{count} recordings are in quarantine. The first is destroyed on {day}: find out before where they came from.",
+        waiting.count,
+        day=asked.words.date(waiting.first_on),
+    )
+    address = asked.request.app[HOUSE].templates.url("recordings", {"ledger": LedgerState.QUARANTINED.value})
+    return (DutyView(text=text, address=address, is_late=False),)
 
 
 async def _listenings(asked: Asked) -> tuple[DutyView, ...]:

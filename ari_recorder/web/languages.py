@@ -146,6 +146,7 @@ DESTROYED: Mapping[str, str] = {
     "stopped-by-others": N_("somebody else stopped the recording"),
     "ended-unseen": N_("it ended while the service was away"),
     "destroyed": N_("somebody wanted it"),
+    "the end of its quarantine": N_("the end of its quarantine"),
 }
 # Roles where an error names them; elsewhere the same word is somebody's user name.
 _ROLES: Mapping[str, str] = {

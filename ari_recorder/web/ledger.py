@@ -25,6 +25,7 @@ _MOST_CALLS = 1000
 STATES: Mapping[LedgerState, str] = {
     LedgerState.RECORDED: N_("Recorded"),
     LedgerState.NOT_RECORDED: N_("Not recorded, with a reason"),
+    LedgerState.QUARANTINED: N_("In quarantine, with a reason"),
     LedgerState.UNEXPLAINED: N_("Unexplained"),
     LedgerState.PENDING: N_("Going on"),
 }
@@ -40,6 +41,7 @@ class DayView:
     closed_at: datetime | None
     recorded: int
     not_recorded: int
+    quarantined: int
     unexplained: int
     pending: int
 
@@ -167,6 +169,7 @@ def _day(found: DayLedger) -> DayView:
         closed_at=found.closed_at,
         recorded=found.count(LedgerState.RECORDED),
         not_recorded=found.count(LedgerState.NOT_RECORDED),
+        quarantined=found.count(LedgerState.QUARANTINED),
         unexplained=found.count(LedgerState.UNEXPLAINED),
         pending=found.count(LedgerState.PENDING),
     )

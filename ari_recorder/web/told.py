@@ -80,6 +80,7 @@ INTEGRITIES: Mapping[Integrity, str] = {
 LEDGER: Mapping[LedgerState, str] = {
     LedgerState.RECORDED: N_("Recorded"),
     LedgerState.NOT_RECORDED: N_("Not recorded"),
+    LedgerState.QUARANTINED: N_("In quarantine"),
     LedgerState.UNEXPLAINED: N_("Unexplained"),
     LedgerState.PENDING: N_("Pending"),
 }
@@ -100,6 +101,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.NOTHING_SAID: N_("It was too short for anything to be said"),
     Reason.CAPTURE_FAILED: N_("The recording could not be started or kept"),
     Reason.SERVICE_AWAY: N_("The service was not running, or not connected to the PBX"),
+    Reason.SECOND_RECORDING: N_("Its call is kept with another recording, and this one was not known"),
     Reason.LENGTH_DIFFERS: N_("Less is recorded than was talked"),
     Reason.NO_RECORDING: N_("They talked, and there is no recording"),
     Reason.UNKNOWN_CALL: N_("The PBX had a call that the service knows nothing of"),
@@ -151,6 +153,7 @@ _RULES: Mapping[Rule, str] = {
     Rule.UNDECIDED: N_(
         "Destroyed on {day}, unless somebody decides: {period} of queue {queue}, and {grace} for the flag."
     ),
+    Rule.QUARANTINE: N_("Destroyed on {day}: the end of its quarantine."),
     Rule.UNCONFIRMED: N_("Destroyed on {day}: new rules wait to be confirmed."),
     Rule.DUE: N_("Its time is up: the next sweep destroys it ({period} of queue {queue})."),
     Rule.GONE: N_("Destroyed."),

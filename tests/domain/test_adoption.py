@@ -287,15 +287,14 @@ def test_a_call_last_seen_before_it_was_answered_is_completed_by_the_log() -> No
     assert judge(call, QUEUES) == Verdict(state=LedgerState.RECORDED, reason=Reason.ADOPTED)
 
 
-def test_files_of_a_call_that_is_stored_already_are_alarmed() -> None:
+def test_files_of_a_call_that_was_stored_meanwhile_bring_it_not_back() -> None:
+    """With the next look they are known to be nobody's."""
     bench = _adopt(LOG)
     bench.board.forget(UNIQUEID)
+    before = len(bench.done)
     bench.feed(_retold(LOG))
-    assert bench.done[-1][1] == c.Alarm(
-        code=c.AlarmCode.ORPHAN_IN_SPOOL,
-        subject=UNIQUEID,
-        because="the call is stored already, and this recording of it was not known",
-    )
+    assert len(bench.done) == before
+    assert bench.board.calls == ()
 
 
 def _of(caller: Uniqueid, told: CallRetold) -> CallRetold:

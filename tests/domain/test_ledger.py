@@ -18,6 +18,7 @@ from ari_recorder.domain.ledger import (
     Reason,
     Verdict,
     balance,
+    is_final,
     judge,
 )
 from ari_recorder.domain.queue_log import QueueLogCall, QueueOutcome, read_queue_log
@@ -509,4 +510,60 @@ def test_the_real_log_of_a_pbx_is_read() -> None:
     assert [calls[f"pbx1-1795465{key}"].talk_in(queues).seconds for key in ("338.11", "364.20", "353.17")] == [4, 5, 5]
     assert {key for key, call in calls.items() if not call.transferred} == {
         f"pbx1-1795465{key}" for key in ("309.0", "353.17", "382.28", "387.30")
+    }
+
+
+def _quarantine(proves: str = "pbx-1") -> KnownCall:
+    known = _known("quarantine-1", LedgerState.QUARANTINED, Reason.UNKNOWN_CALL, queue="")
+    return replace(known, proves=proves, recording_ids=(UUID(int=9),))
+
+
+QUARANTINED = (LedgerState.QUARANTINED, Reason.UNKNOWN_CALL)
+
+
+@pytest.mark.parametrize("known", [(), (_known("pbx-1", LedgerState.UNEXPLAINED, Reason.NO_RECORDING, heard=0),)])
+def test_a_call_nobody_knows_is_explained_by_what_is_in_quarantine_and_proved_to_be_it(
+    known: tuple[KnownCall, ...],
+) -> None:
+    (row,) = balance(_log(ENTERED, CONNECTED, COMPLETED).values(), (*known, _quarantine()), QUEUES, NOW)
+    assert (row.uniqueid, row.verdict.state, row.verdict.reason) == ("pbx-1", *QUARANTINED)
+    assert (row.heard, row.recording_ids) == (timedelta(seconds=10), (UUID(int=9),))
+    assert is_final(row, NOW)
+
+
+@pytest.mark.parametrize(
+    ("call", "verdict"),
+    [
+        (_known("pbx-1", LedgerState.RECORDED), (LedgerState.RECORDED, Reason.NONE)),
+        (_known("pbx-1", LedgerState.RECORDED, heard=3), LENGTH_DIFFERS),
+        (_not_recorded(Reason.CALLER_REFUSED), (LedgerState.NOT_RECORDED, Reason.CALLER_REFUSED)),
+    ],
+)
+def test_a_call_with_an_answer_of_its_own_keeps_it_beside_a_row_of_the_quarantine(
+    call: KnownCall, verdict: tuple[LedgerState, Reason]
+) -> None:
+    """What is missing of a recording is not what nobody may hear."""
+    rows = balance(_log(ENTERED, CONNECTED, COMPLETED).values(), (call, _quarantine()), QUEUES, NOW)
+    assert {row.uniqueid: (row.verdict.state, row.verdict.reason) for row in rows} == {
+        "pbx-1": verdict,
+        "quarantine-1": QUARANTINED,
+    }
+
+
+def test_what_is_in_quarantine_says_more_than_that_nobody_was_there() -> None:
+    away = Absence(
+        since=datetime.fromtimestamp(AT, UTC), until=datetime.fromtimestamp(AT + 60, UTC), because="it did not run"
+    )
+    log = _log(ENTERED, CONNECTED, COMPLETED).values()
+    (row,) = balance(log, (), QUEUES, NOW, (away,))
+    assert row.verdict.reason is Reason.SERVICE_AWAY
+    (row,) = balance(log, (_quarantine(),), QUEUES, NOW, (away,))
+    assert (row.verdict.state, row.verdict.reason) == QUARANTINED
+
+
+def test_a_quarantine_that_proves_no_call_explains_none() -> None:
+    rows = balance(_log(ENTERED, CONNECTED, COMPLETED).values(), (_quarantine(proves=""),), QUEUES, NOW)
+    assert {row.uniqueid: row.verdict.state for row in rows} == {
+        "pbx-1": LedgerState.UNEXPLAINED,
+        "quarantine-1": LedgerState.QUARANTINED,
     }

@@ -10,6 +10,7 @@ from ari_recorder.domain.letters import LetterKind, Text, written
 FACTS: dict[LetterKind, dict[str, str | int]] = {
     LetterKind.FLAG_UNDECIDED: {"days": 14, "destroyed_on": "2026-11-24"},
     LetterKind.HOLD_REVIEW: {"review_on": "2026-11-24"},
+    LetterKind.QUARANTINE: {"destroyed_on": "2026-11-24"},
     LetterKind.FLAG_ASKED: {},
     LetterKind.USE_REPORT: {"week": "48/2026", "findings": 1234, "samples": 5, "due_on": "2026-11-24"},
     LetterKind.SIGN_OVERDUE: {"count": 1234, "due_on": "2026-11-24"},

@@ -1,21 +1,25 @@
-"""Spool files of calls nobody listened to: told again, skipped, alarmed once, or removed when they hold nothing."""
+"""Spool files of calls nobody listened to: told again, skipped, put in quarantine, alarmed once, or removed when they
+hold nothing.
+"""
 
 import gzip
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from structlog.testing import capture_logs
 
 from ari_recorder.asterisk.spool import Spool
+from ari_recorder.domain.errors import DatabaseUnreachable
 from ari_recorder.domain.events import Armed, CallRetold, Code, CodePressed, Uniqueid
 from ari_recorder.domain.evidence import token
+from ari_recorder.domain.quarantine import Orphaned, QuarantineReason
 from ari_recorder.services import queue_logs
 from ari_recorder.services.adopt import Adoption, Missed
 
@@ -66,18 +70,46 @@ class Rig:
         self.spool = Spool(folder / "spool")
         self.spool.folder.mkdir()
         self.queue_log = folder / "queue_log"
-        self.adoption = Adoption(spool=self.spool, queue_log=self.queue_log, secret=SECRET)
+        self.over: set[Uniqueid] = set()
+        self.stored: set[UUID] = set()
+        self.away = False
+        self.begin()
+
+    def begin(self) -> None:
+        """Another run of the service."""
+        self.adoption = Adoption(
+            spool=self.spool,
+            queue_log=self.queue_log,
+            secret=SECRET,
+            over=lambda uniqueid: uniqueid in self.over,
+            stored=self._stored,
+        )
+
+    async def _stored(self, ids: Collection[UUID]) -> frozenset[UUID]:
+        if self.away:
+            raise DatabaseUnreachable(database="x", reason="gone")
+        return frozenset(self.stored & set(ids))
 
     async def missed(
         self, known: Sequence[str] = (), living: Sequence[Uniqueid] = (), open_calls: Sequence[Uniqueid] = ()
     ) -> Missed:
         """Asked now; orphans are disposed of."""
         missed = await self.adoption.missed(known=known, living=living, open_calls=open_calls, asked=datetime.now(UTC))
-        await self.adoption.dispose(missed.orphans)
+        self.told: list[Orphaned] = []
+
+        async def tell(event: Orphaned) -> None:
+            self.told.append(event)
+
+        await self.adoption.dispose(missed.orphans, tell)
         return missed
 
     async def find(self, known: Sequence[str] = (), living: Sequence[Uniqueid] = ()) -> list[CallRetold]:
         return list((await self.missed(known, living)).calls)
+
+    async def quarantined(self, living: Sequence[Uniqueid] = ()) -> dict[str, tuple[QuarantineReason, str]]:
+        """By base: why, and whose call it is proved to be."""
+        await self.missed(living=living)
+        return {event.base: (event.because, event.uniqueid) for event in self.told}
 
     async def alarms(self) -> list[str]:
         with capture_logs() as logs:
@@ -182,25 +214,88 @@ async def test_the_pair_of_a_first_queue_where_nobody_answered_gives_way_to_that
     assert rig.spool.scan().bases == (net_base(),)
 
 
-async def test_an_orphan_is_alarmed_once_in_a_run_and_stays(rig: Rig) -> None:
-    base = str(uuid4())
+@pytest.mark.parametrize("base", [str(uuid4()), net_base(secret="insecure other"), "Aino-0401234567"])
+async def test_audio_whose_name_proves_nothing_goes_into_quarantine(rig: Rig, base: str) -> None:
     put(rig.spool.folder, base)
-    put(rig.spool.folder, net_base(secret="insecure other"))
-    put(rig.spool.folder, "Aino-0401234567")
-    assert sorted(await rig.alarms()) == sorted([base, CALLER, "a file in the spool"])
     assert await rig.alarms() == []
-    assert len(rig.spool.scan().bases) == 3
-    put(rig.spool.folder, another := str(uuid4()))
-    assert await rig.alarms() == [another]
-    rig.adoption = Adoption(spool=rig.spool, queue_log=rig.queue_log, secret=SECRET)
-    assert len(await rig.alarms()) == 4
+    (event,) = rig.told
+    assert (event.base, event.because, event.uniqueid) == (base, QuarantineReason.NO_EVIDENCE, "")
+    assert (event.began, event.ended) == (datetime.fromtimestamp(ENDED - 4, UTC), datetime.fromtimestamp(ENDED, UTC))
+    assert rig.spool.scan().bases == (base,)  # who sealed it removes it
 
 
-async def test_a_call_the_log_does_not_know_is_an_orphan(rig: Rig) -> None:
+async def test_the_same_files_have_the_same_id_in_every_run_and_one_of_ours_keeps_its_own(rig: Rig) -> None:
+    """What was sealed of it while it was made lies under that one."""
+    own = str(uuid4())
+    for base in (own, "Aino-0401234567"):
+        put(rig.spool.folder, base)
+    await rig.missed()
+    first = {event.base: event.fresh for event in rig.told}
+    rig.begin()
+    await rig.missed()
+    assert {event.base: event.fresh for event in rig.told} == first
+    assert first[own] == UUID(own)
+    put(rig.spool.folder, "Aino-0401234567", written=ENDED + 1)
+    await rig.missed()
+    assert {event.base: event.fresh for event in rig.told}["Aino-0401234567"] != first["Aino-0401234567"]
+
+
+async def test_what_the_database_has_is_not_sealed_again_but_told_once_in_a_run(rig: Rig) -> None:
+    """The journal was lost after its row was written: a second file would take the place of the one that is there."""
+    own, other = str(uuid4()), str(uuid4())
+    put(rig.spool.folder, own)
+    put(rig.spool.folder, other)
+    rig.stored = {UUID(own)}
+    assert await rig.alarms() == [own]
+    assert [event.base for event in rig.told] == [other]
+    assert await rig.alarms() == []
+    rig.begin()
+    assert await rig.alarms() == [own]
+    assert len(rig.spool.scan().bases) == 2
+
+
+async def test_with_the_database_away_it_stays_in_the_spool_until_it_is_back(rig: Rig) -> None:
+    put(rig.spool.folder, "Aino-0401234567")
+    rig.away = True
+    assert await rig.quarantined() == {}
+    assert len(rig.spool.scan().bases) == 1
+    rig.away = False
+    assert list(await rig.quarantined()) == ["Aino-0401234567"]
+
+
+async def test_a_call_the_log_does_not_know_goes_into_quarantine_under_its_name(rig: Rig) -> None:
     put(rig.spool.folder, net_base())
     write_log(rig.queue_log, *lines_of(Uniqueid("pbx-1.1")))
+    assert await rig.quarantined() == {net_base(): (QuarantineReason.UNKNOWN_CALL, CALLER)}
+
+
+async def test_a_log_that_cannot_be_read_is_waited_for_as_it_may_know_the_call(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(rig.spool.folder, net_base())
+    rig.queue_log.with_name("queue_log.2.gz").write_bytes(b"not gzip")
+    write_log(rig.queue_log, *lines_of(Uniqueid("pbx-1.1")))
     assert await rig.alarms() == [CALLER]
-    assert rig.spool.scan().bases == (net_base(),)
+    assert rig.told == []
+    monkeypatch.setattr("ari_recorder.services.adopt.ABANDONED", timedelta(seconds=1))
+    assert list(await rig.quarantined()) == [net_base()]
+
+
+async def test_files_of_a_call_that_is_stored_already_are_a_second_recording(rig: Rig) -> None:
+    put(rig.spool.folder, net_base())
+    write_log(rig.queue_log, *lines_of())
+    rig.over = {CALLER}
+    assert await rig.quarantined(living=(CALLER,)) == {}
+    assert await rig.quarantined() == {net_base(): (QuarantineReason.SECOND_RECORDING, CALLER)}
+
+
+async def test_what_is_no_file_is_told_and_stays(rig: Rig) -> None:
+    put(rig.spool.folder, "elsewhere")
+    (rig.spool.folder / "Aino.caller.sln").symlink_to(rig.spool.folder / "elsewhere.caller.sln")
+    long_ago = ENDED - 2 * 86_400
+    os.utime(rig.spool.folder / "Aino.caller.sln", (long_ago, long_ago), follow_symlinks=False)
+    assert await rig.alarms() == ["a file in the spool"]
+    assert [event.base for event in rig.told] == ["elsewhere"]
 
 
 async def test_two_empty_files_are_removed_without_a_word(rig: Rig) -> None:
@@ -242,9 +337,34 @@ async def test_files_that_have_just_begun_are_nobodys_orphans_yet(rig: Rig, seco
     assert rig.spool.scan().bases == (base,)
 
 
-async def test_files_that_have_been_growing_for_long_without_a_call_are_told(rig: Rig) -> None:
+async def test_files_somebody_writes_to_are_told_and_left_until_they_are_closed(rig: Rig) -> None:
+    """A live call may own them, or will: nothing but their writer's end frees them."""
     put(rig.spool.folder, base := str(uuid4()), seconds=90, written=time.time())
-    assert await rig.alarms() == [base]
+    with (rig.spool.folder / f"{base}.agent.sln").open("ab") as file:
+        assert await rig.alarms() == [base]
+        assert rig.told == []
+        file.write(bytes(16_000))
+    (event,) = [event for event in (await rig.missed(), rig.told)[1]]
+    assert event.ended - event.began == timedelta(seconds=91)  # as they are now, not as they were first seen
+
+
+@pytest.mark.parametrize(
+    ("base", "age", "put_away"),
+    [
+        ("Aino-0401234567", timedelta(hours=23), False),
+        ("Aino-0401234567", timedelta(hours=25), True),
+        (net_base(), timedelta(), True),  # its channel is gone: nobody can write to it
+    ],
+)
+async def test_where_the_kernel_tells_nothing_files_are_left_for_a_day_unless_their_channel_is_gone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, base: str, age: timedelta, put_away: bool
+) -> None:
+    monkeypatch.setattr("ari_recorder.asterisk.spool_watch._has_writer", lambda _: None)
+    monkeypatch.setattr("ari_recorder.asterisk.spool_watch.writer.__kwdefaults__", {"quiet_for": timedelta()})
+    put(rig.spool.folder, base, written=ENDED - age.total_seconds())
+    write_log(rig.queue_log, *lines_of(Uniqueid("pbx-1.1")))
+    assert bool(await rig.alarms()) is not put_away
+    assert [event.base for event in rig.told] == ([base] if put_away else [])
 
 
 async def test_codes_of_calls_we_have_are_read_from_the_log(rig: Rig) -> None:
