@@ -214,7 +214,7 @@ async def test_the_pair_of_a_first_queue_where_nobody_answered_gives_way_to_that
     assert rig.spool.scan().bases == (net_base(),)
 
 
-@pytest.mark.parametrize("base", [str(uuid4()), net_base(secret="insecure other"), "Aino-0401234567"])
+@pytest.mark.parametrize("base", ["6eb60962-f787-4e69-8fe2-a4f9ecf0ae3d", net_base(secret="insecure other"), "Aino-0401234567"])
 async def test_audio_whose_name_proves_nothing_goes_into_quarantine(rig: Rig, base: str) -> None:
     put(rig.spool.folder, base)
     assert await rig.alarms() == []
