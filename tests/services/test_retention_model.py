@@ -244,7 +244,7 @@ def test_whatever_is_done_in_whatever_order_the_promises_hold(dsn: str) -> None:
 
         Machine.runner, Machine.database = runner, database
         try:
-            examples = 400 if nightly else 20
+            examples = 400 if nightly else 40
             run_state_machine_as_test(
                 Machine,
                 settings=settings(
