@@ -214,7 +214,11 @@ async def test_the_pair_of_a_first_queue_where_nobody_answered_gives_way_to_that
     assert rig.spool.scan().bases == (net_base(),)
 
 
-@pytest.mark.parametrize("base", ["6eb60962-f787-4e69-8fe2-a4f9ecf0ae3d", net_base(secret="insecure other"), "Aino-0401234567"])
+@pytest.mark.parametrize(
+    "base",
+    ["6eb60962-f787-4e69-8fe2-a4f9ecf0ae3d", net_base(secret="insecure other"), "Aino-0401234567"],
+    ids=["an id", "forged", "a name"],
+)
 async def test_audio_whose_name_proves_nothing_goes_into_quarantine(rig: Rig, base: str) -> None:
     put(rig.spool.folder, base)
     assert await rig.alarms() == []
@@ -355,6 +359,7 @@ async def test_files_somebody_writes_to_are_told_and_left_until_they_are_closed(
         ("Aino-0401234567", timedelta(hours=25), True),
         (net_base(), timedelta(), True),  # its channel is gone: nobody can write to it
     ],
+    ids=["for hours", "for a day", "without its channel"],
 )
 async def test_where_the_kernel_tells_nothing_files_are_left_for_a_day_unless_their_channel_is_gone(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, base: str, age: timedelta, put_away: bool
