@@ -14,7 +14,7 @@ where the two differ the PBX is believed:
     any of the unexplained          what is missing lies in one that goes on        pending
     a quarantine with its name      somebody did, and no recording is known         quarantined
 
-An absence is a time in which no service heard the PBX (services/presence.py): it had an alarm of its own.
+An absence is a time in which no service heard the PBX (absences.py): it had an alarm of its own.
 What is known to have begun late (`late-start`) is recorded only as long as no more than the tolerance is missing by
 queue_log. Else it is unexplained like any other call that is too short: a part is missing, and a person must look.
 What was cut off by a loss of power (`truncated`) is recorded as long as no more than 5 s are missing by queue_log.
@@ -23,13 +23,13 @@ What is in quarantine is accounted for, and so is the call that its files prove 
 What the recorder did on purpose (the caller said no, no proof of the announcement) is believed: it had an alarm.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from ari_recorder.domain.absences import Absence, Absences
 from ari_recorder.domain.calls import Call, MarkKind
 from ari_recorder.domain.queue_log import Leg, QueueLogCall, QueueOutcome
 from ari_recorder.domain.recordings import EndReason, RecordingState, StartedBy
@@ -90,17 +90,6 @@ class Reason(StrEnum):
 class Verdict:
     state: LedgerState
     reason: Reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Absence:
-    """No service heard the PBX from `since` to `until`: there was none, or no session. Who could have been asked to
-    record was not. Until it is `over`, nobody has looked at what the dialplan's net recorded meanwhile."""
-
-    since: datetime
-    until: datetime
-    because: str
-    over: bool = True
 
 
 def _verdict(state: LedgerState, reason: Reason) -> Verdict:
@@ -224,15 +213,15 @@ def balance(
     known: Iterable[KnownCall],
     queues: frozenset[str],
     now: datetime,
-    absences: Collection[Absence] = (),
+    absences: Iterable[Absence] = (),
 ) -> tuple[LedgerRow, ...]:
     """One row per call that either source knows, in the order of their coming."""
     by_uniqueid = {call.uniqueid: call for call in known}
-    absences = sorted(absences, key=lambda one: one.since)
+    away = Absences(absences)
     proved = {call.proves: call for call in by_uniqueid.values() if call.proves}
     rows = []
     for entry in logged:
-        row = _row(entry, by_uniqueid.pop(entry.uniqueid, None), queues, now, absences)
+        row = _row(entry, by_uniqueid.pop(entry.uniqueid, None), queues, now, away)
         if row.verdict.reason in _NOTHING_HERE and (kept := proved.get(entry.uniqueid)) is not None:
             del by_uniqueid[kept.uniqueid]
             row = replace(row, verdict=kept.verdict, heard=kept.heard, recording_ids=kept.recording_ids)
@@ -257,7 +246,7 @@ _NOTHING_HERE = frozenset({Reason.NO_RECORDING, Reason.UNKNOWN_CALL, Reason.SERV
 
 
 def _row(
-    entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], now: datetime, absences: Sequence[Absence]
+    entry: QueueLogCall, call: KnownCall | None, queues: frozenset[str], now: datetime, away: Absences
 ) -> LedgerRow:
     verdict = _weigh(entry, call, queues, now) if call is not None else _judge_unknown(entry, queues, now)
     heard = call.heard if call is not None else timedelta()
@@ -266,7 +255,7 @@ def _row(
         queue=entry.queue,
         entered_at=entry.entered_at,
         outcome=entry.outcome,
-        verdict=_excused(verdict, entry, heard, queues, absences, now),
+        verdict=_excused(verdict, entry, heard, queues, away, now),
         flagged=call.flagged if call is not None else False,
         talk_time=entry.talk_in(queues),
         heard=heard,
@@ -282,33 +271,33 @@ def _excused(
     entry: QueueLogCall,
     heard: timedelta,
     queues: frozenset[str],
-    absences: Sequence[Absence],
+    away: Absences,
     now: datetime,
 ) -> Verdict:
     """What is missing is accounted for where nobody was there in as much of the talk. After a transfer nobody knows how
     long the talk was, so nothing is. A call whose end nobody saw is finished when somebody is there again."""
-    if verdict.reason is Reason.NOT_FINISHED and _ended_unseen(entry, absences, now):
+    if verdict.reason is Reason.NOT_FINISHED and _ended_unseen(entry, away, now):
         return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
     if verdict.state is not LedgerState.UNEXPLAINED or verdict.reason not in _EXCUSABLE or entry.transferred:
         return verdict
     spans = [(leg.connected_at, _end_of(leg, entry)) for leg in entry.legs if leg.queue in queues]
     talk = sum((end - begin for begin, end in spans), timedelta())
     # queue_log tells whole seconds: what began and ended in one of them lasted for some of it.
-    away = sum((_within(begin, end + TOLERANCE, absences) for begin, end in spans), timedelta())
-    if not away or talk - heard - away > MISSING:
+    missed = sum((away.within(begin, end + TOLERANCE) for begin, end in spans), timedelta())
+    if not missed or talk - heard - missed > MISSING:
         return verdict
-    if not all(one.over for begin, end in spans for one in _touched(begin, end + TOLERANCE, absences)):
+    if not all(one.over for begin, end in spans for one in away.touched(begin, end + TOLERANCE)):
         return _verdict(LedgerState.PENDING, Reason.UNDER_WAY)
     if heard:
         return _verdict(LedgerState.RECORDED, Reason.LATE_START)
     return _verdict(LedgerState.NOT_RECORDED, Reason.SERVICE_AWAY)
 
 
-def _ended_unseen(entry: QueueLogCall, absences: Sequence[Absence], now: datetime) -> bool:
+def _ended_unseen(entry: QueueLogCall, away: Absences, now: datetime) -> bool:
     """In an absence, and that is not over for so long that the call should be finished."""
     if entry.ended_at is None:
         return False
-    ended_in = _touched(entry.ended_at, entry.ended_at + TOLERANCE, absences)
+    ended_in = away.touched(entry.ended_at, entry.ended_at + TOLERANCE)
     return any(not one.over or now - one.until < SETTLES for one in ended_in)
 
 
@@ -317,19 +306,6 @@ def _end_of(leg: Leg, entry: QueueLogCall) -> datetime:
     if leg.talk_time is not None:
         return leg.connected_at + leg.talk_time
     return max(leg.connected_at, entry.ended_at or leg.connected_at)
-
-
-def _touched(begin: datetime, end: datetime, absences: Sequence[Absence]) -> Sequence[Absence]:
-    """Those that share some of that time. They are in order and do not overlap."""
-    return absences[
-        bisect_right(absences, begin, key=lambda one: one.until) : bisect_left(absences, end, key=lambda one: one.since)
-    ]
-
-
-def _within(begin: datetime, end: datetime, absences: Sequence[Absence]) -> timedelta:
-    """How much of it lies in absences."""
-    shared = (min(end, one.until) - max(begin, one.since) for one in _touched(begin, end, absences))
-    return sum(shared, timedelta())
 
 
 def _weigh(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: datetime) -> Verdict:

@@ -18,11 +18,12 @@ from datetime import date, datetime, timedelta
 import structlog
 
 from ari_recorder.domain import ledger as rules
+from ari_recorder.domain.absences import Absence
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import QueueLogUnreadable
-from ari_recorder.domain.ledger import Absence, KnownCall, LedgerRow, LedgerState, Reason, balance, is_final
+from ari_recorder.domain.ledger import KnownCall, LedgerRow, LedgerState, Reason, balance, is_final
 from ari_recorder.domain.retention import local_day, midnight
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.queue_logs import QueueLogTail

@@ -21,8 +21,8 @@ import structlog
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.domain.absences import Absence
 from ari_recorder.domain.errors import RecorderError
-from ari_recorder.domain.ledger import Absence
 from ari_recorder.storage import absences
 from ari_recorder.storage.db import Database
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from ari_recorder.domain.ledger import Absence
+from ari_recorder.domain.absences import Absence
 from ari_recorder.storage.db import Connection
 
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ari_recorder.domain.absences import Absence
 from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind
 from ari_recorder.domain.events import SealedFacts, Side, Uniqueid
 from ari_recorder.domain.ledger import (
-    Absence,
     KnownCall,
     LedgerState,
     Reason,
@@ -351,6 +351,17 @@ def test_a_recording_that_is_too_short_lacks_what_nobody_was_there_for_and_no_mo
 ) -> None:
     known = _known("pbx-1", LedgerState.RECORDED, Reason.LATE_START, heard=heard)
     assert _says_with(_log(ENTERED, CONNECTED, COMPLETED), [_away(-5, 8)], known) == says
+
+
+def test_absences_that_overlap_are_one() -> None:
+    """A clock that was set back makes such."""
+    log = _log(ENTERED, CONNECTED, COMPLETED)
+    assert _says_with(log, [_away(0, 6), _away(1, 4), _away(3, 12)]) == SERVICE_AWAY
+    assert _says_with(log, [_away(0, 6), _away(1, 4), _away(3, 7)]) == UNKNOWN_CALL, "six seconds are not counted twice"
+    assert _says_with(log, [_away(0, 12), replace(_away(11, 20), over=False)]) == (
+        LedgerState.PENDING,
+        Reason.UNDER_WAY,
+    )
 
 
 def test_as_long_as_an_absence_goes_on_nobody_knows_what_the_net_recorded() -> None:

@@ -9,12 +9,13 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from ari_recorder.domain.absences import Absence
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Action
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.errors import LedgerCallExplained, LedgerCallUnknown
 from ari_recorder.domain.events import Uniqueid
-from ari_recorder.domain.ledger import Absence, LedgerState, Reason, judge
+from ari_recorder.domain.ledger import LedgerState, Reason, judge
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.services.ledger import DayLedger, day_ledger, explain
 from ari_recorder.services.ledger_keeper import EVERY, LedgerKeeper

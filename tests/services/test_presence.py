@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.domain.absences import Absence
 from ari_recorder.domain.errors import AmiNotLive
-from ari_recorder.domain.ledger import Absence
 from ari_recorder.services import presence as presence_module
 from ari_recorder.services.presence import NEVER, Presence
 from ari_recorder.storage import absences
