@@ -20,10 +20,10 @@ demo: $(BIN)/.installed  ## a real PBX, callers, agents and the recorder; ONCE=1
 	$(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
 
 # Each process with its own PBX and PostgreSQL; a file of tests stays in one. Calls take their time and little of a
-# core: three processes for two cores.
+# core: three processes for two cores, and the files with calls first (tests/conftest.py).
 WORKERS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2)
 test: check  ## everything: unit, real PostgreSQL, real Asterisk
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 nightly: check  ## every test, and the long loops in full: every step to be killed at, every byte to be changed
 	ARI_RECORDER_NIGHTLY=1 $(BIN)/pytest --timeout 3600

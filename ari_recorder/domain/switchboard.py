@@ -340,10 +340,16 @@ class Switchboard:
             yield from self._changed(call, *resynced(call, event.at, self.policy, self._new_id()))
 
     def _missed_connect(self, row: ChannelRow, at: datetime) -> Iterator[Change]:
-        """The caller is in Queue() and in a bridge: who is there with the caller is the member that answered."""
+        """The caller is in Queue() and in a bridge: who is there with the caller is the member that answered.
+
+        Unless the call was answered before: a member may have sent the caller on, out of the house even, and the
+        channel is in Queue() still. Then a new member is taken for one only after a gap, and only from inside."""
         call = self._calls.get(row.uniqueid)
         others = self._bridges.beside(row.uniqueid)
         if call is None or not others or {m.uniqueid for m in call.members} & others.keys():
+            return
+        is_outside = all(channel.startswith(self.policy.outside) for channel in others.values())
+        if call.state is CallState.TALKING and (is_outside or not self._unsure):
             return
         uniqueid, channel = next(iter(others.items()))
         connect = AgentConnect(

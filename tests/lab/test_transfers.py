@@ -57,6 +57,11 @@ async def test_recording_ends_when_the_call_has_left_the_organisation(service: S
         await agent.attended_transfer("0501234567")
     await asyncio.sleep(4)
     assert not list(service.lab.pbx.spool.glob("*.sln")), "something is still recorded"
+    if how == "attended":  # the caller's channel is in Queue() still, with somebody else
+        await service.kill()
+        await service.start()
+        await asyncio.sleep(2)
+        assert not list(service.lab.pbx.spool.glob("*.sln")), "after asking the PBX it records whoever is there"
     await caller.hangup()
     parts = await stored(service, caller)
     assert parts[0].agent.has(agent.tone)
