@@ -12,8 +12,14 @@ pytestmark = [pytest.mark.pbx]
 
 @pytest.mark.timeout(300)
 def test_when_a_file_system_is_full_it_is_told_and_all_goes_on_when_there_is_room() -> None:
+    try:
+        command = in_a_namespace(["-m", "tests.faults", "full", "--seed", "1", "--count", "6"])
+    except (
+        RuntimeError
+    ) as error:  # a host that lets nobody mount; what can be injected is in tests/vault/test_faults.py
+        pytest.skip(str(error))
     done = subprocess.run(
-        in_a_namespace(["-m", "tests.faults", "full", "--seed", "1", "--count", "6"]),
+        command,
         capture_output=True,
         text=True,
         check=False,
