@@ -20,7 +20,8 @@ demo: $(BIN)/.installed  ## a real PBX, callers, agents and the recorder; ONCE=1
 	$(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
 
 # Each process with its own PBX and PostgreSQL; a file of tests stays in one. Calls take their time and little of a
-# core: three processes for two cores, and the files with calls first (tests/conftest.py).
+# core: three processes for two cores. In their random order files with calls are beside files without; sorted by how
+# many tests are in them, as xdist would, all calls came last and nobody had the processor.
 WORKERS ?= $(shell expr \( $$(getconf _NPROCESSORS_ONLN) \* 3 + 1 \) / 2)
 test: check  ## everything: unit, real PostgreSQL, real Asterisk
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
