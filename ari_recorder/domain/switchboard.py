@@ -280,10 +280,8 @@ class Switchboard:
         self._unsure = True
         for call in self.calls:
             yield from self._changed(call, interrupted(call, event.at), ())
-        yield Change(
-            call=None,
-            commands=(Alarm(code=AlarmCode.COVERAGE_UNKNOWN, subject=self.system_name, because=event.because),),
-        )
+        alarm = Alarm(code=AlarmCode.COVERAGE_UNKNOWN, subject=self.system_name, because=event.because)
+        yield Change(call=None, commands=(alarm,))
 
     def _resync_began(self, event: ResyncBegan) -> Iterator[Change]:
         """Rows follow. A channel older than the PBX is gone whatever the rows say: Uniqueids begin anew with it."""
@@ -340,12 +338,9 @@ class Switchboard:
             yield from self._changed(call, *resynced(call, event.at, self.policy, self._new_id()))
 
     def _missed_connect(self, row: ChannelRow, at: datetime) -> Iterator[Change]:
-        """The caller is in Queue() and in a bridge: who is there with the caller is the member that answered.
-
-        Unless the call was answered before: a member may have sent the caller on, out of the house even, and the
-        channel is in Queue() still. Then a new member is taken for one only after a gap, and only from inside."""
-        call = self._calls.get(row.uniqueid)
-        others = self._bridges.beside(row.uniqueid)
+        """The caller is in Queue() and in a bridge: who is there is the member that answered. Of a call that was answered
+        before only after a gap, and from inside: a member may have sent the caller on, and it is in Queue() still."""
+        call, others = self._calls.get(row.uniqueid), self._bridges.beside(row.uniqueid)
         if call is None or not others or {m.uniqueid for m in call.members} & others.keys():
             return
         is_outside = all(channel.startswith(self.policy.outside) for channel in others.values())

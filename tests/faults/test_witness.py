@@ -32,6 +32,7 @@ async def test_what_mixmonitor_wrote_of_many_calls_is_known_byte_for_byte(tmp_pa
         seen = {name: (file.bytes, file.sha256) for name, file in witness.testimony.files.items()}
         there = {path.name: path.read_bytes() for path in lab.pbx.spool.glob("*.sln")}
     assert not witness.testimony.doubts
+    assert not witness.testimony.late
     assert seen == {name: (len(data), hashlib.sha256(data).hexdigest()) for name, data in there.items()}
     assert len(crowd.facts) >= 8
     for fact in crowd.facts:
@@ -62,7 +63,7 @@ async def test_what_is_taken_out_before_it_was_read_is_a_doubt(tmp_path: Path, i
             path.unlink()
         await asyncio.sleep(0.3)
     assert len(witness.testimony.files) == 2
-    assert bool(witness.testimony.doubts) is not in_time
+    assert bool(witness.testimony.late) is not in_time
     if in_time:
         digest = hashlib.sha256(b"\x01" * BLOCK + b"\x02" * 100).hexdigest()
         assert {file.sha256 for file in witness.testimony.files.values()} == {digest}

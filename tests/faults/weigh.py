@@ -23,7 +23,7 @@ from ari_recorder.storage.recordings import StoredRecording
 from ari_recorder.vault import codec
 from ari_recorder.vault.recordings import Vault
 from tests.faults.crowd import TONES, Fact, name_calls
-from tests.faults.figures import Figure, none_of, shown
+from tests.faults.figures import Figure, at_most, none_of, shown
 from tests.faults.witness import Seen, Testimony
 from tests.lab.lab import CROWD_NUMBER_ARMED
 from tests.lab.service import Service
@@ -41,6 +41,8 @@ TALK_DIFFERS = 1.0
 NOTICED = 0.5
 # A kill that comes this soon after the agent's answer: the order to start had not been given.
 JUST = 0.5
+# On a machine that is busy the service is sometimes first. Of those files only the length is compared.
+LATE_PERCENT = 3.0
 # MixMonitor's first words are on disk; and who is killed is not gone at once.
 WRITTEN_AFTER = 2.5
 KILL_TAKES = 2.0
@@ -185,7 +187,7 @@ def _differs(pcm: bytes, seen: Seen | None) -> str:
     written, after = pcm[:length], pcm[length:]
     if len(written) < length:
         return f"{len(written) / A_SECOND:.2f} s of {length / A_SECOND:.2f} s"
-    if seen is not None and hashlib.sha256(written).hexdigest() != seen.sha256:
+    if seen is not None and not seen.late and hashlib.sha256(written).hexdigest() != seen.sha256:
         return f"not the samples MixMonitor wrote ({length / A_SECOND:.2f} s)"
     return "there is more than MixMonitor wrote" if any(after) else ""
 
@@ -238,6 +240,11 @@ def weigh(after: Aftermath, differs: float = TALK_DIFFERS) -> list[Figure]:
         shown("recordings stored", len(after.stored)),
         shown("recordings byte-exact to what MixMonitor wrote", exact),
         none_of("doubts of the witness", after.testimony.doubts),
+        at_most(
+            "files the witness read too late to compare, percent",
+            100 * len(after.testimony.late) / max(1, len(after.testimony.files)),
+            LATE_PERCENT,
+        ),
         none_of(
             "calls taken, and without a recording, though a service was there",
             [

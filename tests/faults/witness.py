@@ -157,10 +157,15 @@ class Seen:
 
 @dataclass(slots=True)
 class Testimony:
-    """`doubts`: why it is not sure of everything; none in a good run."""
+    """`doubts`: why it is not sure of everything; none in a good run. A file that is `late` was taken out before it was
+    read: its length is known, its samples are not."""
 
     files: dict[str, Seen] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
+
+    @property
+    def late(self) -> list[str]:
+        return [name for name, seen in self.files.items() if seen.late]
 
     @property
     def bases(self) -> set[str]:
@@ -204,8 +209,6 @@ async def witness_of(spool: Path, folder: Path) -> AsyncIterator[Witness]:
             continue
         seen = Seen(**{**line, "pieces": tuple(line["pieces"])})
         witness.testimony.files[seen.name] = seen
-        if seen.late:
-            witness.testimony.doubts.append(f"{seen.name} was taken out before it was read")
         if seen.closed is None:
             witness.testimony.doubts.append(f"{seen.name} was never closed")
     if not finished:
