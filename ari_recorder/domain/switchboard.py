@@ -338,7 +338,7 @@ class Switchboard:
             yield from self._changed(call, *resynced(call, event.at, self.policy, self._new_id()))
 
     def _missed_connect(self, row: ChannelRow, at: datetime) -> Iterator[Change]:
-        """The caller is in Queue() and in a bridge: who is there is the member that answered. Of a call that was answered
+        """The caller is in Queue() and in a bridge: who is there is the member that answered. Of one that was answered
         before only after a gap, and from inside: a member may have sent the caller on, and it is in Queue() still."""
         call, others = self._calls.get(row.uniqueid), self._bridges.beside(row.uniqueid)
         if call is None or not others or {m.uniqueid for m in call.members} & others.keys():
