@@ -23,7 +23,8 @@ import structlog
 from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.certificates import NOT_FOUND
 from ari_recorder.domain.commands import AlarmCode
-from ari_recorder.domain.retention import Erase, Kept, Policy, decide
+from ari_recorder.domain.retention import Erase, Policy, decide
+from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
 from ari_recorder.storage import audit, calls, erasing, exports, holds
@@ -107,9 +108,9 @@ class Eraser:
                 if row.path != path_of(row.id, day_of(row.started_at)):
                     _told_apart(row)
                     continue
-                kept = kept_of(row)
+                facts = kept.of_row(row)
                 of = keeping.get(row.id, holds.NOTHING)
-                decision = decide(kept, policy, of.holds, of.freezes, now)
+                decision = decide(facts, policy, of.holds, of.freezes, now)
                 if isinstance(decision, Erase):
                     doomed.setdefault(decision.because, []).append(row)
             for because, several in doomed.items():
@@ -178,16 +179,6 @@ class Eraser:
         if gone:
             async with self._database.transaction() as conn:
                 await exports.forget(conn, gone)
-
-
-def kept_of(row: Due) -> Kept:
-    """What the decision goes by."""
-    return Kept(
-        queue=row.queue,
-        kept_from=row.kept_from,
-        undecided=row.undecided,
-        quarantined_until=row.quarantined_until,
-    )
 
 
 def _tell(recording_id: UUID, because: str) -> None:

@@ -15,14 +15,13 @@ import structlog
 from ari_recorder.domain.accounts import Permission, Principal, authorise
 from ari_recorder.domain.approvals import LASTS, ApprovalKind, ApprovalState
 from ari_recorder.domain.disclosures import ExportStage, ReceiverKind, Terms, check_terms
-from ari_recorder.domain.errors import ExportUnknown, KeyringLocked, PersonNeeded, RecordingErased, RecordingUnknown
-from ari_recorder.domain.quarantine import check_open
-from ari_recorder.domain.retention import StoredState
+from ari_recorder.domain.errors import ExportUnknown, KeyringLocked, PersonNeeded
+from ari_recorder.services import kept
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.disclosures import Disclosed, Parties, disclosed, parties, sealed_text
-from ari_recorder.storage import approvals, disclosures, recordings
+from ari_recorder.storage import approvals, disclosures
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.disclosures import Ask
 from ari_recorder.vault.keyring import Keyring
@@ -77,19 +76,14 @@ class ExportDesk:
             raise PersonNeeded
         terms = check_terms(terms)
         async with self._database.transaction() as conn:
-            row = await recordings.share(conn, recording_id, scope)
-            if row is None:
-                raise RecordingUnknown(recording_id=recording_id)
-            if row.state is not StoredState.SEALED or row.key_name is None:
-                raise RecordingErased(recording_id=recording_id, because=row.erased_because or row.state.value)
-            check_open(recording_id, row.quarantined_until)
+            row, key_name = await kept.to_be_opened(conn, recording_id, scope)
             export_id = uuid4()
             if self._approvals.needed:
                 approval = await self._approvals.ask_within(
                     conn, principal, ApprovalKind.EXPORT, subject_of(recording_id), terms.reason, is_sealed=True
                 )
                 export_id = approval.id
-            text_id = await self._texts.write(conn, recording_id, row.call_id, row.key_name, sealed_text(terms))
+            text_id = await self._texts.write(conn, recording_id, row.call_id, key_name, sealed_text(terms))
             asked = Ask(
                 id=export_id,
                 recording_id=recording_id,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from ari_recorder.domain.retention import Erase, Keep, Kept, Policy, decide, local_day
+from ari_recorder.domain.retention import Erase, Keep, Policy, decide, local_day
 from ari_recorder.domain.retention_told import Retention, told
+from ari_recorder.services import kept
 from ari_recorder.storage import holds
 from ari_recorder.storage.db import Connection
 from ari_recorder.storage.keeping import Locked
@@ -33,11 +34,11 @@ async def of_rows(
     fates = []
     for row in rows:
         of = known.get(row.id, holds.NOTHING)
-        kept = Kept(queue=row.queue, kept_from=row.kept_from, undecided=row.undecided)
+        facts = kept.of_row(row)
         others = [hold for hold in of.holds if hold.id != without]
         requests = [freeze for freeze in of.freezes if freeze.id != without]
-        decision = decide(kept, policy, others, requests, now)
-        fates.append(_fate(row, decision, told(kept, policy, others, requests, now), now))
+        decision = decide(facts, policy, others, requests, now)
+        fates.append(_fate(row, decision, told(facts, policy, others, requests, now), now))
     return tuple(fates)
 
 

@@ -31,7 +31,8 @@ from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.quarantine import check_open
 from ari_recorder.domain.recordings import EndReason, Label, StartedBy
-from ari_recorder.domain.retention import Keep, Kept, Policy, StoredState, decide, midnight
+from ari_recorder.domain.retention import Keep, Policy, StoredState, decide, midnight
+from ari_recorder.services import kept
 from ari_recorder.services.audit_log import written
 from ari_recorder.services.callers import open_caller
 from ari_recorder.services.verify import verify
@@ -161,13 +162,7 @@ async def show(
         entry = Entry(action=Action.RECORDING_VIEW, actor=actor, object=f"recording:{recording_id}", facts=facts_told)
         await audit.append(conn, entry, datetime.now(UTC))
         keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
-    facts = Kept(
-        queue=recording.queue,
-        kept_from=recording.kept_from,
-        undecided=call.flagged and not recording.decided,
-        quarantined_until=recording.quarantined_until,
-    )
-    kept = decide(facts, policy, keeping.holds, keeping.freezes, datetime.now(UTC))
+    fate = decide(kept.of_recording(recording, call), policy, keeping.holds, keeping.freezes, datetime.now(UTC))
     caller = None
     if keyring is not None and call.personal is not None:
         caller = open_caller(keyring, call.id, call.personal.sealed)
@@ -199,8 +194,8 @@ async def show(
         marks=call.marks,
         evidence=call.evidence,
         verdict=call.verdict,
-        keep_until=kept.until if isinstance(kept, Keep) and recording.state is StoredState.SEALED else None,
-        kept_because=kept.because,
+        keep_until=fate.until if isinstance(fate, Keep) and recording.state is StoredState.SEALED else None,
+        kept_because=fate.because,
         erased_at=recording.erased_at,
         erased_because=recording.erased_because,
         caller=caller,

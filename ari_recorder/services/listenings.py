@@ -37,12 +37,12 @@ from ari_recorder.domain.errors import (
     Unauthenticated,
 )
 from ari_recorder.domain.listening import IDLE, TOLD_AFTER, Listening, ListeningEnd, Why, check_why
-from ari_recorder.domain.quarantine import check_open
 from ari_recorder.domain.ranges import Span, Unsatisfiable, Whole
 from ari_recorder.domain.retention import StoredState
+from ari_recorder.services import kept
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.clock import Clocks
-from ari_recorder.storage import audit, listenings, recordings
+from ari_recorder.storage import audit, listenings
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.listenings import Goes, Untold
 from ari_recorder.vault.codec import Codec
@@ -112,15 +112,10 @@ class Listenings:
             personal={"text": why.text},
         )
         async with self._database.transaction() as conn:
-            row = await recordings.share(conn, recording_id, scope)
-            if row is None:
-                raise RecordingUnknown(recording_id=recording_id)
-            if row.state is not StoredState.SEALED or row.key_name is None:
-                raise RecordingErased(recording_id=recording_id, because=row.erased_because or row.state.value)
-            check_open(recording_id, row.quarantined_until)
+            row, key_name = await kept.to_be_opened(conn, recording_id, scope)
             text_id = None
             if why.text:
-                text_id = await self._texts.write(conn, recording_id, row.call_id, row.key_name, why.text)
+                text_id = await self._texts.write(conn, recording_id, row.call_id, key_name, why.text)
             await listenings.insert(conn, listening, principal.name, actor, text_id)
             await audit.append(conn, entry, now)
         log.info("recording_play", listening_id=str(listening.id), recording_id=str(recording_id))

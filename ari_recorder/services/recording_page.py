@@ -24,9 +24,10 @@ from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason, StartedBy
-from ari_recorder.domain.retention import Kept, StoredState
+from ari_recorder.domain.retention import StoredState
 from ari_recorder.domain.retention_told import Retention, Rule, told
 from ari_recorder.domain.timeline import NOTE, Moment, in_order, moments
+from ari_recorder.services import kept
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.callers import open_caller
 from ari_recorder.services.clock import Clocks
@@ -284,13 +285,9 @@ class RecordingPages:
     ) -> Retention:
         if row.state is not StoredState.SEALED:
             return Retention(rule=Rule.GONE)
-        kept = Kept(
-            queue=row.queue,
-            kept_from=row.kept_from,
-            undecided=call.flagged and not row.decided,
-            quarantined_until=row.quarantined_until,
+        return told(
+            kept.of_recording(row, call), await self._policies.within(conn), keeping.holds, keeping.freezes, now
         )
-        return told(kept, await self._policies.within(conn), keeping.holds, keeping.freezes, now)
 
     def _look(self, row: StoredRecording) -> Integrity:
         """Key, commitment, last chunk: milliseconds. That every byte is there, the nightly scrub finds out."""

@@ -26,8 +26,9 @@ from ari_recorder.domain.clock import apart, booted_at, implausible
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import ClockJumped, ClocksDiffer
 from ari_recorder.domain.retention import Erase, Policy, decide
+from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.erase import BATCH, Eraser, kept_of
+from ari_recorder.services.erase import BATCH, Eraser
 from ari_recorder.services.policy import Night, Policies, bounds_of
 from ari_recorder.storage import audit, calls, erasing, sweeps
 from ari_recorder.storage.db import Connection, Database
@@ -274,7 +275,7 @@ def _doomed(rows: Sequence[Due], policy: Policy, now: datetime) -> list[Doomed]:
     """The decision itself; the question to the database only narrows down whom it is about."""
     doomed = []
     for row in rows:
-        decision = decide(kept_of(row), policy, (), (), now)
+        decision = decide(kept.of_row(row), policy, (), (), now)
         if isinstance(decision, Erase):
             doomed.append(
                 Doomed(recording_id=row.id, queue=row.queue, started_at=row.started_at, because=decision.because)

@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.faults.crowd import Crowd
 from tests.faults.figures import Figure, Scenario, Tell, at_least, none_of, shown
 from tests.faults.proxy import FaultProxy, fault_proxy
-from tests.faults.weigh import alarms, gather, weigh, write_facts
+from tests.faults.weigh import FORGIVEN, alarms, gather, weigh, write_facts
 from tests.faults.witness import witness_of
 from tests.lab.asterisk import free_port
 from tests.lab.lab import CROWD_NUMBER, CROWD_QUEUE, Lab, start_lab
@@ -29,8 +29,6 @@ TALK = (3.0, 10.0)
 LOST = 0.3
 CUT_EVERY = (2.0, 6.0)
 BLACK_HOLE = 60.0
-# An answer nobody told of is found in queue_log within a moment; what the ledger forgives is missing at most.
-FORGIVEN = 2.5
 
 
 @dataclass

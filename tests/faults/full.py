@@ -19,7 +19,7 @@ import aiohttp
 from tests.faults.crowd import Crowd, Fact
 from tests.faults.figures import Figure, Scenario, Tell, at_most, none_of, shown
 from tests.faults.mounts import MIB, filled, small
-from tests.faults.weigh import Aftermath, Stored, alarms, gather, write_facts
+from tests.faults.weigh import FORGIVEN, Aftermath, Stored, alarms, gather, write_facts
 from tests.faults.witness import witness_of
 from tests.lab.asterisk import free_port
 from tests.lab.lab import CROWD_QUEUE, Lab, start_lab
@@ -33,8 +33,6 @@ SIZE = 64 * MIB
 # An empty PostgreSQL is 40 MiB, and its log of changes 16 at least.
 SIZE_OF_DATABASE = 160 * MIB
 WELL_WITHIN = 60.0
-# What the ledger forgives (domain/ledger.py).
-FORGIVEN = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

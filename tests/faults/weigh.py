@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from ari_recorder import config
+from ari_recorder.domain.ledger import MISSING
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.services import connect
 from ari_recorder.storage import calls, recordings
@@ -41,6 +42,8 @@ TALK_DIFFERS = 1.0
 NOTICED = 0.5
 # A kill that comes this soon after the agent's answer: the order to start had not been given.
 JUST = 0.5
+# What may be missing of a talk whose answer nobody told of: as much as the ledger forgives.
+FORGIVEN = MISSING.total_seconds()
 # On a machine that is busy the service is sometimes first. Of those files only the length is compared.
 LATE_PERCENT = 3.0
 # MixMonitor's first words are on disk; and who is killed is not gone at once.
