@@ -1,7 +1,10 @@
 """That the service is there: told to the dialplan by a heartbeat, and when it was not, kept for the ledger.
 
     there ──Gap──► away since the PBX was heard last ──ResyncDone──► there
-      └──the program ended──► away since the last heartbeat ──ResyncDone──► there
+      ├──the program ended──► away since the last heartbeat ──ResyncDone──► there
+      └──the journal hangs──► away since an order waits for it ──none waits──► there
+
+Several of these at once are one absence, until the last of them is over.
 
 A file in the state folder holds the time of the last heartbeat: how it ended, nobody has to tell. And the absences the
 database does not have yet, or a service killed soon after its start would take one with it. Before the first start
@@ -15,6 +18,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 
 import structlog
@@ -34,6 +38,13 @@ STORED_EVERY = timedelta(seconds=5)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _FILE = "presence"
 _VARIABLE = "ARI_RECORDER_HEARTBEAT"
+
+
+class Lack(Enum):
+    """What the service cannot do without."""
+
+    PBX = "pbx"
+    JOURNAL = "journal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +71,7 @@ class Presence:
         self._again = asyncio.Event()
         # Until a resync is through, nobody is there: since the last run's last heartbeat.
         self._open: Absence | None = None
+        self._lacks: set[Lack] = set()
         self._over: list[Absence] = []
         self._keeping: asyncio.Future[None] | None = None
 
@@ -73,14 +85,16 @@ class Presence:
         because = "the service did not run" if kept.heartbeat > NEVER else "the service was not there yet"
         self.lost(kept.heartbeat, because)
 
-    def lost(self, at: datetime, because: str) -> None:
-        """The PBX was heard last at `at`. Nothing changes when nobody was there anyway."""
+    def lost(self, at: datetime, because: str, lack: Lack = Lack.PBX) -> None:
+        """It was there last at `at`. Nothing changes when nobody was there anyway."""
+        self._lacks.add(lack)
         if self._open is None:
             self._open = Absence(since=at, until=at, because=because, over=False)
 
-    def back(self, at: datetime) -> None:
-        """What the PBX has is known again, and what was missed."""
-        if self._open is not None:
+    def back(self, at: datetime, lack: Lack = Lack.PBX) -> None:
+        """The PBX: what it has is known again, and what was missed."""
+        self._lacks.discard(lack)
+        if self._open is not None and not self._lacks:
             self._over.append(replace(self._open, until=max(self._open.since, at), over=True))
             self._open = None
         self._again.set()

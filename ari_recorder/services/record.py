@@ -5,8 +5,8 @@
     outcomes ────┘                                                                      │
          ▲──────────────────────────────────────────────────────────────────────────────┘
 
-One consumer decides; nothing slow happens in it. Orders of one call wait for that call's journal entry and for its
-earlier orders; calls do not wait for each other. What is decided is domain/, how an order is done services/effects.py.
+One consumer decides; nothing slow happens in it. What is decided is domain/, in which order it is carried out
+services/orders.py, and how services/effects.py.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from ari_recorder.asterisk.ami import AmiHealth, AmiSession
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer, writer
 from ari_recorder.domain.calls import Call
-from ari_recorder.domain.commands import AlarmCode, Command
+from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, ResyncBegan, ResyncDone, Uniqueid
 from ari_recorder.domain.recordings import FINAL, Recording, RecordingState
@@ -35,12 +35,13 @@ from ari_recorder.services.effects import Effects
 from ari_recorder.services.keys import key_names
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.meters import Meters
+from ari_recorder.services.orders import NO_CALL, Orders
 from ari_recorder.services.presence import Presence
 from ari_recorder.services.seal import Sealer
 from ari_recorder.services.store import CallStore, Waiting
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
-from ari_recorder.supervise import until, where
+from ari_recorder.supervise import until
 from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.public_keys import PublicKeys
 from ari_recorder.vault.recordings import Vault
@@ -94,10 +95,8 @@ class Recorder:
         self._calls: dict[UUID, Call] = {}
         self._callers = SealedCallers(public)
         self._right = False  # the PBX at the other end is ours
-        self._journal_took_last = True
         self._resynced = asyncio.Event()
         self._backlog = Backlog()
-        self._orders: dict[UUID, asyncio.Task[None]] = {}
         self._orphans: asyncio.Task[None] | None = None
         self._store = CallStore(
             database=database,
@@ -125,6 +124,7 @@ class Recorder:
             store=self._store.put,
             growth_deadline=timedelta(seconds=growth_deadline_seconds),
         )
+        self._orders = Orders(self._effects, presence)
 
     # --- life
 
@@ -148,7 +148,7 @@ class Recorder:
 
     def _order_again(self, change: Change) -> None:
         if change.call is not None and change.call.id in self._calls:  # it was not stored meanwhile
-            self._spawn(change.call.id, change.call, None, change.commands)
+            self._orders.give(change.call.id, change.call, None, change.commands)
 
     async def hear(self, stop: asyncio.Event) -> None:
         await until(stop, self._hear())
@@ -264,8 +264,7 @@ class Recorder:
 
     async def aclose(self) -> None:
         """What was ordered is carried out as far as it goes; the journal holds the rest."""
-        if self._orders:
-            await asyncio.wait(set(self._orders.values()), timeout=GRACE_SECONDS)
+        await self._orders.settle(GRACE_SECONDS)
         await self._effects.aclose()
 
     async def seal_live(self, stop: asyncio.Event) -> None:
@@ -300,7 +299,7 @@ class Recorder:
     @property
     def journal_works(self) -> bool:
         """It took what it was given last, and does not hang."""
-        return self._journal_took_last and self._journal.busy_seconds < JOURNAL_WITHIN
+        return self._orders.journal_took_last and self._journal.busy_seconds < JOURNAL_WITHIN
 
     @property
     def waiting(self) -> Waiting:
@@ -326,62 +325,15 @@ class Recorder:
         call = change.call
         if call is None:
             for command in change.commands:
-                self._spawn(UUID(int=0), None, None, (command,))
+                self._orders.give(NO_CALL, None, None, (command,))
             return
         self._calls[call.id] = call
         durable = asyncio.ensure_future(self._journal.append(replace(call, caller=None), self._callers.of(call)))
-        self._spawn(call.id, call, durable, change.commands)
-
-    def _spawn(
-        self,
-        key: UUID,
-        call: Call | None,
-        durable: "asyncio.Future[None] | None",
-        commands: tuple[Command, ...],
-    ) -> None:
-        task = asyncio.create_task(self._carry_out(self._orders.get(key), call, durable, commands))
-        self._orders[key] = task
-        task.add_done_callback(lambda done: self._ordered(key, done))
-
-    def _ordered(self, key: UUID, task: "asyncio.Task[None]") -> None:
-        if self._orders.get(key) is task:
-            del self._orders[key]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("order_fail", error=type(error).__name__)
-
-    async def _carry_out(
-        self,
-        earlier: "asyncio.Task[None] | None",
-        call: Call | None,
-        durable: "asyncio.Future[None] | None",
-        commands: tuple[Command, ...],
-    ) -> None:
-        if earlier is not None:
-            await asyncio.wait({earlier})
-        journaled = True
-        if durable is not None:
-            try:
-                await durable
-                self._journal_took_last = True
-            except RecorderError as error:
-                journaled = False
-                self._journal_took_last = False
-                log.error("alarm", alarm=AlarmCode.JOURNAL_FAILED.value, subject=error.code)
-        for command in commands:
-            try:
-                await self._effects.carry_out(command, call, journaled=journaled)
-            except Exception as error:  # the others are carried out all the same
-                subject = str(call.id) if call is not None else ""
-                because = f"{type(command).__name__}: {type(error).__name__}"
-                log.error(
-                    "alarm", alarm=AlarmCode.ORDER_FAILED.value, subject=subject, because=because, where=where(error)
-                )
+        self._orders.give(call.id, call, durable, change.commands)
 
     async def _over(self, call: Call) -> None:
         """The call is finished and stored: nothing of it is needed here any more."""
-        earlier = self._orders.get(call.id)
-        if earlier is not None:
-            await asyncio.wait({earlier})
+        await self._orders.of(call.id)
         for recording in call.recordings:  # its key is in the database, if it was not in the journal
             if recording.state is RecordingState.SEALED:
                 await self._sealer.forget(recording.id, recording.base)

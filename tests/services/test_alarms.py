@@ -140,18 +140,15 @@ async def test_lines_come_from_the_log_of_any_thread_and_hold_nothing_personal(t
     pager = Pager()
     desk = AlarmDesk(tmp_path, [pager])
     logs.set_up(heard=desk.hear)
-    try:
-        async with running(desk):
-            await asyncio.sleep(0)
-            log = structlog.get_logger("tests")
-            thread = threading.Thread(
-                target=lambda: log.error("alarm", alarm="seal-failed", subject="", because="of 0401234567")
-            )
-            thread.start()
-            thread.join()
-            await until(lambda: len(pager.got) == 1)
-    finally:
-        logs.set_up()
+    async with running(desk):
+        await asyncio.sleep(0)
+        log = structlog.get_logger("tests")
+        thread = threading.Thread(
+            target=lambda: log.error("alarm", alarm="seal-failed", subject="", because="of 0401234567")
+        )
+        thread.start()
+        thread.join()
+        await until(lambda: len(pager.got) == 1)
     assert pager.got[0].because == f"of {logs.REMOVED}"
 
 

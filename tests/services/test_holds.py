@@ -1,7 +1,9 @@
 import asyncio
+from collections.abc import MutableMapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -255,33 +257,27 @@ async def test_no_threat_in_the_days_of_grace_shows_first_and_wants_a_yes(house:
 
 
 async def test_reminders_come_once_a_day_from_whoever_is_first(
-    house: House, capsys: pytest.CaptureFixture[str]
+    house: House, logged: list[MutableMapping[str, Any]]
 ) -> None:
     flagged, held = at(BEGAN, flagged=True), at(BEGAN)
     await house.store(flagged, held)
     view = await house.holds().place([held.recordings[0].id], TERMS, Actor.operator("sari"))
     policy = await house.policies.adopt(BEGAN)
-    capsys.readouterr()
 
     async def told(now: datetime) -> list[str]:
+        logged.clear()
         for _ in range(2):
             await asyncio.gather(*(Reminders(house.database, Post(Mail(), "fi")).remind(policy, now) for _ in range(2)))
-        lines = [line.split() for line in capsys.readouterr().out.splitlines() if "alarm=" in line]
-        wanted = ("alarm=", "subject=", "urgency=")
-        return [" ".join(word for word in words if word.startswith(wanted)) for words in lines]
+        return [f"{line['alarm']} {line['subject']} {line['urgency']}" for line in logged if line["event"] == "alarm"]
 
-    flag = f"alarm=flag-undecided subject={flagged.recordings[0].id}"
+    flag = f"flag-undecided {flagged.recordings[0].id}"
     assert await told(BEGAN) == []
-    assert await told(DUE - timedelta(days=10)) == [f"{flag} urgency=notice"]
+    assert await told(DUE - timedelta(days=10)) == [f"{flag} notice"]
     assert await told(DUE - timedelta(days=9)) == []
-    assert await told(DUE + timedelta(hours=1)) == [f"{flag} urgency=urgent"]
-    assert await told(DUE + timedelta(days=13)) == [f"{flag} urgency=final"]
-    assert await told(datetime(2027, 10, 5, 12, tzinfo=UTC)) == [
-        f"alarm=hold-review subject={view.hold.id} urgency=notice"
-    ]
-    assert await told(datetime(2027, 11, 3, 12, tzinfo=UTC)) == [
-        f"alarm=hold-review subject={view.hold.id} urgency=urgent"
-    ]
+    assert await told(DUE + timedelta(hours=1)) == [f"{flag} urgent"]
+    assert await told(DUE + timedelta(days=13)) == [f"{flag} final"]
+    assert await told(datetime(2027, 10, 5, 12, tzinfo=UTC)) == [f"hold-review {view.hold.id} notice"]
+    assert await told(datetime(2027, 11, 3, 12, tzinfo=UTC)) == [f"hold-review {view.hold.id} urgent"]
 
 
 # --- races

@@ -13,7 +13,7 @@ from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.domain.absences import Absence
 from ari_recorder.domain.errors import AmiNotLive
 from ari_recorder.services import presence as presence_module
-from ari_recorder.services.presence import NEVER, Presence
+from ari_recorder.services.presence import NEVER, Lack, Presence
 from ari_recorder.storage import absences
 from ari_recorder.storage.db import Database
 from tests.services.listeners import locked_table
@@ -118,6 +118,19 @@ async def test_a_session_that_is_lost_is_an_absence_until_the_resync_is_through(
     before, one = await house.kept(presence)
     assert before.since == NEVER
     assert one == Absence(since=NOW + timedelta(seconds=5), until=NOW + timedelta(seconds=9), because="reset by peer")
+
+
+async def test_who_lacks_two_things_is_back_when_both_are(house: House) -> None:
+    presence = house.presence()
+    presence.back(NOW)
+    after = [NOW + timedelta(seconds=n) for n in range(6)]
+    presence.lost(after[1], "the journal hung", Lack.JOURNAL)
+    presence.lost(after[2], "reset by peer")
+    presence.back(after[3], Lack.JOURNAL)
+    assert [one.over for one in presence.newest()] == [True, False]
+    presence.back(after[4])
+    _, one = await house.kept(presence)
+    assert one == Absence(since=after[1], until=after[4], because="the journal hung")
 
 
 async def test_one_that_goes_on_is_known_and_grows(house: House) -> None:

@@ -136,7 +136,7 @@ class Line:
             finally:
                 for job in jobs:
                     job.cancel()
-                await asyncio.gather(*jobs, *recorder._orders.values(), return_exceptions=True)
+                await asyncio.gather(*jobs, return_exceptions=True)
                 await recorder.aclose()
 
     async def run(self, within: float = 10) -> None:

@@ -2,10 +2,11 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -234,14 +235,14 @@ async def test_a_database_that_is_away_is_the_supervisors_affair(house: House, t
 # --- the clock
 
 
-async def alarms(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return [line.split("alarm=")[1].split()[0] for line in capsys.readouterr().out.splitlines() if "alarm=" in line]
+def alarms(logged: list[MutableMapping[str, Any]]) -> list[str]:
+    return [line["alarm"] for line in logged if line["event"] == "alarm"]
 
 
 @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=1), timedelta(days=366), timedelta(hours=-1)])
 @pytest.mark.parametrize("apart", [False, True], ids=["same-host", "database-apart"])
 async def test_a_clock_that_jumped_destroys_nothing_until_it_is_right(
-    house: House, ahead: timedelta, apart: bool, capsys: pytest.CaptureFixture[str]
+    house: House, ahead: timedelta, apart: bool, logged: list[MutableMapping[str, Any]]
 ) -> None:
     young = at(BEGAN)
     await house.store(young)
@@ -252,7 +253,7 @@ async def test_a_clock_that_jumped_destroys_nothing_until_it_is_right(
     for _ in range(2):
         with pytest.raises(ClockJumped):
             await swept_at(house, nearly + timedelta(minutes=10))
-    assert await alarms(capsys) == ["clock-jumped"] * 2
+    assert alarms(logged) == ["clock-jumped"] * 2
     assert await house.state(young) is StoredState.SEALED
     # Right again: it goes on by itself, and destroys in time.
     house.clocks.ahead, house.clocks.database_ahead = timedelta(), None
@@ -364,7 +365,7 @@ async def test_progress_and_the_last_success_can_be_seen(house: House) -> None:
 
 
 async def test_a_sweep_that_does_not_succeed_for_hours_is_an_alarm(
-    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    house: House, monkeypatch: pytest.MonkeyPatch, logged: list[MutableMapping[str, Any]]
 ) -> None:
     monkeypatch.setattr("ari_recorder.services.sweep.OVERDUE", timedelta(0))
     stop = asyncio.Event()
@@ -372,7 +373,7 @@ async def test_a_sweep_that_does_not_succeed_for_hours_is_an_alarm(
     await asyncio.sleep(0.01)
     stop.set()
     await job
-    assert await alarms(capsys) == ["sweep-overdue"]
+    assert alarms(logged) == ["sweep-overdue"]
 
 
 async def test_everything_of_a_recording_goes_and_nothing_else(house: House, tmp_path: Path) -> None:
@@ -563,7 +564,7 @@ async def test_a_chore_that_fails_keeps_no_other_from_being_done(house: House) -
 
 
 async def test_a_row_that_names_another_start_or_file_destroys_nothing(
-    house: House, capsys: pytest.CaptureFixture[str]
+    house: House, logged: list[MutableMapping[str, Any]]
 ) -> None:
     """What is due by such a row is another's, or was never due."""
     old, young = at(BEGAN), at(DUE - timedelta(days=1))
@@ -573,7 +574,7 @@ async def test_a_row_that_names_another_start_or_file_destroys_nothing(
             "UPDATE recording SET started_at = other.started_at FROM recording AS other WHERE other.id <> recording.id"
         )
     assert (await swept_at(house, DUE)).erased == 0
-    assert await alarms(capsys) == ["recording-damaged"]
+    assert alarms(logged) == ["recording-damaged"]
     async with house.database.transaction() as conn:
         await conn.execute(
             """
