@@ -228,7 +228,8 @@ def _flat(details: "Details") -> Iterator[tuple[str, object]]:
         elif field.name == "sides" and value is not None:
             for side in ("caller", "agent"):
                 heard = getattr(value, side)
-                yield f"{side} side", f"peak {heard.peak:.3f}" if heard.has_audio else "silent"
+                level = [f"peak {heard.peak:.3f}"] if heard.has_audio else []
+                yield f"{side} side", ", ".join([*level, *heard.troubles])
         elif field.name == "verdict":
             yield "ledger", f"{value.state} {value.reason}".strip()
         elif field.name == "caller" and value is not None:

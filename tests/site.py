@@ -12,12 +12,13 @@ from uuid import UUID, uuid4
 from ari_recorder import config
 from ari_recorder.config import Config
 from ari_recorder.domain.calls import Call, CallState, Mark, MarkKind, Member
-from ari_recorder.domain.events import Party, SealedFacts, Side, Uniqueid
+from ari_recorder.domain.events import Party, SealedFacts, Uniqueid
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import judge
 from ari_recorder.domain.recordings import EndReason, Label, Recording, RecordingState, StartedBy
 from ari_recorder.services import connect
 from ari_recorder.services.callers import CALLER_PURPOSE
+from ari_recorder.services.seal import side_of
 from ari_recorder.storage import calls
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles, day_of
@@ -119,6 +120,18 @@ def tone(hertz: int, length: timedelta = LENGTH) -> bytes:
     return b"".join(struct.pack("<h", int(8000 * math.sin(2 * math.pi * hertz * n / 8000))) for n in range(count))
 
 
+def spoilt(length: timedelta = LENGTH) -> bytes:
+    """Louder than a line can carry, and half a second of it never came."""
+    count, lost = int(length.total_seconds() * 8000), 4000
+    begin = (count - lost) // 2 // 160 * 160
+    loud = struct.pack("<hh", 32767, -32768)
+    return loud * (begin // 2) + bytes(2 * lost) + loud * ((count - lost - begin) // 2)
+
+
+# What an A-law line carries while nobody talks.
+IDLE = struct.pack("<h", 8) * int(LENGTH.total_seconds() * 8000)
+
+
 def open_keyring(settings: Config) -> Keyring:
     """The site's keys, unlocked; made, if they are not there yet."""
     if not (settings.storage.keys / "keyring.json").exists():
@@ -159,7 +172,6 @@ async def record(
     sealed = vault.seal_recording(files_of["caller"], files_of["agent"], recording_id, day_of(at), label=label)
     for path in files_of.values():
         path.unlink()
-    side = Side(duration=length, peak=0.24, rms=0.17, has_audio=True)
     facts = SealedFacts(
         path=sealed.path,
         key_name=sealed.key_name,
@@ -167,8 +179,8 @@ async def record(
         sha256=sealed.sha256.hex(),
         sealed_bytes=sealed.sealed_bytes,
         duration=sealed.duration,
-        caller=side,
-        agent=side,
+        caller=side_of(sealed.caller),
+        agent=side_of(sealed.agent),
     )
     recording = Recording(
         id=recording_id,

@@ -312,14 +312,43 @@ class ResumeDue(RecordingEvent):
     """The guard after the agent's resume is over."""
 
 
+class SoundTrouble(StrEnum):
+    SILENT = "silent"
+    BROKE_OFF = "broke-off"
+    OVERDRIVEN = "overdriven"
+
+
+# Half a second in all is a word that nobody will hear again.
+_A_WORD = timedelta(seconds=0.5)
+# A sample in a hundred at the end of the scale is heard as harshness; a loud laugh has fewer.
+_HARSH = 0.01
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """What was heard on one side. Levels are fractions of full scale, 0..1."""
+    """What was heard on one side. Levels are fractions of full scale, 0..1.
+
+    `clipped`: how much of it was at the end of the line's scale, 0..1. `broken_off`: what is missing in mid-sound, as
+    when packets are lost. Earlier versions measured neither."""
 
     duration: timedelta
     peak: float
     rms: float
     has_audio: bool
+    clipped: float = 0.0
+    broken_off: timedelta = timedelta()
+
+    @property
+    def troubles(self) -> tuple["SoundTrouble", ...]:
+        """What is to be known before anybody listens; silence makes the other two meaningless."""
+        if not self.has_audio:
+            return (SoundTrouble.SILENT,)
+        found = []
+        if self.broken_off >= _A_WORD:
+            found.append(SoundTrouble.BROKE_OFF)
+        if self.clipped >= _HARSH:
+            found.append(SoundTrouble.OVERDRIVEN)
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

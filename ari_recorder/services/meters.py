@@ -18,6 +18,7 @@ class Meters:
     calls: Counter = field(init=False)
     seal_seconds: Histogram = field(init=False)
     store_seconds: Histogram = field(init=False)
+    sound_troubles: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         made = {
@@ -37,6 +38,12 @@ class Meters:
                 "ari_recorder_store_seconds",
                 "From the end of a call until it is stored and can be found, in seconds.",
                 buckets=_LAGS,
+                registry=self.registry,
+            ),
+            "sound_troubles": Counter(
+                "ari_recorder_sound_troubles",
+                "Recordings sealed of which a side (caller, agent) was silent, broke-off or overdriven.",
+                ["side", "trouble"],
                 registry=self.registry,
             ),
         }

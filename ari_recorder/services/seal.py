@@ -21,11 +21,12 @@ from ari_recorder.domain.recordings import Label, Recording
 from ari_recorder.domain.silence import silent_spans
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.meters import Meters
-from ari_recorder.vault.codec import Codec, SideFacts
+from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import day_of, path_of
 from ari_recorder.vault.parts import SAMPLE_RATE
 from ari_recorder.vault.recordings import Sealed as Stored
 from ari_recorder.vault.recordings import Vault
+from ari_recorder.vault.sound import SideFacts
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,9 @@ class Sealer:
                 at, facts = datetime.now(UTC), _facts(stored, call.queue)
                 if recording.ended_at is not None and call.quarantine is None:
                     self._meters.seal_seconds.observe(max((at - recording.ended_at).total_seconds(), 0.0))
+                for side, heard in (("caller", facts.caller), ("agent", facts.agent)):
+                    for trouble in heard.troubles:
+                        self._meters.sound_troubles.labels(side=side, trouble=trouble.value).inc()
                 await self._tell(Sealed(at=at, recording_id=recording.id, facts=facts, cut_at=stored.cut_at))
                 return
 
@@ -151,17 +155,19 @@ def _facts(stored: Stored, queue: str) -> SealedFacts:
         sha256=stored.sha256.hex(),
         sealed_bytes=stored.sealed_bytes,
         duration=stored.duration,
-        caller=_side(stored.caller),
-        agent=_side(stored.agent),
+        caller=side_of(stored.caller),
+        agent=side_of(stored.agent),
         truncated=stored.truncated,
         queue=queue,
     )
 
 
-def _side(side: SideFacts) -> Side:
+def side_of(side: SideFacts) -> Side:
     return Side(
         duration=timedelta(seconds=side.samples / SAMPLE_RATE),
         peak=side.peak / FULL_SCALE,
         rms=side.rms / FULL_SCALE,
         has_audio=side.carries_audio,
+        clipped=side.clipped / side.samples if side.samples else 0.0,
+        broken_off=timedelta(seconds=side.broken_off / SAMPLE_RATE),
     )

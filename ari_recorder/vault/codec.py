@@ -3,11 +3,10 @@
 In: headerless signed 16 bit little-endian mono at 8000 Hz (Asterisk's `.sln`), each side for itself. Out: FLAC, 16 bit,
 8000 Hz, caller left, agent right; or Ogg Opus, which is much smaller and loses what few can hear. The shorter side
 is filled up with silence at its end: Asterisk keeps the two in step from their start. Everything is streamed in blocks,
-so memory does not grow with the call, but for the peaks: 40 bytes a second.
+so memory does not grow with the call, but for the peaks and what is known of each frame: 140 bytes a second.
 """
 
 import hashlib
-import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,23 +16,15 @@ from typing import IO, Self
 
 import numpy as np
 import soundfile
-from numpy.typing import NDArray
 
 from ari_recorder.domain.errors import AudioNotEncoded, AudioUnreadable
 from ari_recorder.vault.captured import Captured, SideAudio
 from ari_recorder.vault.parts import SAMPLE_RATE
+from ari_recorder.vault.sound import FRAME, Samples, SideFacts, Sound, broken_off
 
 _SAMPLE_BYTES = 2
 STEREO_BYTES = 2 * _SAMPLE_BYTES
-_FRAME = SAMPLE_RATE // 50  # 20 ms, one RTP packet
-_BLOCK = 400 * _FRAME  # 8 s: 125 KiB a side in memory
-# -60 dBFS. An idle line decodes to ±8 in A-law (-72 dBFS) and to 0 in µ-law; quiet speech is near -45 dBFS.
-_AUDIBLE_RMS = 33
-_AUDIBLE_FRAMES = 5  # 100 ms in all, the shortest syllable; a click on the line fills one frame
-
-# A peak each 50 ms: at 20 a second a screen's width shows a minute, and an hour is 144 kB.
-PEAK_SAMPLES = SAMPLE_RATE // 20
-_PEAK_SHIFT = 7  # 16 bit to 8, without the sign
+_BLOCK = 400 * FRAME  # 8 s: 125 KiB a side in memory
 # libsndfile's level for Opus, 0 to 1, is bit rate turned round: some 16 kbit/s a side, enough for speech at 8000 Hz.
 _OPUS_LEVEL = 0.96
 # RIFF with one fmt and one data chunk: PCM, two channels of 16 bit.
@@ -42,7 +33,6 @@ _WAV_HEADER = struct.Struct("<4sI4s4sIHHIIHH4sI")
 _ONE_FRAME = 4096
 _SMALL_FRAMES = 0.0
 
-Samples = NDArray[np.int16]
 Span = tuple[timedelta, timedelta]
 
 
@@ -54,23 +44,6 @@ class Codec(StrEnum):
 
 
 _FORMATS = {Codec.FLAC: ("FLAC", "PCM_16"), Codec.OPUS: ("OGG", "OPUS")}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SideFacts:
-    """One side of a recording as it was captured. Peak and rms in units of a sample: full scale is 32768.
-
-    `carries_audio`: at least 100 ms of it are louder than -60 dBFS, counted in frames of 20 ms. Peak and overall level
-    cannot tell a dead line with a click from a caller who says little; that much sound in single frames can.
-    `missing`: there was no file. `half_sample`: the file had an odd number of bytes; the last one was dropped.
-    """
-
-    samples: int
-    peak: int
-    rms: float
-    carries_audio: bool
-    missing: bool
-    half_sample: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +89,10 @@ def encode(captured: Captured, audio: IO[bytes], silent: Sequence[Span] = (), co
         raise AudioNotEncoded(name=captured.name, reason=error) from error
     return AudioFacts(
         samples=max(caller.samples, agent.samples),
-        caller=caller.facts(),
-        agent=agent.facts(),
+        caller=caller.facts(agent),
+        agent=agent.facts(caller),
         pcm_sha256=digest.digest(),
-        peaks=_interleave_peaks(bytes(caller.peaks), bytes(agent.peaks)),
+        peaks=_interleave_peaks(bytes(caller.sound.peaks), bytes(agent.sound.peaks)),
     )
 
 
@@ -159,14 +132,14 @@ class _Side:
     """One side, read once from front to back, with what was heard on the way."""
 
     def __init__(self, audio: SideAudio, silent: Sequence[Span]) -> None:
-        self.samples = 0
-        self.peaks = bytearray()
+        self.sound = Sound()
         self._audio = audio
         self._silent = [(_sample_at(since), _sample_at(until)) for since, until in silent]
-        self._peak = 0
-        self._squares = 0
-        self._audible_frames = 0
         self._half_sample = False
+
+    @property
+    def samples(self) -> int:
+        return self.sound.samples
 
     def read(self) -> Samples:
         data = self._audio.read(_BLOCK * _SAMPLE_BYTES)
@@ -175,15 +148,18 @@ class _Side:
             data = data[:-1]
         block = self._silenced(np.frombuffer(data, "<i2"))
         if len(block):
-            self._listen(block.astype(np.int64))  # squares of 16 bit samples overflow anything smaller
+            self.sound.hear(block)
         return block
 
-    def facts(self) -> SideFacts:
+    def facts(self, other: "_Side") -> SideFacts:
+        sound = self.sound
         return SideFacts(
-            samples=self.samples,
-            peak=self._peak,
-            rms=math.sqrt(self._squares / self.samples) if self.samples else 0.0,
-            carries_audio=self._audible_frames >= _AUDIBLE_FRAMES,
+            samples=sound.samples,
+            peak=sound.peak,
+            rms=sound.rms,
+            clipped=sound.clipped,
+            carries_audio=sound.carries_audio,
+            broken_off=broken_off(sound.frames, other.sound.frames) * FRAME,
             missing=self._audio.missing,
             half_sample=self._half_sample,
         )
@@ -196,19 +172,6 @@ class _Side:
             for since, until in spans:
                 block[max(since, 0) : until] = 0
         return block
-
-    def _listen(self, block: NDArray[np.int64]) -> None:
-        squares = block * block
-        levels = np.abs(block)
-        self.samples += len(block)
-        self._peak = max(self._peak, int(levels.max()))
-        # Every block but the last is whole peaks, too.
-        each = np.pad(levels, (0, -len(levels) % PEAK_SAMPLES)).reshape(-1, PEAK_SAMPLES).max(axis=1)
-        self.peaks += np.minimum(each >> _PEAK_SHIFT, 255).astype(np.uint8).tobytes()
-        self._squares += int(squares.sum())
-        # Every block but the last is whole frames. The last packet, if cut, is not counted.
-        frames = squares[: len(squares) // _FRAME * _FRAME].reshape(-1, _FRAME).sum(axis=1)
-        self._audible_frames += int(np.count_nonzero(frames >= _AUDIBLE_RMS**2 * _FRAME))
 
 
 class _Reader:

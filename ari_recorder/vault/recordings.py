@@ -35,11 +35,12 @@ from ari_recorder.domain.errors import (
 from ari_recorder.domain.recordings import Label
 from ari_recorder.vault import codec
 from ari_recorder.vault.captured import Captured
-from ari_recorder.vault.codec import Codec, SideFacts
+from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import NewFile, VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.opened import OpenedRecording, ending
 from ari_recorder.vault.parts import SAMPLE_RATE, Parts
+from ari_recorder.vault.sound import SideFacts
 from ari_recorder.vault.stream import DATA_KEY_BYTES, SealedFile, Sink, context_of, seal, write_all
 
 _READ_BYTES = 1 << 20

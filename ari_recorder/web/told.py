@@ -10,6 +10,7 @@ from ari_recorder.domain.audit import ActorKind, Outcome
 from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.corrections import Correctable
 from ari_recorder.domain.disclosures import DisclosureEnd, ExportStage, ReceiverKind
+from ari_recorder.domain.events import SoundTrouble
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason
@@ -17,6 +18,12 @@ from ari_recorder.domain.retention_told import Retention, Rule
 from ari_recorder.services.recording_page import Integrity, RecordingPage
 from ari_recorder.web.asked import Asked
 from ari_recorder.web.languages import N_, Words
+
+TROUBLES: Mapping[SoundTrouble, str] = {
+    SoundTrouble.SILENT: N_("nobody is heard"),
+    SoundTrouble.BROKE_OFF: N_("broke off in mid-sound"),
+    SoundTrouble.OVERDRIVEN: N_("louder than the line can carry"),
+}
 
 ROLES: Mapping[Role, str] = {
     Role.ADVISER: N_("Adviser"),

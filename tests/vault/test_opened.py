@@ -14,8 +14,9 @@ import soundfile
 from ari_recorder.domain.errors import AudioUnreadable, RecordingRelabelled, SealNotVerified
 from ari_recorder.domain.retention import HELSINKI
 from ari_recorder.vault import codec
-from ari_recorder.vault.codec import PEAK_SAMPLES, Codec
+from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.opened import OpenedRecording, ending
+from ari_recorder.vault.sound import PEAK_SAMPLES
 from ari_recorder.vault.stream import SealedFile, context_of, seal
 from tests.vault import sln
 from tests.vault.live_house import LABEL, RECORDING, STEP, LiveHouse

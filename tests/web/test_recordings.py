@@ -27,7 +27,7 @@ from ari_recorder.web.asked import Access, Asked, Page, Route
 from ari_recorder.web.house import HOUSE
 from ari_recorder.web.routes import NAV, ROUTES
 from tests.services.listeners import person
-from tests.site import NAME, NUMBER, Recorded, open_keyring, prepare, record
+from tests.site import IDLE, NAME, NUMBER, Recorded, open_keyring, prepare, record, spoilt
 from tests.web.guarded import assert_guarded
 
 SECRET = "insecure-session-secret-of-a-test"
@@ -179,6 +179,18 @@ async def test_a_call_of_the_night_the_clocks_go_back_is_found_by_either_time(br
         ("since=2026-03-29&since_time=03:30&until=2026-03-29&until_time=05:00", 1),
     ):
         assert (await browser.json(f"/recordings?{query}"))["results"]["count"] == count, query
+
+
+async def test_what_is_wrong_with_the_sound_is_told(browser: Browser, site: Config) -> None:
+    recorded = await record(site, browser.database, uniqueid="1700000000.9", sides=(spoilt(), IDLE))
+    page = await (await browser.get(f"/recordings/{recorded.recording_id}")).text()
+    assert re.findall(r"<div>((?:Soittaja|Neuvoja): [^<]+)</div>", page) == [
+        "Soittaja: ääni katkeili kesken puheen, 0,5 s",
+        "Soittaja: ääni oli liian kova linjalle, 75\xa0%",
+        "Neuvoja: ketään ei kuulu",
+    ]
+    assert "<dt>Ääni</dt>" in page
+    assert "<dt>Ääni</dt>" not in await (await browser.get(browser.page)).text()
 
 
 async def test_a_number_stands_in_no_address(browser: Browser) -> None:

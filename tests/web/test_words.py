@@ -37,7 +37,7 @@ from ari_recorder.web.operators import OPERATORS
 from ari_recorder.web.routes import ROUTES
 from tests.docs_parts import subclasses
 from tests.services.people import BEGAN, OPERATOR
-from tests.site import NAME, QUEUE, Recorded, record
+from tests.site import IDLE, NAME, QUEUE, Recorded, record, spoilt
 from tests.web.house import House, Visitor
 from tests.web.test_every_route import may
 from tests.web.test_use import used
@@ -107,6 +107,7 @@ class Desk:
 
 PERSON = Person(name="uusi", full_name=NAME)
 # A call's row as each reason of the ledger has it: those that are recorded can be heard.
+SOUNDS: dict[Reason, dict[str, tuple[bytes, bytes]]] = {Reason.SILENT_SIDE: {"sides": (spoilt(), IDLE)}}
 STATES = {
     LedgerState.RECORDED: (
         Reason.TRUNCATED,
@@ -164,7 +165,7 @@ async def desk(house: House) -> Desk:
     await call("undecided", now - timedelta(days=120))
     for state, reasons in STATES.items():
         for reason in reasons:
-            await call(reason.value, now - hour)
+            await call(reason.value, now - hour, **SOUNDS.get(reason, {}))
             await _set(house, made[reason.value], "call", ledger_state=state.value, ledger_reason=reason.value)
     for end in EndReason:
         await call(f"gone-{end.value}", now - hour)
