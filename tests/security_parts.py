@@ -471,7 +471,7 @@ CLASSES = (
         rules="ids, days and states; no person but who did it",
         tables=frozenset(
             {"request_freeze", "keeping", "reminder", "sweep_run", "export", "migration"}
-            | {"absence", "command_done", "ledger_row", "ledger_day", "ledger_explanation"}
+            | {"absence", "queue_activation", "command_done", "ledger_row", "ledger_day", "ledger_explanation"}
         ),
     ),
     Class(

@@ -31,6 +31,8 @@ DIALPLAN_SECRET = "0a" * 32
 AMI_SECRET = "insecure-ami-secret"
 QUEUE = "advice"
 LENGTH = timedelta(seconds=2)
+# What a queue needs before it is recorded.
+APPROVED = 'approved_by = "HR 14/2026"\napproved_on = "2026-01-12"\nstaff_informed_on = "2026-01-26"'
 
 
 def write_sound(path: Path, seconds: float = 3.0, rate: int = 8000) -> None:
@@ -98,6 +100,7 @@ port = 0
 {values["web.more"]}
 [[queues]]
 name = "{values["queue"]}"
+{APPROVED}
 {values["retention"]}
 """)
     return path

@@ -191,7 +191,7 @@ async def test_the_service_begins_with_another_configuration(site: Config, datab
         await connect.audit_start(settings, database, keyring)
     changed = site.model_copy(update={"audit": site.audit.model_copy(update={"checkpoint_every_seconds": 30.0})})
     await connect.audit_start(changed, database, keyring)
-    first = ["keyring:make", "service:start", "config:change"]
+    first = ["keyring:make", "service:start", "config:change", "queue:activate"]
     assert await actions(database) == [*first, *["service:start"] * 4, "config:change"]
 
 

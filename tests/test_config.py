@@ -20,6 +20,9 @@ state = "/var/lib/ari-recorder"
 [[queues]]
 name = "advice"
 retention = "P3M"
+approved_by = "HR 14/2026, 8 §"
+approved_on = "2026-10-12"
+staff_informed_on = "2026-10-26"
 """
 
 
@@ -124,6 +127,10 @@ def test_models_are_frozen(tmp_path: Path) -> None:
         ("[[queues]]", 'retention = "P"', "queues[\"advice\"].retention: 'P' is not a period"),
         ("[[queues]]", 'retention = "3 months"', 'is not a period. Write it like "P3M" (3 months)'),
         ("[[queues]]", "retention = 3", 'queues["advice"].retention: text in quotes is wanted'),
+        ("[[queues]]", 'approved_on = "12.10.2026"', "queues[\"advice\"].approved_on: '12.10.2026' is not a day"),
+        ("[[queues]]", 'approved_on = "2026-W42"', 'is not a day. Write it like "2026-10-12"'),
+        ("[[queues]]", 'staff_informed_on = "2026-02-30"', "'2026-02-30' is not a day"),
+        ("[[queues]]", 'approved_by = ""', 'queues["advice"].approved_by: it is empty'),
         ("[[queues]]", 'numbers = ["x"]', 'queues["advice"].numbers[1]: it has a character that cannot be there'),
         ("[[queues]]", 'numbers = ["1", "1"]', "queues.numbers: '1' is there twice"),
         ("[storage]", 'vault = "/run/ari-recorder/spool/v"', "storage.vault: it and pbx.spool lie one in the other"),
@@ -154,7 +161,7 @@ def test_a_missing_state_is_told_once_and_not_for_what_follows_from_it(tmp_path:
 
 
 def test_two_queues_of_one_name_are_refused(tmp_path: Path) -> None:
-    message = refusal(tmp_path, GOOD + '[[queues]]\nname = "advice"\nretention = "P1M"\n')
+    message = refusal(tmp_path, GOOD + GOOD[GOOD.index("[[queues]]") :])
     assert "queues.name: 'advice' is there twice" in message
 
 

@@ -45,6 +45,8 @@ TRIGGERED: Mapping[Action, str] = {
     Action.SERVICE_START: f"{EVENTS}:test_the_service_begins_with_another_configuration",
     Action.SERVICE_STOP: "tests.web.test_service:test_the_service_serves_its_page_and_ends_in_good_order",
     Action.CONFIG_CHANGE: f"{EVENTS}:test_the_service_begins_with_another_configuration",
+    Action.QUEUE_ACTIVATE: "tests.services.test_activations:test_a_decision_is_kept_with_all_before_it",
+    Action.QUEUE_END: "tests.services.test_activations:test_a_decision_is_kept_with_all_before_it",
     Action.KEYRING_MAKE: f"{EVENTS}:test_the_service_begins_with_another_configuration",
     Action.KEYRING_BACKUP: f"{EVENTS}:test_a_backup_and_a_new_root_key",
     Action.KEYRING_ROTATE: f"{EVENTS}:test_a_backup_and_a_new_root_key",

@@ -44,6 +44,7 @@ app = typer.Typer(
 recordings = typer.Typer(help="Find, show and export recordings.", no_args_is_help=True)
 app.add_typer(vault, name="vault")
 app.add_typer(recordings, name="recordings")
+app.command("queues")(retention.queues)
 app.command("sweep")(retention.sweep)
 app.add_typer(retention.policy, name="policy")
 app.add_typer(keys.app, name="keys")

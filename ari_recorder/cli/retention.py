@@ -1,6 +1,9 @@
-"""`sweep` and `policy`: what is destroyed now and in the next nights, and by which rules. Holds are in holds.py."""
+"""`queues`, `sweep` and `policy`: what is recorded, what is destroyed now and in the next nights, and by which rules.
+Holds are in holds.py.
+"""
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -8,8 +11,10 @@ import typer
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
+    DayOption,
     Exit,
     JsonOption,
+    date_of,
     load,
     operator,
     troubles_told,
@@ -17,6 +22,44 @@ from ari_recorder.cli.tools import (
 )
 
 policy = typer.Typer(help="The retention rules in force, and those to be confirmed.", no_args_is_help=True)
+
+
+def queues(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: JsonOption = False) -> None:
+    """Which queues are recorded, and by which decision; with --day, as it was at the end of that day."""
+    from ari_recorder.output import local, write_json, write_table
+
+    with troubles_told(json=json):
+        settings = load(config)
+        from ari_recorder.domain.retention import midnight
+        from ari_recorder.services import activations, connect
+        from ari_recorder.storage.activations import Activation
+
+        on = date_of(day)
+        moment = midnight(on + timedelta(days=1)) if on is not None else datetime.now(UTC)
+
+        async def ask() -> tuple[Activation, ...]:
+            async with connect.ready_database(settings) as database:
+                return await activations.recorded_at(database, moment)
+
+        found = wait_for(ask())
+        if json:
+            write_json({"moment": moment, "queues": found})
+            return
+        write_table(
+            ("queue", "PBX", "decision", "of", "staff told", "recorded since", "until"),
+            [
+                (
+                    one.queue,
+                    one.service,
+                    one.approval.approved_by,
+                    one.approval.approved_on.isoformat(),
+                    one.approval.staff_informed_on.isoformat(),
+                    local(one.began_at),
+                    local(one.ended_at),
+                )
+                for one in found
+            ],
+        )
 
 
 def sweep(

@@ -28,6 +28,7 @@ from ari_recorder.config.values import (
     Number,
     SecretFile,
     Section,
+    day,
     dsn_without_password,
     period,
     syslog_address,
@@ -114,7 +115,8 @@ class Database(Section):
 
 
 class Queue(Section):
-    """A queue whose calls are recorded. Calls to a queue without such a section are not."""
+    """A queue whose calls are recorded. Calls to a queue without such a section are not. Recording those who work in it
+    is decided first, and they are told: which decision, and when, stands here and is kept with its history."""
 
     name: str = Field(
         pattern=r"^[^\x00-\x1f|]{1,128}$", description="Its name in Asterisk's queues.conf.", examples=["advice"]
@@ -122,6 +124,18 @@ class Queue(Section):
     retention: Annotated[str, AfterValidator(period)] = Field(
         description="How long its recordings are kept: an ISO 8601 period, counted on the calendar of Europe/Helsinki.",
         examples=["P3M"],
+    )
+    approved_by: str = Field(
+        min_length=1,
+        max_length=200,
+        description="The decision by which it is recorded: number and paragraph of the document.",
+        examples=["HR 14/2026, 8 §"],
+    )
+    approved_on: Annotated[str, AfterValidator(day)] = Field(
+        description="The day of that decision.", examples=["2026-10-12"]
+    )
+    staff_informed_on: Annotated[str, AfterValidator(day)] = Field(
+        description="The day by which everybody who works in the queue was told.", examples=["2026-10-26"]
     )
     codec: Literal["flac", "opus"] = Field(
         default="flac",

@@ -5,6 +5,7 @@ Which settings there are is not here: config/models.py.
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
@@ -51,6 +52,17 @@ def period(value: str) -> str:
         raise refuse(f"{value!r} is not a period", 'Write it like "P3M" (3 months), "P14D" (14 days), "P1Y" (1 year)')
     if not any(int(part) for part in match.groups() if part):
         raise refuse(f"{value!r} keeps nothing: a recording would be destroyed at once", 'Write for example "P3M"')
+    return value
+
+
+def day(value: str) -> str:
+    try:
+        # Python reads other forms of ISO 8601 too, which nobody else would take for a day.
+        if len(value) != len("2026-10-12"):
+            raise ValueError
+        date.fromisoformat(value)
+    except ValueError:
+        raise refuse(f"{value!r} is not a day", 'Write it like "2026-10-12"') from None
     return value
 
 

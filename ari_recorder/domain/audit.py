@@ -116,6 +116,8 @@ class Action(StrEnum):
     SERVICE_START = "service:start"
     SERVICE_STOP = "service:stop"
     CONFIG_CHANGE = "config:change"
+    QUEUE_ACTIVATE = "queue:activate"  # recorded from now on, by this decision
+    QUEUE_END = "queue:end"
     LEDGER_VIEW = "ledger:view"
     LEDGER_EXPLAIN = "ledger:explain"
     LEDGER_CLOSE = "ledger:close"

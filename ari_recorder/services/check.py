@@ -15,9 +15,11 @@ from pathlib import Path
 from ari_recorder.asterisk import sounds
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.config import Config, ConfigError
+from ari_recorder.domain.activations import too_early
 from ari_recorder.domain.errors import KeyringLocked, KeyringMissing, PeriodRefused, RecorderError, SpoolUnusable
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.domain.evidence import Sound
+from ari_recorder.domain.retention import local_day
 from ari_recorder.services import check_files, check_memory, check_pbx, check_retention, connect
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
 from ari_recorder.services.keys import FEW_DAYS, days_left
@@ -83,6 +85,12 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
 
 def _configuration(config: Config) -> Iterator[Finding]:
     yield ok(Area.CONFIGURATION, f"{config.source} is well-formed; {len(config.queues)} queue(s) are recorded")
+    for queue in too_early(connect.approvals_of(config).items(), local_day(datetime.now(UTC))):
+        yield fail(
+            Area.CONFIGURATION,
+            f"{queue} is recorded, though the day of the decision or of the word to the staff is still to come",
+            "Take its section in when that day has come",
+        )
     try:
         connect.rules(config)
     except PeriodRefused as error:

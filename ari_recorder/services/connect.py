@@ -2,19 +2,20 @@
 
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
+from ari_recorder.domain.activations import Approval
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Policy, Rules
-from ari_recorder.services import anchors, receivers
+from ari_recorder.services import activations, anchors, receivers
 from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.approvals import Approvals
@@ -209,7 +210,21 @@ STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))
 async def audit_start(config: Config, opened: Database, keyring: Keyring) -> None:
     """The first entries of a service that begins."""
     told = config.model_dump_json(by_alias=True).encode()  # places of secrets are in it, no secret is
-    await started(opened, sha256(told).hexdigest(), keyring.installation, Clocks().now())
+    now = Clocks().now()
+    await started(opened, sha256(told).hexdigest(), keyring.installation, now)
+    await activations.adopt(opened, config.pbx.system_name or "", approvals_of(config), now)
+
+
+def approvals_of(config: Config) -> Mapping[str, Approval]:
+    """By which decision each queue is recorded."""
+    return {
+        queue.name: Approval(
+            approved_by=queue.approved_by,
+            approved_on=date.fromisoformat(queue.approved_on),
+            staff_informed_on=date.fromisoformat(queue.staff_informed_on),
+        )
+        for queue in config.queues
+    }
 
 
 def audit_access(config: Config, opened: Database, actor: Actor, *, new_log: bool = False) -> AuditAccess:

@@ -42,7 +42,7 @@ from ari_recorder.web.serve import WebServer
 from tests.browser.contexts import Contexts
 from tests.people import GRANTER, ClocksAhead, Person, enrol, invite, open_desk
 from tests.services.listeners import person as officer
-from tests.site import LENGTH, QUEUE, Recorded, open_keyring, prepare, record, tone
+from tests.site import APPROVED, LENGTH, QUEUE, Recorded, open_keyring, prepare, record, tone
 
 # A password costs 0.2 s of both processors by intent; what it costs is tested elsewhere.
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -233,7 +233,7 @@ async def open_house(
     """`dsn`: a migrated database of its own. The first queue has the house's own recordings, which began then."""
     (folder / "dsn").write_text(dsn)
     (folder / "dsn").chmod(0o600)
-    more = "".join(f'\n[[queues]]\nname = "{queue}"\nretention = "P3M"' for queue in queues[1:])
+    more = "".join(f'\n[[queues]]\nname = "{queue}"\nretention = "P3M"\n{APPROVED}' for queue in queues[1:])
     changes = {"database": f'dsn_file = "{folder}/dsn"', "queue": queues[0], "retention": f'retention = "P3M"{more}'}
     config = prepare(folder, changes=changes)
     clocks = ClocksAhead()

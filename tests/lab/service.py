@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.lab import Lab
+from tests.site import APPROVED
 
 RECORDED = ("asiakaspalvelu", "tekniikka", "paivystys", "hiljainen", "hidas", "etatyo")
 SERVICE = [sys.executable, "-m", "ari_recorder"]
@@ -81,7 +82,7 @@ class Service:
             f"port = {self.web_port}",
             "[log]",
             f'file = "{self.log}"',
-            *(f'[[queues]]\nname = "{queue}"\nretention = "P3M"' for queue in queues),
+            *(f'[[queues]]\nname = "{queue}"\nretention = "P3M"\n{APPROVED}' for queue in queues),
         ]
         self.config.write_text("\n".join(sections) + "\n")
 

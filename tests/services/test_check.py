@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ari_recorder import config
 from ari_recorder.config import Config
 from ari_recorder.domain.evidence import token
 from ari_recorder.services import check_pbx
@@ -16,7 +17,7 @@ from ari_recorder.services.check_version import judge_version
 from ari_recorder.services.findings import Area, Finding, Level
 from ari_recorder.vault.files import day_of
 from tests.asterisk.fake_ami import Action, Client, FakeAmi, fake_ami, frame, rows_begin
-from tests.site import DIALPLAN_SECRET, open_keyring, prepare, write_secret, write_sound
+from tests.site import DIALPLAN_SECRET, QUEUE, open_keyring, prepare, write_secret, write_sound
 
 
 def of(findings: list[Finding], area: Area, level: Level) -> list[str]:
@@ -54,6 +55,14 @@ def test_no_sound_at_all_is_a_failure(tmp_path: Path) -> None:
     for path in settings.pbx.sounds.glob("*/announcement.wav"):
         path.unlink()
     assert len(of(host(settings), Area.SOUNDS, Level.FAIL)) == 3
+
+
+def test_a_queue_recorded_before_its_day_is_a_failure(tmp_path: Path) -> None:
+    settings = prepare(tmp_path)
+    text = settings.source.read_text()
+    settings.source.write_text(text.replace('staff_informed_on = "2026-01-26"', 'staff_informed_on = "2999-01-01"'))
+    (found,) = of(host(config.load(settings.source)), Area.CONFIGURATION, Level.FAIL)
+    assert found.startswith(f"{QUEUE} is recorded, though the day")
 
 
 @pytest.mark.parametrize(
