@@ -118,9 +118,11 @@ def clock(span: timedelta | None) -> str:
     """`1:02:03` or `2:03`."""
     if span is None:
         return ""
-    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    whole = round(span.total_seconds())
+    minutes, seconds = divmod(abs(whole), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    told = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return f"-{told}" if whole < 0 else told
 
 
 def write_facts(facts: object) -> None:

@@ -102,12 +102,13 @@ class Presence:
     async def beat(
         self, *, able: Callable[[], bool], ours: Callable[[], bool], look: Callable[[], Awaitable[None]]
     ) -> None:
-        """Tell the dialplan again and again that its net may stay off; or, when we are not `able`, that it is needed.
-        `look` before each, as long as a disk that hangs does not keep it."""
+        """Tell the dialplan again and again that its net may stay off; or, when we are not `able` or do not know yet
+        what was missed, that it is needed. `look` before each, as long as a disk that hangs does not keep it."""
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(look(), _PATIENCE.total_seconds())
-            await self.tell(str(int(time.time())) if able() else "0", ours=ours)
+            there = able() and self._open is None
+            await self.tell(str(int(time.time())) if there else "0", ours=ours)
             self._again.clear()
             with contextlib.suppress(TimeoutError):  # at once when live again: until then its net is on
                 await asyncio.wait_for(self._again.wait(), self._heartbeat_seconds)

@@ -28,7 +28,7 @@ from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, ResyncBegan, ResyncDone, Uniqueid
 from ari_recorder.domain.recordings import FINAL, Recording, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
-from ari_recorder.services.adopt import Adoption
+from ari_recorder.services.adopt import Adoption, Missed
 from ari_recorder.services.backlog import Backlog
 from ari_recorder.services.callers import SealedCallers
 from ari_recorder.services.effects import Effects
@@ -50,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 # Enough for the burst of a resync; beyond it the AMI session's own bounded queue takes over.
 INBOX = 10_000
+# So many calls of an absence stand before one that lives now.
+FEW = 8
 # Files that MixMonitor has open, or has just closed.
 WRITTEN = (RecordingState.CAPTURING, RecordingState.STOPPING)
 # queue_log is read within a second; on a disk that hangs, calls that live now go first.
@@ -97,6 +99,8 @@ class Recorder:
         self._right = False  # the PBX at the other end is ours
         self._resynced = asyncio.Event()
         self._backlog = Backlog()
+        self._retelling: asyncio.Task[None] | None = None
+        self._gaps = 0
         self._orphans: asyncio.Task[None] | None = None
         self._store = CallStore(
             database=database,
@@ -161,6 +165,7 @@ class Recorder:
             match event:
                 case Gap():
                     await self._inbox.put(event)
+                    self._gaps += 1
                     self.presence.lost(event.at, event.because)
                     self._right = False  # who answers next is not known yet
                     continue
@@ -175,7 +180,9 @@ class Recorder:
                 await self._inbox.put(event)
 
     async def _tell_missed(self, living: set[Uniqueid], asked: datetime) -> None:
-        """What happened while nobody listened, before the calls that are gone are ended."""
+        """What happened while nobody listened: codes before the calls that are gone are ended, whole calls after it."""
+        if self._retelling is not None:  # of the time before
+            await asyncio.wait({self._retelling})
         try:
             missed = await asyncio.wait_for(
                 self._adoption.missed(
@@ -189,9 +196,26 @@ class Recorder:
         except (TimeoutError, OSError, RecorderError) as error:
             log.error("missed_unknown", error=type(error).__name__)
             return
-        for event in (*missed.codes, *missed.calls):
-            await self._inbox.put(event)
+        for code in missed.codes:
+            await self._inbox.put(code)
+        self._retelling = asyncio.create_task(self._retell(missed))
+
+    async def _retell(self, missed: Missed) -> None:
+        """Hundreds of calls, after a long absence: those that live now do not wait for them."""
+        for call in missed.calls:
+            while self._inbox.qsize() > FEW:  # noqa: ASYNC110 -- it tells nobody how long it is
+                await asyncio.sleep(0.01)
+            await self._inbox.put(call)
+            await asyncio.sleep(0)  # what came meanwhile is next
         self._orphans = asyncio.create_task(self._adoption.dispose(missed.orphans, self._inbox.put))
+
+    def _know(self) -> None:
+        """What the PBX has is known again; when what was missed is, too, somebody is there."""
+        gaps, task = self._gaps, self._retelling
+        if task is None or task.done():
+            self.presence.back(_now())
+        else:
+            task.add_done_callback(lambda _: self.presence.back(_now()) if gaps == self._gaps else None)
 
     def _is_our_pbx(self, system_name: str) -> bool:
         """Calls are known by system name and Uniqueid: those of another PBX must not be mixed in."""
@@ -240,7 +264,7 @@ class Recorder:
             try:
                 self._decide(event)
                 if isinstance(event, ResyncDone):
-                    self.presence.back(_now())
+                    self._know()
                     self._resynced.set()
             except Exception as error:
                 # One event that cannot be handled must not end recording; what call it was is in the journal.
@@ -263,7 +287,9 @@ class Recorder:
         await self._store.run(stop)
 
     async def aclose(self) -> None:
-        """What was ordered is carried out as far as it goes; the journal holds the rest."""
+        """What was ordered is carried out as far as it goes; the journal and the spool hold the rest."""
+        if self._retelling is not None:
+            self._retelling.cancel()
         await self._orders.settle(GRACE_SECONDS)
         await self._effects.aclose()
 

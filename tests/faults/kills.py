@@ -115,7 +115,7 @@ class Killer:
         process = self._service.process
         assert process is not None
         async with asyncio.timeout(60):
-            while await self._service.heartbeat() == self._before:
+            while not await self._service.beats_since(self._before):
                 if process.returncode is not None:
                     return  # told by `_end`
                 await asyncio.sleep(LOOK)

@@ -99,7 +99,7 @@ class Service:
         before = await self.heartbeat()
         process = await self.spawn()
         async with asyncio.timeout(ready_within):
-            while await self.heartbeat() == before:
+            while not await self.beats_since(before):
                 if process.returncode is not None:
                     raise RuntimeError(f"the service ended: {(self.folder / 'stderr.txt').read_text()}")
                 await asyncio.sleep(0.2)
@@ -113,6 +113,10 @@ class Service:
 
     async def heartbeat(self) -> str:
         return await self.lab.pbx.get_global("ARI_RECORDER_HEARTBEAT")
+
+    async def beats_since(self, before: str) -> bool:
+        """It is there again. "0" says that it looks for what it missed."""
+        return await self.heartbeat() not in (before, "0")
 
     async def stop(self) -> None:
         """As systemd would: SIGTERM, and it ends by itself."""

@@ -133,6 +133,16 @@ async def test_who_lacks_two_things_is_back_when_both_are(house: House) -> None:
     assert one == Absence(since=after[1], until=after[4], because="the journal hung")
 
 
+async def test_until_it_is_known_what_was_missed_the_net_records(house: House) -> None:
+    presence = house.presence()
+    await beating(presence, lambda: len(house.pbx.told) >= 2)
+    assert set(house.pbx.told) == {"0"}
+    house.pbx.told.clear()
+    presence.back(datetime.now(UTC))
+    await beating(presence, lambda: len(house.pbx.told) >= 2)
+    assert "0" not in house.pbx.told
+
+
 async def test_one_that_goes_on_is_known_and_grows(house: House) -> None:
     presence = house.presence()
     presence.back(NOW)
