@@ -34,6 +34,8 @@ log = structlog.get_logger(__name__)
 
 # Settled after 45 s, looked at every 5 s: an alarm within the minute.
 EVERY = timedelta(seconds=5)
+# After a start, a week's calls: what lives meanwhile is not held up, and their memory not had at once.
+AT_ONCE = 500
 CLOSES_EVERY = timedelta(minutes=1)
 # For a whole day's calls at one go; nobody waits for it.
 WITHIN = 30.0
@@ -86,7 +88,14 @@ class LedgerKeeper:
         async with self._database.transaction() as conn:
             self._open |= changed | set(await ledger.still_open(conn, first))
         waiting: Mapping[str, Call] = {call.uniqueid: call for call in self._in_memory() if call.joined_at is not None}
-        await self._weigh(frozenset(self._open | waiting.keys()), waiting, now)
+        wanted = sorted(self._open | waiting.keys())
+        missed = 0
+        for begin in range(0, len(wanted), AT_ONCE):
+            some = wanted[begin : begin + AT_ONCE]
+            missed += await self._weigh(some, {key: waiting[key] for key in some if key in waiting}, now)
+        if missed:
+            because = f"{missed} call(s) were answered while the service was away, and are not recorded"
+            log.error("alarm", alarm=AlarmCode.COVERAGE_UNKNOWN.value, subject="ledger", because=because)
         if self._looked_at_days is None or now - self._looked_at_days >= CLOSES_EVERY:
             await self._close_days(first, waiting, now)
             self._looked_at_days = now
@@ -103,7 +112,8 @@ class LedgerKeeper:
         self._told = False
         return changed
 
-    async def _weigh(self, uniqueids: Collection[str], waiting: Mapping[str, Call], now: datetime) -> None:
+    async def _weigh(self, uniqueids: Collection[str], waiting: Mapping[str, Call], now: datetime) -> int:
+        """How many of them were newly found to be of a time without a service."""
         async with self._database.transaction() as conn:
             stored = await calls.of_day(conn, now, now, uniqueids)
             before = await ledger.get(conn, uniqueids)
@@ -118,11 +128,9 @@ class LedgerKeeper:
             log.error(
                 "alarm", alarm=AlarmCode.CALL_UNEXPLAINED.value, subject=uniqueid, because=reasons[uniqueid].value
             )
-        if away_for := sum(row.verdict.reason is Reason.SERVICE_AWAY for row in rows):
-            because = f"{away_for} call(s) were answered while the service was away, and are not recorded"
-            log.error("alarm", alarm=AlarmCode.COVERAGE_UNKNOWN.value, subject="ledger", because=because)
         gone = set(uniqueids) - {row.uniqueid for row in weighed}  # of a log that was rotated
         self._open -= gone | {row.uniqueid for row in weighed if is_final(row, now)}
+        return sum(row.verdict.reason is Reason.SERVICE_AWAY for row in rows)
 
     async def _absences(self, conn: Connection, begin: datetime, end: datetime) -> Collection[Absence]:
         """What is not stored yet is newer than what is stored."""

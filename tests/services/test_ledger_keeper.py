@@ -17,6 +17,7 @@ from ari_recorder.domain.errors import LedgerCallExplained, LedgerCallUnknown
 from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.ledger import LedgerState, Reason, judge
 from ari_recorder.domain.recordings import RecordingState
+from ari_recorder.services import ledger_keeper
 from ari_recorder.services.ledger import DayLedger, day_ledger, explain
 from ari_recorder.services.ledger_keeper import EVERY, LedgerKeeper
 from ari_recorder.services.queue_logs import QueueLogTail
@@ -281,9 +282,13 @@ async def test_a_log_that_cannot_be_read_is_an_alarm_once_and_calls_in_memory_ar
     assert await desk.kept() == {call.uniqueid: ("recorded", "")}
 
 
-async def test_a_call_of_a_time_without_a_service_is_accounted_for_and_told_together_once(desk: Desk) -> None:
-    call = recorded_call()
-    desk.logged(call)
+async def test_calls_of_a_time_without_a_service_are_accounted_for_and_told_together_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_keeper, "AT_ONCE", 2)
+    several = [recorded_call() for _ in range(5)]
+    for call in several:
+        desk.logged(call)
     assert call.ended_at is not None
     desk.time.time = call.ended_at + MINUTE
     away = Absence(since=NOON - MINUTE, until=call.ended_at + MINUTE, because="the service did not run")
@@ -292,11 +297,11 @@ async def test_a_call_of_a_time_without_a_service_is_accounted_for_and_told_toge
     with capture_logs() as lines:
         for _ in range(2):
             await desk.keeper.look()
-    told = [(line["alarm"], line["subject"]) for line in lines if line["event"] == "alarm"]
-    assert told == [("coverage-unknown", "ledger")]
-    assert await desk.kept() == {call.uniqueid: ("not_recorded", "service-away")}
-    (row,) = (await desk.shown()).rows
-    assert row.verdict.reason is Reason.SERVICE_AWAY
+    told = [(line["alarm"], line["subject"], line["because"]) for line in lines if line["event"] == "alarm"]
+    assert [one[:2] for one in told] == [("coverage-unknown", "ledger")]
+    assert told[0][2].startswith("5 call(s)")
+    assert await desk.kept() == {call.uniqueid: ("not_recorded", "service-away") for call in several}
+    assert {row.verdict.reason for row in (await desk.shown()).rows} == {Reason.SERVICE_AWAY}
 
 
 async def test_while_the_service_does_not_hear_the_pbx_nobody_is_alarmed_about_its_calls(desk: Desk) -> None:
