@@ -9,7 +9,7 @@ import gzip
 import os
 import re
 import zlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -73,9 +73,10 @@ class QueueLogTail:
         self.calls = read_queue_log(self._new_lines(), before)
         return frozenset(key for key, call in self.calls.items() if before.get(key) is not call)
 
-    def forget(self, uniqueids: Collection[str]) -> None:
+    def forget(self, uniqueids: Iterable[str]) -> None:
         """Nothing more will be asked of these."""
-        self.calls = {key: call for key, call in self.calls.items() if key not in uniqueids}
+        for uniqueid in uniqueids:
+            self.calls.pop(uniqueid, None)
 
     def close(self) -> None:
         if self._file is not None:
