@@ -6,6 +6,7 @@ The kernel sends the signal, so it also works when the parent was killed with -9
 (prctl(2), PR_SET_PDEATHSIG).
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -18,5 +19,7 @@ if __name__ == "__main__":
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we could ask to be told
         sys.exit(1)
+    with contextlib.suppress(PermissionError):  # packages start Asterisk with -p, which asks for more than this
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
     os.umask(0o007)  # as a unit file would say for a spool shared with the service's group
     os.execv(program[0], program)  # noqa: S606 - no shell on purpose
