@@ -1,0 +1,2 @@
+-- This number is kept free for a change that comes in before this one.
+SELECT 1;
