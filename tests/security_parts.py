@@ -463,6 +463,7 @@ CLASSES = (
         tables=frozenset(
             {"audit_pending", "audit_entry", "audit_personal", "audit_node", "audit_head", "audit_checkpoint"}
             | {"audit_anchor", "certificate", "policy", "destroyed_key", "disclosure", "disclosure_sent"}
+            | {"notice_version"}
         ),
     ),
     Class(
@@ -534,6 +535,13 @@ SPOKEN = (
         to="whoever hears of alarms",
         settings="`alarms.webhook`",
         how="beyond this host TLS with a checked certificate; a redirect is not followed. Away: kept and sent again",
+    ),
+    Spoken(
+        module="services/notice.py",
+        to="the site that publishes the privacy notice",
+        settings="`notice.published`",
+        how="TLS with a checked certificate; nothing but the page is asked for, and a redirect to another host is not "
+        "followed. Away: the notice's check says so",
     ),
     Spoken(
         module="systemd.py",

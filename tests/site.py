@@ -33,6 +33,20 @@ QUEUE = "advice"
 LENGTH = timedelta(seconds=2)
 # What a queue needs before it is recorded.
 APPROVED = 'approved_by = "HR 14/2026"\napproved_on = "2026-01-12"\nstaff_informed_on = "2026-01-26"'
+# What the privacy notice wants to know.
+CONTROLLER = """
+[controller]
+register_name = { fi = "Esimerkkilän puhelut", sv = "Exempelbys samtal", en = "Calls of Exampleton" }
+name = { fi = "Esimerkkilän kaupunki", sv = "Exempelby stad", en = "City of Exampleton" }
+address = "Torikatu 1, 00100 Esimerkkilä"
+person_in_charge = { fi = "Viestintäjohtaja", sv = "Kommunikationsdirektör", en = "Director of communications" }
+contact = "kirjaamo@example.org"
+data_protection_officer = "tietosuoja@example.org"
+"""
+CALLED = """
+called = { fi = "Neuvonta", sv = "Rådgivning", en = "Advice line" }
+basis = "public-task"
+"""
 
 
 def write_sound(path: Path, seconds: float = 3.0, rate: int = 8000) -> None:
@@ -73,6 +87,8 @@ def write_site(folder: Path, port: int = 1, changes: dict[str, str] | None = Non
         "retention": 'retention = "P3M"',
         "spool": str(spool),
         "database": "",
+        "controller": CONTROLLER,
+        "queue.more": CALLED,
         **(changes or {}),
     }
     path = folder / "ari-recorder.toml"
@@ -93,6 +109,7 @@ start = "{values["capture.start"]}"
 state = "{folder / "state"}"
 [database]
 {values["database"]}
+{values["controller"]}
 [monitor]
 port = 0
 [web]
@@ -101,6 +118,7 @@ port = 0
 [[queues]]
 name = "{values["queue"]}"
 {APPROVED}
+{values["queue.more"]}
 {values["retention"]}
 """)
     return path

@@ -96,7 +96,7 @@ def test_what_everybody_may_ask_is_this_and_no_more() -> None:
     """What is added here is seen by strangers: documents and the machine's state are not, unless somebody meant it."""
     public = {route.name for route in ROUTES if route.permission is Access.PUBLIC}
     assert public == {
-        *("accessibility", "language", "static", "openapi"),
+        *("accessibility", "language", "static", "openapi", "privacy-notice"),
         *("login", "login-begin", "login-code", "login-finish", "invitation", "invitation-picture", "enrol"),
     }
     assert "`/openapi.json` is public on purpose" in TEXT

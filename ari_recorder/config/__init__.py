@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from ari_recorder.config.controller import Controller, Notice
 from ari_recorder.config.documented import Setting, example, settings
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.messages import problem
@@ -25,10 +26,12 @@ __all__ = [
     "Capture",
     "Config",
     "ConfigError",
+    "Controller",
     "Database",
     "Log",
     "Mail",
     "Monitor",
+    "Notice",
     "Pbx",
     "Problem",
     "Queue",

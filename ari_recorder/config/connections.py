@@ -29,10 +29,8 @@ def pbx_in_clear(host: str, *, tls: bool) -> Iterator[Problem]:
 
 def database_in_clear(key: str, dsn: str) -> Iterator[Problem]:
     """PostgreSQL's own default is to take TLS if there is some, from whoever answers."""
-    parts = urlsplit(dsn)
-    query = parse_qs(parts.query)
-    places = parts.netloc.rpartition("@")[2].split(",") + query.get("host", [""])[-1].split(",")
-    beyond = [host for host in map(_host, places) if host and not host.startswith("/") and not is_this_host(host)]
+    query = parse_qs(urlsplit(dsn).query)
+    beyond = [host for host, _ in places_of(dsn) if host and not host.startswith("/") and not is_this_host(host)]
     if beyond and query.get("sslmode", [""])[-1] != "verify-full":
         yield Problem(
             key=key,
@@ -51,9 +49,20 @@ def syslog_in_clear(address: str | None) -> Iterator[Problem]:
         )
 
 
-def _host(place: str) -> str:
-    """Without the port."""
+def places_of(dsn: str) -> list[tuple[str, str]]:
+    """Host and port of each server a PostgreSQL address names. The port may be empty, and a host the folder of a
+    socket."""
+    parts = urlsplit(dsn)
+    query = parse_qs(parts.query)
+    return [_place(one) for one in parts.netloc.rpartition("@")[2].split(",") + query.get("host", [""])[-1].split(",")]
+
+
+def _place(place: str) -> tuple[str, str]:
     place = unquote(place)
     if place.startswith("["):
-        return place.partition("]")[0].strip("[")
-    return place if place.count(":") > 1 else place.partition(":")[0]
+        host, _, port = place.strip("[").partition("]")
+        return host, port.removeprefix(":")
+    if place.count(":") > 1:
+        return place, ""
+    host, _, port = place.partition(":")
+    return host, port

@@ -69,5 +69,7 @@ def toml(value: object) -> str:
             return f"{value:g}"
         case list() | tuple():
             return f"[{', '.join(toml(one) for one in value)}]"
+        case dict():
+            return f"{{ {', '.join(f'{key} = {toml(one)}' for key, one in value.items())} }}"
         case _:
             return f'"{value}"'

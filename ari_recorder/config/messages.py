@@ -42,6 +42,8 @@ _WORDS = {
     "float_type": "a number without quotes is wanted",
     "bool_type": "true or false, without quotes, is wanted",
     "tuple_type": "a list in [ ] is wanted",
+    "dict_type": "text in quotes, or a table in { }, is wanted",
+    "mapping_type": "text in quotes, or a table in { }, is wanted",
     "is_instance_of": "an absolute path in quotes is wanted",
     "path_type": "an absolute path in quotes is wanted",
     "string_too_short": "it is empty",
@@ -69,6 +71,8 @@ def _key(location: tuple[int | str, ...], data: dict[str, Any]) -> str:
     key = ""
     at: Any = data
     for part in location:
+        if part == "[key]":  # that a key is meant and not its value, pydantic says so
+            continue
         # What a validator adds to the location names no key of the file.
         try:
             at = at[part]

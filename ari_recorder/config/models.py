@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from ari_recorder.config import secrets
 from ari_recorder.config.accounts import Accounts
 from ari_recorder.config.connections import database_in_clear, pbx_in_clear, syslog_in_clear
+from ari_recorder.config.controller import Controller, Notice
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.monitor import Alarms, Monitor
 from ari_recorder.config.pbx import Capture, Pbx
@@ -28,6 +29,7 @@ from ari_recorder.config.values import (
     Number,
     SecretFile,
     Section,
+    Told,
     day,
     dsn_without_password,
     period,
@@ -146,6 +148,17 @@ class Queue(Section):
         description="The numbers that lead to it; `check` looks for them in the dialplan.",
         examples=[["0800123456"]],
     )
+    called: Told = Field(
+        default_factory=dict,
+        description="What people call it, for the privacy notice: the same in all languages, or each.",
+        examples=[{"fi": "Neuvonta", "sv": "Rådgivning", "en": "Advice"}],
+    )
+    basis: Literal["public-task", "legitimate-interest", "consent"] | None = Field(
+        default=None,
+        description="On what its calls may be recorded, for the privacy notice: `public-task`, `legitimate-interest` "
+        "or `consent` (GDPR, article 6(1) e, f and a).",
+        examples=["public-task"],
+    )
 
 
 class Retention(Section):
@@ -219,6 +232,8 @@ class Config(Section):
     web: Web = Web()
     mail: Mail = Mail()
     use: Use = Use()
+    controller: Controller = Controller()
+    notice: Notice = Notice()
     accounts: Accounts = Accounts()
     monitor: Monitor = Monitor()
     alarms: Alarms = Alarms()

@@ -5,9 +5,10 @@ Which settings there are is not here: config/models.py.
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -79,6 +80,26 @@ def dsn_without_password(value: str) -> str:
     return value
 
 
+Languages = Literal["fi", "sv", "en"]
+
+
+def _told(value: object) -> object:
+    """A text that is the same in all languages may be written once."""
+    return dict.fromkeys(("fi", "sv", "en"), value) if isinstance(value, str) and value.strip() else value
+
+
+def _in_all(value: Mapping[Languages, str]) -> Mapping[Languages, str]:
+    lacking = [language for language in ("fi", "sv", "en") if language not in value]
+    if value and lacking:
+        raise refuse(f"it is not there in {' and '.join(lacking)}", "Write it in fi, sv and en, or once for all three")
+    return value
+
+
+Told = Annotated[
+    Mapping[Languages, Annotated[str, Field(pattern=r"^[^\x00-\x1f]{1,300}$")]],
+    BeforeValidator(_told),
+    AfterValidator(_in_all),
+]
 AbsolutePath = Annotated[Path, BeforeValidator(_path)]
 SecretFile = Annotated[str, AfterValidator(_secret_reference)]
 Texts = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(strict=False)]

@@ -930,6 +930,12 @@ class LanguageRefused(Invalid):
     code = "language_refused"
 
 
+class NoticeUnknown(NotFound):
+    """There was no privacy notice in {language} yet on {day}. `ari-recorder notice versions` shows since when."""
+
+    code = "notice_unknown"
+
+
 class UnitNameRefused(Invalid):
     """{unit!r} is not the name of a unit: up to 64 letters, digits, blanks and . / & ( ) + - between them."""
 

@@ -31,6 +31,7 @@ from ari_recorder.services.holds import Holds
 from ari_recorder.services.ledger_keeper import LedgerKeeper
 from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
+from ari_recorder.services.notice import Notices
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
@@ -246,6 +247,10 @@ def holds(config: Config, opened: Database, keys: Keyring) -> Holds:
 def use_reports(config: Config, opened: Database, clocks: Clocks | None = None) -> UseReports:
     post = Post(config.mail, config.web.language)
     return UseReports(database=opened, settings=config.use, post=post, clocks=clocks or Clocks())
+
+
+def notices(config: Config, opened: Database, clocks: Clocks | None = None) -> Notices:
+    return Notices(config=config, database=opened, policies=policies(config, opened), clocks=clocks or Clocks())
 
 
 def approvals(config: Config, opened: Database, clocks: Clocks | None = None) -> Approvals:

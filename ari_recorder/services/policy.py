@@ -62,6 +62,10 @@ class Policies:
         self._database = database
         self._configured = configured
 
+    @property
+    def configured(self) -> Rules:
+        return self._configured
+
     async def adopt(self, now: datetime) -> Policy:
         """The policy to go by now, after the configuration was taken into account."""
         async with self._database.transaction() as conn:

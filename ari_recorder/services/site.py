@@ -22,6 +22,7 @@ from ari_recorder.services.key_desk import KeyDesk
 from ari_recorder.services.ledger import Ledgers
 from ari_recorder.services.listenings import Listenings
 from ari_recorder.services.mail import Post
+from ari_recorder.services.notice import Notices
 from ari_recorder.services.quarantine import Quarantines
 from ari_recorder.services.recording_page import RecordingPages
 from ari_recorder.services.refusals import Refusals
@@ -61,6 +62,7 @@ class Site:
     export_sending: ExportSending
     audit_desk: AuditDesk
     key_desk: KeyDesk
+    notices: Notices
 
     async def told(self, command: UUID | None, error: RecorderError) -> RecorderError:
         """What a refusal says to who ordered it before: services/commands.py."""
@@ -99,6 +101,7 @@ def build(
         own_numbers=OwnNumbers(database=database, keyring=keyring, clocks=clocks),
         approvals=approvals,
         audit_desk=AuditDesk(config=config, database=database, clocks=clocks),
+        notices=connect.notices(config, database, clocks),
         key_desk=KeyDesk(config=config, database=database, keyring=keyring, clocks=clocks),
         hold_desk=HoldDesk(
             database=database,

@@ -36,6 +36,7 @@ OPERATORS = frozenset(
         "root_key_wrong",
         "root_key_unusable",
         "root_key_elsewhere",
+        "notice_unknown",
         "passphrase_weak",
         "passphrase_needed",
         "passphrase_file_unusable",

@@ -53,6 +53,7 @@ from ari_recorder.web import (
     ledger,
     listening,
     login,
+    notice,
     public,
     recordings,
     review,
@@ -67,6 +68,7 @@ __all__ = ["NAV", "ROUTES", "Access", "Place", "Route"]
 
 ROUTES: tuple[Route, ...] = (
     *public.ROUTES,
+    *notice.ROUTES,
     *home.ROUTES,
     *login.ROUTES,
     *enrolment.ROUTES,

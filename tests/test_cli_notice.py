@@ -1,0 +1,107 @@
+"""`notice` at the command line: the notice as it is and was, and published copies held against it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ari_recorder import config
+from ari_recorder.domain.retention import local_day
+from ari_recorder.services import connect
+from ari_recorder.services.clock import Clocks
+from ari_recorder.storage.db import Database
+from tests.command import ari
+from tests.site import write_site
+
+BEGAN = datetime(2026, 11, 24, 10, tzinfo=UTC)
+
+
+class _At(Clocks):
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@pytest.fixture
+def site(tmp_path: Path, dsn: str) -> Path:
+    return write_site(tmp_path, changes={"database": f'dsn = "{dsn}"'})
+
+
+async def test_the_notice_is_printed_in_the_language_that_is_asked_for(site: Path) -> None:
+    for language, words in {
+        "fi": "Neuvonta: 3 kuukautta",
+        "sv": "Rådgivning: 3 månader",
+        "en": "Advice line: 3 months",
+    }.items():
+        done = await ari("notice", "render", "--language", language, "--config", str(site))
+        assert done.code == 0, done.err
+        assert f'<html lang="{language}">' in done.out
+        assert words in done.out
+    made = (await ari("notice", "render", "--json", "--config", str(site))).json
+    assert [one["number"] for one in made["sections"]] == list(range(1, 21))
+    refused = await ari("notice", "render", "--language", "de", "--config", str(site))
+    assert (refused.code, "'de' is not a language" in refused.err) == (1, True)
+
+
+async def test_each_version_is_kept_from_the_moment_it_was_first_seen(site: Path, database: Database) -> None:
+    """What any call was recorded under follows from its time. Saying the same again makes no version, and what was
+    said before and is said again is a new one."""
+    long = config.load(site)
+    short = config.load(write_other(site, "P3M", "P14D"))
+    for days, settings in enumerate((long, long, short, long)):
+        await connect.notices(settings, database, _At(BEGAN + timedelta(days=days))).adopt()
+    kept = await connect.notices(long, database).versions()
+    assert [(one.version, one.since) for one in kept] == [
+        (3, BEGAN + timedelta(days=3)),
+        (2, BEGAN + timedelta(days=2)),
+        (1, BEGAN),
+    ]
+    assert kept[0].digest == kept[2].digest != kept[1].digest
+    listed = (await ari("notice", "versions", "--json", "--config", str(site))).json
+    assert [one["version"] for one in listed] == [3, 2, 1]
+
+    async def said(days: int) -> str:
+        on = local_day(BEGAN + timedelta(days=days)).isoformat()
+        return (await ari("notice", "render", "--language", "en", "--on", on, "--config", str(site))).out
+
+    assert ["3 months" in await said(days) for days in range(5)] == [True, True, False, True, True]
+    assert "14 days" in await said(2)
+    before = await ari("notice", "render", "--on", "2026-11-23", "--config", str(site))
+    assert (before.code, "no privacy notice in fi yet on 2026-11-23" in before.err) == (1, True)
+
+
+def write_other(site: Path, old: str, new: str) -> Path:
+    other = site.with_name("other.toml")
+    other.write_text(site.read_text().replace(old, new))
+    return other
+
+
+async def test_versions_are_only_added(site: Path, database: Database) -> None:
+    await connect.notices(config.load(site), database).adopt()
+    for sql in ("UPDATE notice_version SET since = now()", "DELETE FROM notice_version", "TRUNCATE notice_version"):
+        with pytest.raises(Exception, match="never changed"):
+            async with database.transaction() as conn:
+                await conn.execute(sql)
+
+
+async def test_a_published_copy_is_compared(site: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "published.html"
+    with site.open("a") as file:
+        file.write(f'[notice]\npublished = {{ fi = "{copy}" }}\n')
+    arguments = ("notice", "diff", "--config", str(site))
+    away = await ari(*arguments)
+    assert (away.code, "cannot be read: No such file" in away.out) == (1, True)
+    copy.write_text((await ari("notice", "render", "--config", str(site))).out)
+    same = await ari(*arguments)
+    assert (same.code, same.out) == (0, f"fi {copy}: the same\n")
+    copy.write_text(copy.read_text().replace("3 kuukautta", "6 kuukautta"))
+    other = await ari(*arguments)
+    assert (other.code, other.out.splitlines()[1:]) == (
+        3,
+        ["- Neuvonta: 6 kuukautta", "+ Neuvonta: 3 kuukautta"],
+    )
+    told = (await ari(*arguments, "--json")).json
+    assert told["ok"] is False
+    assert told["copies"][0]["missing"] == ["Neuvonta: 3 kuukautta"]
