@@ -142,8 +142,15 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             figures = FigureDesk(config=config, database=of_page, usable=usable)
             stack.callback(figures.close)
             health = HealthDesk(recorder=recorder, keyring=keyring, sweep=sweep, figures=figures, jobs=jobs)
+            built = site.build(config, of_page, keyring, usable, passwords=passwords)
             metrics = Metrics(
-                meters=meters, recorder=recorder, figures=figures, health=health, alarms=alarms, jobs=jobs
+                meters=meters,
+                recorder=recorder,
+                figures=figures,
+                health=health,
+                alarms=alarms,
+                jobs=jobs,
+                promises=built.promises,
             )
             await stack.enter_async_context(jobs)
             jobs.start("alarms", alarms.run)  # stopped last: it tells what the others say while they stop
@@ -173,9 +180,10 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
             jobs.start("cross-check", connect.cross_check(config, recorder).run)
-            built = site.build(config, of_page, keyring, usable, passwords=passwords)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
             jobs.start("exports", lambda stop: _once(usable, stop, built.export_sending.run))
+            jobs.start("connections", built.promises.watch)
+            jobs.start("promises", lambda stop: _once(usable, stop, built.promises.run))
             _start_web(config, built, stack, jobs)
             jobs.start("figures", figures.run)
             if config.monitor.enabled:

@@ -2,8 +2,26 @@
 
 from collections.abc import Sequence
 
+from ari_recorder.domain.promises import Promise, PromiseState
 from ari_recorder.output import local, write_table
 from ari_recorder.services.notice import Difference, NoticeVersion
+
+
+def write_promises(promises: Sequence[Promise]) -> None:
+    """Sections of the notice, what was found that should not be there, and when each was last seen to be kept."""
+    rows = [
+        (
+            ", ".join(map(str, one.sections)),
+            one.name.value,
+            one.state.value if one.state is not PromiseState.UNKNOWN else "cannot be told",
+            "" if one.figure is None else f"{one.figure:,}",
+            ", ".join(one.names),
+            local(one.proved_at) if one.proved_at is not None else "never",
+        )
+        for one in promises
+    ]
+    styles = {"kept": "green", "broken": "bold red", "cannot be told": "yellow"}
+    write_table(("section", "promise", "state", "found", "what", "proved"), rows, styles=styles)
 
 
 def write_versions(versions: Sequence[NoticeVersion]) -> None:

@@ -473,6 +473,7 @@ CLASSES = (
         tables=frozenset(
             {"request_freeze", "keeping", "reminder", "sweep_run", "export", "migration"}
             | {"absence", "queue_activation", "command_done", "ledger_row", "ledger_day", "ledger_explanation"}
+            | {"promise"}
         ),
     ),
     Class(

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from ari_recorder import config
+from ari_recorder.domain.promises import CHECKS
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services import connect
 from ari_recorder.services.clock import Clocks
 from ari_recorder.storage.db import Database
 from tests.command import ari
-from tests.site import write_site
+from tests.site import open_keyring, write_site
 
 BEGAN = datetime(2026, 11, 24, 10, tzinfo=UTC)
 
@@ -105,3 +106,25 @@ async def test_a_published_copy_is_compared(site: Path, tmp_path: Path) -> None:
     told = (await ari(*arguments, "--json")).json
     assert told["ok"] is False
     assert told["copies"][0]["missing"] == ["Neuvonta: 3 kuukautta"]
+
+
+async def test_what_is_promised_is_checked(site: Path, database: Database) -> None:
+    """Exit code 3 when something is not so. What only the service can tell is told to be so."""
+    settings = config.load(site)
+    open_keyring(settings)
+    arguments = ("notice", "check", "--config", str(site))
+    kept = await ari(*arguments, "--json")
+    assert kept.code == 0, kept.out + kept.err
+    states = {one["name"]: one["state"] for one in kept.json["promises"]}
+    unknown = {"destinations", "no-plain-listener", "published-copy"}
+    assert states == {check.name.value: "unknown" if check.name in unknown else "kept" for check in CHECKS}
+    arguments = ("notice", "check", "--config", str(write_other(site, 'contact = "kirjaamo@example.org"', "")))
+    broken = await ari(*arguments, "--json")
+    assert (broken.code, broken.json["ok"]) == (3, False)
+    table = await ari(*arguments)
+    assert table.code == 3
+    (line,) = [line for line in table.out.splitlines() if "fields-filled" in line]
+    assert "broken" in line
+    assert "controller.contact" in line
+    async with database.transaction() as conn:
+        assert await conn.fetchval("SELECT count(*) FROM promise") == 0, "it is the service that tells, and once"

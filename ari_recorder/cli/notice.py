@@ -63,6 +63,30 @@ def versions(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) ->
 
 
 @app.command()
+def check(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Look at everything the notice promises, now: is it so? What only the service's own process can tell is as that
+    saw it last."""
+    from ari_recorder.output import working, write_json
+    from ari_recorder.output_notice import write_promises
+
+    with troubles_told(json=json):
+        settings = load(config)
+        from ari_recorder.domain.promises import Promise, PromiseState
+        from ari_recorder.services import connect
+
+        async def ask() -> tuple[Promise, ...]:
+            async with connect.ready_database(settings) as database:
+                return await connect.promises(settings, database).look(deep=True, keep=False)
+
+        with working("looking", hidden=json):
+            found = wait_for(ask())
+        broken = any(one.state is PromiseState.BROKEN for one in found)
+        write_json({"ok": not broken, "promises": found}) if json else write_promises(found)
+        if broken:
+            raise typer.Exit(Exit.FOUND)
+
+
+@app.command()
 def diff(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Compare the published copies of the notice with the one that is made here."""
     from ari_recorder.output import write_json

@@ -44,6 +44,7 @@ class AlarmCode(StrEnum):
     AUDIT_CHANGED = "audit-changed"
     MAIL_FAILED = "mail-failed"
     LOGIN_CLOSED = "login-closed"
+    PROMISE_BROKEN = "promise-broken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

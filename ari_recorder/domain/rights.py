@@ -15,7 +15,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from ari_recorder.domain.accounts import Grant, Role
+from ari_recorder.domain.accounts import EVERYTHING, PERMISSIONS, Grant, Permission, Role
 from ari_recorder.domain.retention import local_day
 
 
@@ -91,6 +91,15 @@ class Right:
             return False
         return any(_meets(self.approved_at, self.ended_at, span, day) for span in self.confirmed)
 
+    def held_at(self, moment: datetime) -> bool:
+        if self.approved_at is None or moment < self.approved_at:
+            return False
+        if self.ended_at is not None and moment >= self.ended_at:
+            return False
+        if not self.grant.valid_from <= local_day(moment) <= self.grant.valid_until:
+            return False
+        return any(span.since <= moment and (span.until is None or moment < span.until) for span in self.confirmed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitChange:
@@ -141,11 +150,39 @@ def split_change(now: frozenset[str], wanted: frozenset[str], *, held: bool) -> 
 
 def units_on(history: Iterable[UnitChange], day: date) -> Mapping[str, frozenset[str]]:
     """As they were at the end of that day."""
-    units: dict[str, frozenset[str]] = {}
-    for one in history:
-        if local_day(one.at) <= day:
-            units[one.unit] = one.queues
+    return _units(one for one in history if local_day(one.at) <= day)
+
+
+def units_at(history: Iterable[UnitChange], moment: datetime) -> Mapping[str, frozenset[str]]:
+    return _units(one for one in history if one.at <= moment)
+
+
+def _units(history: Iterable[UnitChange]) -> Mapping[str, frozenset[str]]:
+    units = {one.unit: one.queues for one in history}
     return {name: queues for name, queues in units.items() if queues}
+
+
+def had_right(
+    rights: Iterable[Right],
+    units: Iterable[UnitChange],
+    permission: Permission,
+    account_id: str,
+    moment: datetime,
+    queue: str | None,
+    agents: frozenset[str] | None,
+) -> bool:
+    """Did a right of this account reach a call to this queue, at that moment? `agents`: who answered it, in small
+    letters. None: that is not known any more, and not asked."""
+    then = units_at(units, moment)
+    for right in rights:
+        grant = right.grant
+        if str(right.account_id) != account_id or permission not in PERMISSIONS[grant.role]:
+            continue
+        reaches = grant.unit == EVERYTHING or queue is None or queue in then.get(grant.unit, frozenset())
+        own = not grant.interfaces or agents is None or bool({one.lower() for one in grant.interfaces} & agents)
+        if reaches and own and right.held_at(moment):
+            return True
+    return False
 
 
 def _spans(owners: Iterable[OwnerChange]) -> dict[UUID, tuple[Span, ...]]:

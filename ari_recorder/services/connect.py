@@ -1,5 +1,6 @@
 """The PBX, the database and the vault as the configuration describes them: for the service and for commands alike."""
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -20,10 +21,12 @@ from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_access import AuditAccess
+from ari_recorder.services.audit_check import Verified
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditLog, sequence, started, written
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
+from ari_recorder.services.connections import Connections
 from ari_recorder.services.cross_check import CrossCheck
 from ari_recorder.services.day_keys import DayKeys
 from ari_recorder.services.enrol import Enrolment
@@ -33,6 +36,7 @@ from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
 from ari_recorder.services.notice import Notices
 from ari_recorder.services.policy import Policies
+from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.remind import Reminders
@@ -251,6 +255,24 @@ def use_reports(config: Config, opened: Database, clocks: Clocks | None = None) 
 
 def notices(config: Config, opened: Database, clocks: Clocks | None = None) -> Notices:
     return Notices(config=config, database=opened, policies=policies(config, opened), clocks=clocks or Clocks())
+
+
+def promises(
+    config: Config, opened: Database, clocks: Clocks | None = None, connections: Connections | None = None
+) -> PromiseDesk:
+    async def verify() -> Verified:
+        access = await asyncio.to_thread(audit_access, config, opened, Actor.service("notice"))
+        return await access.verify()
+
+    return PromiseDesk(
+        config=config,
+        database=opened,
+        notices=notices(config, opened, clocks),
+        policies=policies(config, opened),
+        clocks=clocks or Clocks(),
+        verify=verify,
+        connections=connections,
+    )
 
 
 def approvals(config: Config, opened: Database, clocks: Clocks | None = None) -> Approvals:

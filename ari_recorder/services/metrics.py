@@ -10,11 +10,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ari_recorder.domain.health import State
+from ari_recorder.domain.promises import Promise, PromiseState
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.figures import FigureDesk, Figures
 from ari_recorder.services.health import HealthDesk
 from ari_recorder.services.meters import Meters
+from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.record import Recorder
 from ari_recorder.storage.figures import Stored
 from ari_recorder.supervise import JobState, Supervisor
@@ -35,6 +37,7 @@ class Metrics(Collector):
         health: HealthDesk,
         alarms: AlarmDesk,
         jobs: Supervisor,
+        promises: PromiseDesk,
     ) -> None:
         self._registry = meters.registry
         self._recorder = recorder
@@ -42,6 +45,7 @@ class Metrics(Collector):
         self._health = health
         self._alarms = alarms
         self._jobs = jobs
+        self._promises = promises
         self._registry.register(self)
         ProcessCollector(namespace="ari_recorder", registry=self._registry)
 
@@ -64,6 +68,7 @@ class Metrics(Collector):
         yield from self._of_pbx()
         yield from self._of_capture()
         yield from self._of_jobs()
+        yield from _of_promises(self._promises.newest)
         newest = self._figures.newest
         yield from _of_disks(newest)
         if newest.stored is not None and newest.stored_at is not None:
@@ -126,6 +131,29 @@ class Metrics(Collector):
             "receiver",
             {name: float(count) for name, count in self._alarms.waiting.items()},
         )
+
+
+def _of_promises(seen: tuple[Promise, ...]) -> Iterator[Metric]:
+    """Nothing of those that cannot be told."""
+    labels = ["section", "promise"]
+    kept = GaugeMetricFamily(
+        f"{_PREFIX}promise_kept",
+        "1 where a promise of the privacy notice is kept, 0 where it is broken.",
+        labels=labels,
+    )
+    found = GaugeMetricFamily(
+        f"{_PREFIX}promise_found", "How much was found that the privacy notice says is not there.", labels=labels
+    )
+    looked = GaugeMetricFamily(
+        f"{_PREFIX}promise_timestamp_seconds", "When a promise was looked at last.", labels=labels
+    )
+    for one in seen:
+        for section in one.sections if one.state is not PromiseState.UNKNOWN else ():
+            named = [str(section), one.name.value]
+            kept.add_metric(named, float(one.state is PromiseState.KEPT))
+            found.add_metric(named, float(one.figure or 0))
+            looked.add_metric(named, one.looked_at.timestamp())
+    yield from (kept, found, looked)
 
 
 def _of_disks(newest: Figures) -> Iterator[Metric]:

@@ -13,6 +13,7 @@ from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_desk import AuditDesk
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
+from ari_recorder.services.connections import Connections
 from ari_recorder.services.corrections import Corrections
 from ari_recorder.services.export_desk import ExportDesk
 from ari_recorder.services.export_sending import ExportSending
@@ -23,6 +24,7 @@ from ari_recorder.services.ledger import Ledgers
 from ari_recorder.services.listenings import Listenings
 from ari_recorder.services.mail import Post
 from ari_recorder.services.notice import Notices
+from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.quarantine import Quarantines
 from ari_recorder.services.recording_page import RecordingPages
 from ari_recorder.services.refusals import Refusals
@@ -63,6 +65,7 @@ class Site:
     audit_desk: AuditDesk
     key_desk: KeyDesk
     notices: Notices
+    promises: PromiseDesk
 
     async def told(self, command: UUID | None, error: RecorderError) -> RecorderError:
         """What a refusal says to who ordered it before: services/commands.py."""
@@ -102,6 +105,7 @@ def build(
         approvals=approvals,
         audit_desk=AuditDesk(config=config, database=database, clocks=clocks),
         notices=connect.notices(config, database, clocks),
+        promises=connect.promises(config, database, clocks, Connections(config)),
         key_desk=KeyDesk(config=config, database=database, keyring=keyring, clocks=clocks),
         hold_desk=HoldDesk(
             database=database,

@@ -109,5 +109,8 @@ NAV: tuple[Place, ...] = (
     ),
     Place(route="keys", label=N_("Keys"), about=N_("Unlock and lock the keyring.")),
     Place(route="audit", label=N_("Audit log"), about=N_("Search what was done by whom, and prove it.")),
+    Place(
+        route="promises", label=N_("Promises"), about=N_("See whether the service does what the privacy notice says.")
+    ),
     Place(route="use", label=N_("Use"), about=N_("See how recordings are used, and sign off listenings of others.")),
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab.lab import Lab
-from tests.site import APPROVED
+from tests.site import APPROVED, CALLED, CONTROLLER
 
 RECORDED = ("asiakaspalvelu", "tekniikka", "paivystys", "hiljainen", "hidas", "etatyo")
 # As its unit has it (docs/operations.md).
@@ -84,7 +84,8 @@ class Service:
             f"port = {self.web_port}",
             "[log]",
             f'file = "{self.log}"',
-            *(f'[[queues]]\nname = "{queue}"\nretention = "P3M"\n{APPROVED}' for queue in queues),
+            CONTROLLER,
+            *(f'[[queues]]\nname = "{queue}"\nretention = "P3M"\n{APPROVED}{CALLED}' for queue in queues),
         ]
         self.config.write_text("\n".join(sections) + "\n")
 

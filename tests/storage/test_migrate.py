@@ -15,6 +15,7 @@ from ari_recorder.domain.errors import DatabaseNewer, MigrationBlocked, Migratio
 from ari_recorder.domain.holds import ThreatDecision
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.listening import ListeningEnd, Purpose
+from ari_recorder.domain.promises import PromiseState
 from ari_recorder.domain.recordings import EndReason, StartedBy
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.domain.rights import Change
@@ -117,6 +118,7 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("verdict", Verdict),
         ("receiver_kind", ReceiverKind),
         ("disclosure_end", DisclosureEnd),
+        ("promise_state", PromiseState),
     ],
 )
 async def test_sql_enums_are_the_python_enums(database: Database, name: str, python: type[StrEnum]) -> None:
@@ -138,6 +140,7 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "policy_state",
         "sweep_state",
         "certificate_kind",
+        "promise_state",
         "account_kind",
         "account_state",
         "account_role",
