@@ -18,13 +18,15 @@ _UNREAD = frozenset({"script", "style", "template", "noscript"})
 
 
 def document(notice: Notice) -> str:
-    """A whole page: one heading of the first level, one of the second for each section, nothing loaded."""
+    """A whole page: one heading of the first level, one of the second for each section, nothing loaded. Finnish and
+    Swedish words are longer than a telephone is wide: they are broken."""
     return f"""<!doctype html>
 <html lang="{notice.language}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(notice.title)}</title>
+<style>body {{ overflow-wrap: break-word; hyphens: auto; }}</style>
 </head>
 <body>
 <main>

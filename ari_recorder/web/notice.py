@@ -76,8 +76,8 @@ TOLD: Mapping[PromiseName, Told] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseView:
-    """`found`: how much there is that should not be; None when that is not known. `evidence`: an address, empty where
-    who looks may not go."""
+    """`found`: how much there is that should not be; None when that is not known. `address`: of the page with the
+    evidence, empty where who looks may not go."""
 
     name: PromiseName
     sections: tuple[int, ...]
@@ -89,7 +89,7 @@ class PromiseView:
     since: datetime
     looked_at: datetime
     proved_at: datetime | None
-    evidence: str
+    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +163,7 @@ def _promise(asked: Asked, one: Promise) -> PromiseView:
         since=one.since,
         looked_at=one.looked_at,
         proved_at=one.proved_at,
-        evidence=house.templates.url(told.evidence, told.query) if may else "",
+        address=house.templates.url(told.evidence, told.query) if may else "",
     )
 
 

@@ -48,10 +48,10 @@ async def test_each_promise_has_a_line_with_its_evidence(house: House) -> None:
         view = (await visitor.get("/promises?format=json")).json()
         assert [one["name"] for one in view["promises"]] == [check.name.value for check in CHECKS]
         for one in view["promises"]:
-            if one["evidence"]:
-                assert (await visitor.get(one["evidence"])).status == 200, one["name"]
+            if one["address"]:
+                assert (await visitor.get(one["address"])).status == 200, one["name"]
         assert len(view["versions"]) == 1
-    assert sum(bool(one["evidence"]) for one in view["promises"]) == len(CHECKS) - 1, "holds are the supervisors'"
+    assert sum(bool(one["address"]) for one in view["promises"]) == len(CHECKS) - 1, "holds are the supervisors'"
 
 
 async def test_a_broken_promise_is_red_on_the_page(house: House) -> None:
