@@ -129,6 +129,8 @@ class PromiseDesk:
             now=now, missing=of_notice.missing, destinations=of_notice.destinations, copies=await self._copies(now)
         )
         if self._connections is not None:
+            if self._connections.network() is None:  # the service has just begun
+                await asyncio.to_thread(self._connections.look)
             facts = replace(facts, network=self._connections.network())
         try:
             policy = await self._policies.in_force()

@@ -96,3 +96,11 @@ async def test_the_flagged_call_of_the_demo_is_heard_and_held_without_a_mouse(
     assert_logged(about_it, "recording:view", "recording:play", "recording:played")
     by_them = await work.read_log("Who", walker)
     assert_logged(by_them, "account:enrol", "recording:search", "recording:play", "hold:place", "session:logout")
+
+
+async def test_the_service_keeps_what_its_privacy_notice_promises(flagged: Place) -> None:
+    """Beside a real PBX, with calls recorded, and for all that people did above."""
+    checked = await flagged.service.command("notice", "check")
+    states = {one["name"]: one["state"] for one in checked["promises"]}
+    assert states.pop("published-copy") == "unknown", "nothing is published"
+    assert set(states.values()) == {"kept"}, checked
