@@ -676,6 +676,12 @@ class CertificateUnknown(NotFound):
     code = "certificate_unknown"
 
 
+class PaperNotMade(RecorderError):
+    """The typesetter refused the paper, and nothing was given out. Tell whoever looks after this program."""
+
+    code = "paper_not_made"
+
+
 # --- the ledger ---
 
 
