@@ -70,4 +70,5 @@ def toml(value: object) -> str:
         case list() | tuple():
             return f"[{', '.join(toml(one) for one in value)}]"
         case _:
-            return f'"{value}"'
+            text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+            return f'"{text}"'

@@ -19,6 +19,7 @@ from ari_recorder.config.accounts import Accounts
 from ari_recorder.config.connections import database_in_clear, pbx_in_clear, syslog_in_clear
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.monitor import Alarms, Monitor
+from ari_recorder.config.papers import Papers
 from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.quarantine import Quarantine
@@ -220,6 +221,7 @@ class Config(Section):
     mail: Mail = Mail()
     use: Use = Use()
     accounts: Accounts = Accounts()
+    papers: Papers = Papers()
     monitor: Monitor = Monitor()
     alarms: Alarms = Alarms()
     log: Log = Log.model_validate({})

@@ -676,6 +676,30 @@ class CertificateUnknown(NotFound):
     code = "certificate_unknown"
 
 
+class CertificateIncomplete(Invalid):
+    """The certificate cannot be issued: {field} is not as it should be: {reason}."""
+
+    code = "certificate_incomplete"
+
+
+class TemplateRefused(Invalid):
+    """The template {name} cannot be used: {reason}. Mend it, or move it away: then the program's own is used."""
+
+    code = "template_refused"
+
+
+class ControllerUnnamed(Conflict):
+    """Nothing says in whose name a paper is given: set papers.controller_fi and papers.controller_sv."""
+
+    code = "controller_unnamed"
+
+
+class RefusalUnknown(NotFound):
+    """There is no certificate of refusal {certificate}."""
+
+    code = "refusal_unknown"
+
+
 class PaperNotMade(RecorderError):
     """The typesetter refused the paper, and nothing was given out. Tell whoever looks after this program."""
 
