@@ -34,6 +34,42 @@ class Papers(Section):
         description="How the controller is reached, in Swedish.",
         examples=["Rådhusgatan 9, 06100 Borgå"],
     )
+    purpose_fi: str = Field(
+        default="Neuvojan turvallisuuden ja palvelun laadun varmistaminen",
+        min_length=1,
+        max_length=1000,
+        description="Why calls are recorded, in Finnish. Packages say it.",
+    )
+    purpose_sv: str = Field(
+        default="Att trygga rådgivarens säkerhet och tjänstens kvalitet",
+        min_length=1,
+        max_length=1000,
+        description="The same in Swedish.",
+    )
+    purpose_en: str = Field(
+        default="To ensure the safety of advisers and the quality of the service",
+        min_length=1,
+        max_length=1000,
+        description="The same in English.",
+    )
+    legal_basis_fi: str = Field(
+        default="Yleistä etua koskeva tehtävä (yleinen tietosuoja-asetus, 6 artiklan 1 kohdan e alakohta)",
+        min_length=1,
+        max_length=1000,
+        description="The legal basis of the recording, in Finnish.",
+    )
+    legal_basis_sv: str = Field(
+        default="Uppgift av allmänt intresse (allmänna dataskyddsförordningen, artikel 6.1 e)",
+        min_length=1,
+        max_length=1000,
+        description="The same in Swedish.",
+    )
+    legal_basis_en: str = Field(
+        default="A task in the public interest (General Data Protection Regulation, Article 6(1)(e))",
+        min_length=1,
+        max_length=1000,
+        description="The same in English.",
+    )
     ombudsman_fi: str = Field(
         default="Tietosuojavaltuutetun toimisto\nLintulahdenkuja 4, 00530 Helsinki\nPL 800, 00531 Helsinki\n"
         "tietosuoja@om.fi\n029 566 6700",

@@ -700,6 +700,18 @@ class RefusalUnknown(NotFound):
     code = "refusal_unknown"
 
 
+class MuteRefused(Invalid):
+    """The part of the copy that begins at {since} cannot be made silent: {reason}."""
+
+    code = "mute_refused"
+
+
+class PackageNeedsHold(Conflict):
+    """Recording {recording_id} is under no hold: a package for the police is made of what is held."""
+
+    code = "package_needs_hold"
+
+
 class PaperNotMade(RecorderError):
     """The typesetter refused the paper, and nothing was given out. Tell whoever looks after this program."""
 
