@@ -712,6 +712,12 @@ class PackageNeedsHold(Conflict):
     code = "package_needs_hold"
 
 
+class PackageTooLarge(Invalid):
+    """The package would have more than 4 GiB, which not every program can open. Make several of fewer recordings."""
+
+    code = "package_too_large"
+
+
 class PaperNotMade(RecorderError):
     """The typesetter refused the paper, and nothing was given out. Tell whoever looks after this program."""
 

@@ -31,6 +31,7 @@ from ari_recorder.services.holds import Holds
 from ari_recorder.services.ledger_keeper import LedgerKeeper
 from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
+from ari_recorder.services.packages import Packages
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
@@ -126,6 +127,17 @@ def refusal_desk(config: Config, keys: Keyring) -> RefusalDesk:
         keyring=keys,
         templates=refusal_templates.load(config.papers.templates),
         offices=refusal_templates.offices(config.papers),
+    )
+
+
+def packages(config: Config, opened: Database, keys: Keyring) -> Packages:
+    return Packages(
+        database=opened,
+        vault=Vault(VaultFiles(config.storage.vault), keys, config.pbx.spool),
+        keyring=keys,
+        policies=policies(config, opened),
+        papers=config.papers,
+        clocks=Clocks(),
     )
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from ari_recorder.domain.errors import PackageTooLarge
 from ari_recorder.domain.package_pages import page
 from ari_recorder.domain.packages import (
     DATA,
@@ -39,6 +40,7 @@ from ari_recorder.vault.keyring import Keyring
 # Bytes of a ZIP file beside those of its members (APPNOTE 4.3): local header, data descriptor, central header, end.
 _LOCAL, _DESCRIPTOR, _CENTRAL, _END = 30, 16, 46, 22
 _SHA256_HEX, _SIGNATURE_BYTES = 64, 64
+_MOST_BYTES = 2**32 - 1  # beyond it a ZIP file has another form, which fewer programs read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class PackageZip:
         )
         self._all = (*self._members, *last)
         self.size = _END + sum(_LOCAL + _DESCRIPTOR + _CENTRAL + 2 * len(one.name) + one.size for one in self._all)
+        if self.size > _MOST_BYTES:
+            raise PackageTooLarge
 
     def blocks(self) -> Iterator[bytes]:
         """All of it, once. KeyringLocked when that was locked meanwhile: what there is then has no signature."""

@@ -19,7 +19,7 @@ from ari_recorder.config.papers import Papers
 from ari_recorder.domain import muting
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Action, Actor, ActorKind
-from ari_recorder.domain.errors import ControllerUnnamed, KeyringLocked, PackageNeedsHold
+from ari_recorder.domain.errors import ControllerUnnamed, KeyringLocked, PackageNeedsHold, RecordingUnknown
 from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.holds import check_reference
 from ari_recorder.domain.muting import Mute
@@ -105,6 +105,8 @@ class Packages:
             raise KeyringLocked
         if not (self._papers.controller_fi and self._papers.controller_sv):
             raise ControllerUnnamed
+        for other in set(order.mutes) - set(order.recordings):
+            raise RecordingUnknown(recording_id=other)
         now = self._clocks.now()
         told: list[tuple[Told, _Sealed]] = []
         async with self._database.transaction() as conn:

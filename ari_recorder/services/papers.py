@@ -28,7 +28,8 @@ _LAST_KNOWN = "\u017f"
 
 _STYLE = """
 :root { color-scheme: light dark }
-body { font: 1.1rem/1.6 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem }
+body { font: 1.1rem/1.6 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: anywhere }
 dt { font-weight: 600; margin-top: .6rem } dd { margin: 0 0 0 1rem }
 table { border-collapse: collapse } caption { text-align: start; font-weight: 600; padding-bottom: .4rem }
 th, td { border: 1px solid currentColor; padding: .3rem .6rem; text-align: start; vertical-align: top }

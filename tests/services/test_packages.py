@@ -1,13 +1,10 @@
-"""Packages of recordings: opened by a reader that shares no code with the service, and checked by the tool in them."""
+"""Packages of recordings, opened by a reader that shares no code with the service. Their tool: test_package_tool."""
 
 import base64
 import hashlib
 import io
 import json
 import re
-import shutil
-import subprocess
-import sys
 import wave
 import zipfile
 from collections.abc import Sequence
@@ -25,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Actor
+from ari_recorder.domain.disclosures import ReceiverKind
 from ari_recorder.domain.errors import (
     HoldTextRefused,
     KeyringLocked,
@@ -36,7 +34,8 @@ from ari_recorder.domain.errors import (
 from ari_recorder.domain.listening import Listening, Purpose
 from ari_recorder.domain.muting import Mute, MutedSide
 from ari_recorder.domain.packages import PackageKind
-from ari_recorder.services import connect
+from ari_recorder.services import connect, listen
+from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.holds import HoldTerms
 from ari_recorder.services.packages import Order, Packages
@@ -92,6 +91,21 @@ class House:
         async with self.database.transaction() as conn:
             await listenings.insert(conn, heard, LISTENER, SARI)
 
+    async def give(self, recording_id: UUID, receiver: ReceiverKind, at: datetime) -> None:
+        async with self.database.transaction() as conn:
+            await conn.execute(
+                """
+                INSERT INTO disclosure (id, recording_id, asked_at, begun_at, user_id, user_name, approved_by_name,
+                                        receiver_kind, reference, text_id, size_bytes)
+                VALUES ($1, $2, $4, $4, $1, $5, '', $3, '5530/R/1/26', $1, 1)
+                """,
+                uuid4(),
+                recording_id,
+                receiver,
+                at,
+                LISTENER,
+            )
+
     async def hold(self, recording_id: UUID) -> None:
         review = day_of(datetime.now(UTC)) + timedelta(days=100)
         terms = HoldTerms(reason="Uhkasi tulla.", reference="5530/R/1/26", owner="Sari", review_on=review)
@@ -138,11 +152,6 @@ def pcm(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
     with wave.open(io.BytesIO(data)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 2, 2)
         return np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
-
-
-def checked(path: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-I", str(TOOL), *options, str(path)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 async def test_a_person_gets_the_audio_and_all_that_is_told_of_it(house: House) -> None:
@@ -269,6 +278,28 @@ async def test_the_police_gets_what_is_held_with_its_chain_of_custody(house: Hou
     assert "Uhkasi" not in page
 
 
+async def test_to_whom_it_was_given_is_told_by_kind_and_to_the_police_by_whom(house: House, tmp_path: Path) -> None:
+    recorded = await record(house.site, house.database)
+    await house.hold(recorded.recording_id)
+    await house.give(recorded.recording_id, ReceiverKind.COURT, datetime.now(UTC))
+    vault = connect.vault(house.site)
+    copy = tmp_path / "call.wav"
+    olli = Actor.operator("olli")
+    await listen.export_wav(house.database, vault, recorded.recording_id, copy, lambda _: None, olli)
+    await sequence(house.database)
+    for kind, words in (
+        (PackageKind.CITIZEN, "tuomioistuin"),
+        (PackageKind.POLICE, "annettiin ulos"),
+    ):
+        files = unpacked(await house.made(order(recorded, kind=kind)))
+        (one,) = json.loads(files["package.json"])["recordings"]
+        assert [given["receiver"] for given in one["given"]] == ["court"]
+        assert words in files["index.fi.html"].decode()
+        given_by = [step["who"] for step in one.get("custody", ()) if step["step"] == "given"]
+        assert given_by == ([LISTENER, "olli"] if kind is PackageKind.POLICE else [])
+        assert (b"olli" in files["package.json"]) == (kind is PackageKind.POLICE)
+
+
 async def test_what_rotted_is_not_given_to_the_police(house: House) -> None:
     recorded = await record(house.site, house.database)
     await house.hold(recorded.recording_id)
@@ -289,119 +320,9 @@ async def test_nothing_is_made_of_what_may_not_be_opened(house: House) -> None:
         await house.made(Order(kind=PackageKind.CITIZEN, case_number="1/26", recordings=[uuid4()]))
     with pytest.raises(MuteRefused):
         await house.made(order(recorded, mutes=[replace(MUTE, until=timedelta(seconds=3))]))
+    with pytest.raises(RecordingUnknown):
+        await house.made(replace(order(recorded), mutes={uuid4(): [MUTE]}))
     with pytest.raises(HoldTextRefused):
         await house.made(replace(order(recorded), case_number=" "))
     with pytest.raises(KeyringLocked):
         await house.packages(Keyring.open(house.site.storage.keys)).prepare(order(recorded), ALL, SARI)
-
-
-# --- the tool in it
-
-
-async def test_the_tool_finds_a_package_genuine_in_three_languages(house: House, tmp_path: Path) -> None:
-    recorded = await record(house.site, house.database)
-    path = tmp_path / "package.zip"
-    path.write_bytes(await house.made(order(recorded, mutes=[MUTE])))
-    signer = open_keyring(house.site).signer.hex()
-    answer = checked(path, "--signer", signer)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    for words in ("Paketti on muuttumaton", "Paketet är oförändrat", "The package is unchanged", "silent: 1"):
-        assert words in answer.stdout
-    assert checked(path, "--language", "sv").returncode == 3
-    assert signer in checked(path, "--language", "sv").stdout
-    other = checked(path, "--signer", "ab" * 32, "--language", "en")
-    assert (other.returncode, "signed by another key" in other.stdout) == (1, True)
-    folder = tmp_path / "unpacked"
-    shutil.unpack_archive(path, folder)
-    assert checked(folder, "--signer", signer).returncode == 0
-    assert as_sha256sum_sees_it(folder) == 0
-
-
-def as_sha256sum_sees_it(folder: Path) -> int:
-    return subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, check=False).returncode
-
-
-def changed_wav(files: dict[str, bytes]) -> None:
-    name = next(one for one in files if one.endswith(".wav"))
-    files[name] = files[name][:-1] + bytes([files[name][-1] ^ 1])
-
-
-def listed_anew(files: dict[str, bytes]) -> None:
-    changed_wav(files)
-    names = [name for name in files if name not in ("SHA256SUMS", "signature.json")]
-    files["SHA256SUMS"] = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in names).encode()
-
-
-def without(name: str, files: dict[str, bytes]) -> None:
-    del files[name]
-
-
-def broken(name: str, data: bytes, files: dict[str, bytes]) -> None:
-    files[name] = data
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (changed_wav, "was changed"),
-        (listed_anew, "the signature does not fit"),
-        (lambda files: without("index.sv.html", files), "index.sv.html is missing"),
-        (lambda files: without("SHA256SUMS", files), "SHA256SUMS is missing"),
-        (lambda files: without("signature.json", files), "signature.json is missing"),
-        (lambda files: broken("extra.exe", b"x", files), "extra.exe does not belong"),
-        (lambda files: broken("a\x1b[2Jb", b"x", files), r"'a\x1b[2Jb' does not belong"),
-        (lambda files: broken("signature.json", b"[]", files), "signature.json is not as it should be"),
-        (lambda files: broken("signature.json", b"{}", files), "the signature does not fit"),
-        (lambda files: broken("SHA256SUMS", b"\xff", files), "the signature does not fit"),
-    ],
-)
-async def test_the_tool_names_what_is_not_as_it_was_made(
-    house: House, tmp_path: Path, change: object, told: str
-) -> None:
-    assert callable(change)
-    files = unpacked(await house.made(order(await record(house.site, house.database))))
-    change(files)
-    path = tmp_path / "package.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    answer = checked(path, "--language", "en", "--signer", open_keyring(house.site).signer.hex())
-    assert answer.returncode == 1
-    assert "THE PACKAGE CANNOT BE TRUSTED" in answer.stdout
-    assert told in answer.stdout
-    assert answer.stderr == ""
-
-
-async def test_the_tool_hears_what_should_be_silent(house: House, tmp_path: Path) -> None:
-    """A service that lists a part as muted and does not mute it is found out, though its signature is right."""
-    files = unpacked(await house.made(order(await record(house.site, house.database), mutes=[MUTE])))
-    whole = unpacked(await house.made(order(await record(house.site, house.database, uniqueid="1700000000.5"))))
-    (wav,) = (name for name in files if name.endswith(".wav"))
-    files[wav] = next(data for name, data in whole.items() if name.endswith(".wav"))
-    names = [name for name in files if name not in ("SHA256SUMS", "signature.json")]
-    listed = "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in names).encode()
-    keyring = open_keyring(house.site)
-    signature = base64.b64encode(keyring.sign("ari-recorder/package/1", listed)).decode()
-    told = {"signed": "SHA256SUMS", "signature": signature, "signer": keyring.signer.hex()}
-    files |= {"SHA256SUMS": listed, "signature.json": json.dumps(told).encode()}
-    path = tmp_path / "package.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    answer = checked(path, "--language", "en")
-    assert (answer.returncode, "should be silent" in answer.stdout) == (1, True)
-
-
-@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"x" * 1000])
-def test_the_tool_says_of_anything_else_that_it_is_no_package(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "package.zip"
-    path.write_bytes(data)
-    answer = checked(path, "--language", "en")
-    assert (answer.returncode, answer.stderr) == (1, "")
-    assert "cannot be read as a package" in answer.stdout
-    assert checked(tmp_path / "nothing.zip").returncode == 1
-
-
-def test_the_tool_knows_nothing_of_the_program() -> None:
-    assert "import ari_recorder" not in TOOL.read_text()
-    assert "from ari_recorder" not in TOOL.read_text()
