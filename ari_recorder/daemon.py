@@ -27,7 +27,7 @@ from ari_recorder.domain.calls import Policy
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderError, Unavailable
 from ari_recorder.domain.switchboard import Switchboard
-from ari_recorder.services import connect, quarantine, site
+from ari_recorder.services import connect, quarantine, refusal_templates, site
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
@@ -95,6 +95,8 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 @asynccontextmanager
 async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
     """Everything built and running; leaving it stops everything in good order."""
+    # A template that cannot be used stops the start, and not the day on which somebody has to be answered.
+    refusal_templates.load(config.papers.templates)
     _make_folders(config.storage.state)
     spool = Spool(config.pbx.spool)
     for advice in spool.check().advice:

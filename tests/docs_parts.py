@@ -11,10 +11,21 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from ari_recorder import config
 from ari_recorder.asterisk import spool
 from ari_recorder.cli import app
-from ari_recorder.domain import audit, certificates, checkpoints, errors, merkle
+from ari_recorder.domain import audit, certificates, checkpoints, errors, merkle, packages
 from ari_recorder.services import anchors, caller_index
 from ari_recorder.storage import journal
-from ari_recorder.vault import files, key_files, key_pairs, log_signer, opened, parts, root_key, stream, wrapping
+from ari_recorder.vault import (
+    aes_zip,
+    files,
+    key_files,
+    key_pairs,
+    log_signer,
+    opened,
+    parts,
+    root_key,
+    stream,
+    wrapping,
+)
 from tests import security_parts
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +48,8 @@ DRAWN = {
     "Journal": journal,
     "Files in the spool": spool,
     "Certificates of destruction": certificates,
+    "Packages of recordings": packages,
+    "Packages that a passphrase opens": aes_zip,
     "Entries of the audit log": audit,
     "Tree of the audit log": merkle,
     "Checkpoints, proofs and exports of the audit log": checkpoints,

@@ -434,6 +434,14 @@ CLASSES = (
         sealed=frozenset({"call.personal", "hold.reason", "call_text.sealed"}),
     ),
     Class(
+        name="answers to persons",
+        what="certificates of refusal, as they were given out",
+        rules="sealed in the database under the hold key, and sealed anew when that is replaced; only added to: the "
+        "database refuses any other change; beside them numbers, days and who issued them; each reading is an entry",
+        tables=frozenset({"refusal_certificate", "refusal_certificate_body"}),
+        sealed=frozenset({"refusal_certificate_body.sealed"}),
+    ),
+    Class(
         name="secret of a person",
         what="passwords, authenticators' secrets, recovery codes, tokens of sessions, devices, invitations, machines",
         rules="passwords as Argon2id, random secrets as SHA-256, authenticators' secrets sealed under `login.key`; "

@@ -82,6 +82,7 @@ def write_site(folder: Path, port: int = 1, changes: dict[str, str] | None = Non
         "dialplan_secret": str(write_secret(folder / "dialplan.secret", DIALPLAN_SECRET)),
         "pbx.more": "",
         "web.more": "",
+        "papers.more": "",
         "capture.start": "ami",
         "queue": QUEUE,
         "retention": 'retention = "P3M"',
@@ -115,6 +116,10 @@ port = 0
 [web]
 port = 0
 {values["web.more"]}
+[papers]
+controller_fi = "Porvoon kaupunki"
+controller_sv = "Borgå stad"
+{values["papers.more"]}
 [[queues]]
 name = "{values["queue"]}"
 {APPROVED}

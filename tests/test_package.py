@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # What a file of the package may be.
-KINDS = {".py", ".sql", ".html", ".css", ".js", ".svg", ".po", ".typed"}
+KINDS = {".py", ".sql", ".html", ".css", ".js", ".svg", ".po", ".typed", ".typ", ".toml"}
 
 
 @pytest.fixture(scope="module")

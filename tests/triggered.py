@@ -30,6 +30,8 @@ TRIGGERED: Mapping[Action, str] = {
     Action.RECORDING_EXPORTED: f"{EXPORTS}:test_what_was_sent_is_in_the_audit_log_before_and_after",
     Action.RECORDING_VERIFY: f"{READING}:test_whatever_is_read_is_on_record",
     Action.CERTIFICATE_READ: f"{READING}:test_whatever_is_read_is_on_record",
+    Action.REFUSAL_ISSUE: "tests.services.test_refusal_certificates:test_it_is_kept_as_it_was_given_out",
+    Action.REFUSAL_READ: "tests.services.test_refusal_certificates:test_it_is_kept_as_it_was_given_out",
     Action.RECORDING_ERASE: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.SWEEP_RUN: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.KEY_DESTROY: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",

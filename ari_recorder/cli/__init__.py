@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli import audit, certificates, holds, keys, notice, retention, users
+from ari_recorder.cli import audit, certificates, holds, keys, notice, packages, retention, users
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -45,6 +45,7 @@ recordings = typer.Typer(help="Find, show and export recordings.", no_args_is_he
 app.add_typer(vault, name="vault")
 app.add_typer(recordings, name="recordings")
 app.command("queues")(retention.queues)
+recordings.command("package")(packages.package)
 app.command("sweep")(retention.sweep)
 app.add_typer(retention.policy, name="policy")
 app.add_typer(keys.app, name="keys")

@@ -72,4 +72,5 @@ def toml(value: object) -> str:
         case dict():
             return f"{{ {', '.join(f'{key} = {toml(one)}' for key, one in value.items())} }}"
         case _:
-            return f'"{value}"'
+            text = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+            return f'"{text}"'

@@ -20,6 +20,7 @@ from ari_recorder.config.connections import database_in_clear, pbx_in_clear, sys
 from ari_recorder.config.controller import Controller, Notice
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.monitor import Alarms, Monitor
+from ari_recorder.config.papers import Papers
 from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.quarantine import Quarantine
@@ -235,6 +236,7 @@ class Config(Section):
     controller: Controller = Controller()
     notice: Notice = Notice()
     accounts: Accounts = Accounts()
+    papers: Papers = Papers()
     monitor: Monitor = Monitor()
     alarms: Alarms = Alarms()
     log: Log = Log.model_validate({})

@@ -88,6 +88,9 @@ class Action(StrEnum):
     RECORDING_DAMAGE = "recording:damage"
     RECORDING_ERASE = "recording:erase"
     CERTIFICATE_READ = "certificate:read"
+    # requests of persons, answered in writing
+    REFUSAL_ISSUE = "refusal:issue"
+    REFUSAL_READ = "refusal:read"
     # what keeps them
     HOLD_PLACE = "hold:place"
     HOLD_EXTEND = "hold:extend"
@@ -147,6 +150,7 @@ LOOKS = frozenset(
         Action.RECORDING_VIEW,
         Action.RECORDING_VERIFY,
         Action.CERTIFICATE_READ,
+        Action.REFUSAL_READ,
         Action.LEDGER_VIEW,
         Action.AUDIT_READ,
         Action.AUDIT_EXPORT,

@@ -676,6 +676,54 @@ class CertificateUnknown(NotFound):
     code = "certificate_unknown"
 
 
+class CertificateIncomplete(Invalid):
+    """The certificate cannot be issued: {field} is not as it should be: {reason}."""
+
+    code = "certificate_incomplete"
+
+
+class TemplateRefused(Invalid):
+    """The template {name} cannot be used: {reason}. Mend it, or move it away: then the program's own is used."""
+
+    code = "template_refused"
+
+
+class ControllerUnnamed(Conflict):
+    """Nothing says in whose name a paper is given: set papers.controller_fi and papers.controller_sv."""
+
+    code = "controller_unnamed"
+
+
+class RefusalUnknown(NotFound):
+    """There is no certificate of refusal {certificate}."""
+
+    code = "refusal_unknown"
+
+
+class MuteRefused(Invalid):
+    """The part of the copy that begins at {since} cannot be made silent: {reason}."""
+
+    code = "mute_refused"
+
+
+class PackageNeedsHold(Conflict):
+    """Recording {recording_id} is under no hold: a package for the police is made of what is held."""
+
+    code = "package_needs_hold"
+
+
+class PackageTooLarge(Invalid):
+    """The package would have more than 4 GiB, which not every program can open. Make several of fewer recordings."""
+
+    code = "package_too_large"
+
+
+class PaperNotMade(RecorderError):
+    """The typesetter refused the paper, and nothing was given out. Tell whoever looks after this program."""
+
+    code = "paper_not_made"
+
+
 # --- the ledger ---
 
 

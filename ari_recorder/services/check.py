@@ -16,11 +16,18 @@ from ari_recorder.asterisk import sounds
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.activations import too_early
-from ari_recorder.domain.errors import KeyringLocked, KeyringMissing, PeriodRefused, RecorderError, SpoolUnusable
+from ari_recorder.domain.errors import (
+    KeyringLocked,
+    KeyringMissing,
+    PeriodRefused,
+    RecorderError,
+    SpoolUnusable,
+    TemplateRefused,
+)
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.domain.evidence import Sound
 from ari_recorder.domain.retention import local_day
-from ari_recorder.services import check_files, check_memory, check_pbx, check_retention, connect
+from ari_recorder.services import check_files, check_memory, check_pbx, check_retention, connect, refusal_templates
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
 from ari_recorder.services.keys import FEW_DAYS, days_left
 from ari_recorder.storage import migrate
@@ -51,6 +58,7 @@ def check_host(config: Config) -> list[Finding]:
     """What can be seen without asking anybody."""
     return [
         *_configuration(config),
+        *_papers(config),
         *_time(),
         *_sounds(config.pbx.sounds),
         *_spool(config.pbx.spool),
@@ -101,6 +109,23 @@ def _configuration(config: Config) -> Iterator[Finding]:
         except ConfigError as refusal:
             for problem in refusal.problems:
                 yield fail(Area.CONFIGURATION, f"{problem.key}: {problem.what}", problem.mend)
+
+
+def _papers(config: Config) -> Iterator[Finding]:
+    """Before somebody has to be answered, and not then."""
+    try:
+        refusal_templates.load(config.papers.templates)
+    except TemplateRefused as error:
+        yield fail(Area.CONFIGURATION, str(error), "The service does not start with it")
+        return
+    if not (config.papers.controller_fi and config.papers.controller_sv):
+        yield warn(
+            Area.CONFIGURATION,
+            "nothing says in whose name papers are given",
+            "Set papers.controller_fi and papers.controller_sv: without them no request can be refused in writing",
+        )
+    else:
+        yield ok(Area.CONFIGURATION, "the templates of papers are whole, and the controller is named")
 
 
 def _sounds(folder: Path) -> Iterator[Finding]:

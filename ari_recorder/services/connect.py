@@ -16,7 +16,7 @@ from ari_recorder.domain.activations import Approval
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.retention import Period, Policy, Rules
-from ari_recorder.services import activations, anchors, receivers
+from ari_recorder.services import activations, anchors, receivers, refusal_templates
 from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.approvals import Approvals
@@ -35,10 +35,12 @@ from ari_recorder.services.ledger_keeper import LedgerKeeper
 from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
 from ari_recorder.services.notice import Notices
+from ari_recorder.services.packages import Packages
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
+from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
@@ -121,6 +123,26 @@ def rules(config: Config) -> Rules:
     return Rules(
         queues={queue.name: Period.parse(queue.retention) for queue in config.queues},
         undecided_grace=Period.parse(config.retention.undecided_grace),
+    )
+
+
+def refusal_desk(config: Config, keys: Keyring) -> RefusalDesk:
+    """TemplateRefused names the template that cannot be used: before anybody is answered with it."""
+    return RefusalDesk(
+        keyring=keys,
+        templates=refusal_templates.load(config.papers.templates),
+        offices=refusal_templates.offices(config.papers),
+    )
+
+
+def packages(config: Config, opened: Database, keys: Keyring) -> Packages:
+    return Packages(
+        database=opened,
+        vault=Vault(VaultFiles(config.storage.vault), keys, config.pbx.spool),
+        keyring=keys,
+        policies=policies(config, opened),
+        papers=config.papers,
+        clocks=Clocks(),
     )
 
 

@@ -20,6 +20,7 @@ from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.wrapping import day_name
 
 REASON_PURPOSE = "hold-reason"
+REFUSAL_PURPOSE = "refusal"
 
 
 class KeptKeys:

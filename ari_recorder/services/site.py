@@ -27,6 +27,7 @@ from ari_recorder.services.notice import Notices
 from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.quarantine import Quarantines
 from ari_recorder.services.recording_page import RecordingPages
+from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.refusals import Refusals
 from ari_recorder.services.search import Searches
 from ari_recorder.services.use import OwnNumbers, UseReports
@@ -62,6 +63,7 @@ class Site:
     hold_desk: HoldDesk
     export_desk: ExportDesk
     export_sending: ExportSending
+    refusal_desk: RefusalDesk
     audit_desk: AuditDesk
     key_desk: KeyDesk
     notices: Notices
@@ -119,6 +121,7 @@ def build(
         export_sending=ExportSending(
             database=database, vault=vault, keyring=keyring, approvals=approvals, clocks=clocks
         ),
+        refusal_desk=connect.refusal_desk(config, keyring),
         ledgers=Ledgers(
             database=database,
             queue_log=config.pbx.queue_log,

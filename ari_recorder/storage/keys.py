@@ -13,8 +13,8 @@ from ari_recorder.storage.db import Connection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapped:
-    """A recording's wrapped data key, a call's sealed caller or text, a hold's sealed reason. `at`: when the recording
-    or the call began, or the hold was placed."""
+    """A recording's wrapped data key, a call's sealed caller or text, a hold's sealed reason, a certificate of
+    refusal. `at`: when the recording or the call began, the hold was placed, or the certificate issued."""
 
     id: UUID
     at: datetime
@@ -29,10 +29,11 @@ class Left:
     callers: int
     reasons: int = 0
     texts: int = 0
+    refusals: int = 0
 
     @property
     def count(self) -> int:
-        return self.recordings + self.callers + self.reasons + self.texts
+        return self.recordings + self.callers + self.reasons + self.texts + self.refusals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +53,13 @@ async def left(conn: Connection, key_name: str) -> Left:
         SELECT (SELECT count(*) FROM recording WHERE key_name = $1 AND wrapped_key IS NOT NULL) AS recordings,
                (SELECT count(*) FROM call WHERE personal_key_name = $1 AND personal IS NOT NULL) AS callers,
                (SELECT count(*) FROM hold WHERE reason_key_name = $1) AS reasons,
-               (SELECT count(*) FROM call_text WHERE key_name = $1) AS texts
+               (SELECT count(*) FROM call_text WHERE key_name = $1) AS texts,
+               (SELECT count(*) FROM refusal_certificate_body WHERE key_name = $1) AS refusals
         """,
         key_name,
     )
     assert row is not None  # noqa: S101 -- a SELECT without FROM has one row
-    return Left(recordings=row["recordings"], callers=row["callers"], reasons=row["reasons"], texts=row["texts"])
+    return Left(**dict(row))
 
 
 async def recordings_of(conn: Connection, key_name: str, *, after: UUID, limit: int) -> tuple[Wrapped, ...]:
@@ -116,6 +118,21 @@ async def texts_of(conn: Connection, key_name: str, *, after: UUID, limit: int) 
     return tuple(Wrapped(id=row["id"], at=row["at"], sealed=row["sealed"]) for row in rows)
 
 
+async def refusals_of(conn: Connection, key_name: str, *, after: UUID, limit: int) -> tuple[Wrapped, ...]:
+    rows = await conn.fetch(
+        """
+        SELECT id, issued_at AS at, sealed FROM refusal_certificate_body
+        JOIN refusal_certificate ON id = certificate_id
+        WHERE key_name = $1 AND certificate_id > $2
+        ORDER BY certificate_id LIMIT $3
+        """,
+        key_name,
+        after,
+        limit,
+    )
+    return tuple(Wrapped(id=row["id"], at=row["at"], sealed=row["sealed"]) for row in rows)
+
+
 async def rewrap_recordings(conn: Connection, changes: Collection[Anew]) -> int:
     """How many were still as they were, and are changed now."""
     rows = await conn.fetch(
@@ -163,6 +180,19 @@ async def reseal_texts(conn: Connection, changes: Collection[Anew]) -> int:
         FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS given (id, sealed, anew, name)
         WHERE call_text.id = given.id AND call_text.sealed = given.sealed
         RETURNING call_text.id
+        """,
+        *_columns(changes),
+    )
+    return len(rows)
+
+
+async def reseal_refusals(conn: Connection, changes: Collection[Anew]) -> int:
+    rows = await conn.fetch(
+        """
+        UPDATE refusal_certificate_body SET sealed = given.anew, key_name = given.name
+        FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS given (id, sealed, anew, name)
+        WHERE certificate_id = given.id AND refusal_certificate_body.sealed = given.sealed
+        RETURNING certificate_id
         """,
         *_columns(changes),
     )

@@ -8,7 +8,7 @@ so memory does not grow with the call, but for the peaks and what is known of ea
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -96,6 +96,19 @@ def encode(captured: Captured, audio: IO[bytes], silent: Sequence[Span] = (), co
     )
 
 
+def encode_flac(blocks: Iterable[bytes], audio: IO[bytes], name: str) -> None:
+    """Write interleaved samples, as `decode` gives them, into the empty file `audio`, which needs a descriptor."""
+    container, subtype = _FORMATS[Codec.FLAC]
+    try:
+        with soundfile.SoundFile(
+            audio.fileno(), "w", SAMPLE_RATE, 2, format=container, subtype=subtype, closefd=False
+        ) as encoder:
+            for block in blocks:
+                encoder.write(np.frombuffer(block, "<i2").reshape(-1, 2).astype(np.int16, copy=False))
+    except soundfile.SoundFileError as error:
+        raise AudioNotEncoded(name=name, reason=error) from error
+
+
 def decode(audio: IO[bytes], name: str) -> Iterator[bytes]:
     """The interleaved little-endian samples of a file made by `encode`, block by block."""
     with _Decoder(audio, name) as decoder:
@@ -112,11 +125,18 @@ class Wav:
         self.size = _WAV_HEADER.size + self._data_bytes
 
     def blocks(self) -> Iterator[bytes]:
+        yield self.header()
+        yield from self.samples_blocks()
+
+    def header(self) -> bytes:
         rate, width = SAMPLE_RATE, STEREO_BYTES
         riff_bytes = self.size - 8  # what comes after this number
         layout = (b"RIFF", riff_bytes, b"WAVE", b"fmt ", 16, 1, 2, rate, rate * width, width, 16, b"data")
-        yield _WAV_HEADER.pack(*layout, self._data_bytes)
-        yield from self._decoder.blocks()
+        return _WAV_HEADER.pack(*layout, self._data_bytes)
+
+    def samples_blocks(self) -> Iterator[bytes]:
+        """What comes after the header."""
+        return self._decoder.blocks()
 
     def close(self) -> None:
         self._decoder.close()

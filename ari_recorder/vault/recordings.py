@@ -32,11 +32,13 @@ from ari_recorder.domain.errors import (
     SealedTruncated,
     SealNotVerified,
 )
+from ari_recorder.domain.muting import Mute
 from ari_recorder.domain.recordings import Label
 from ari_recorder.vault import codec
 from ari_recorder.vault.captured import Captured
 from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import NewFile, VaultFiles
+from ari_recorder.vault.given import GivenCopy
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.opened import OpenedRecording, ending
 from ari_recorder.vault.parts import SAMPLE_RATE, Parts
@@ -171,6 +173,17 @@ class Vault:
             codec.Wav(audio, path) as decoded,
         ):
             yield decoded
+
+    def given(
+        self, path: str, wrapped_key: bytes, recording_id: UUID, row: Label | None = None, mutes: Sequence[Mute] = ()
+    ) -> GivenCopy:
+        """A copy to be given out, with those parts silent. Close it."""
+        opened = self.open_recording(path, wrapped_key, recording_id, row)
+        try:
+            return GivenCopy(opened, mutes, self._anonymous_file() if mutes else None)
+        except BaseException:
+            opened.close()
+            raise
 
     def _anonymous_file(self) -> io.BufferedRandom:
         """A file without a name: gone when this process is, whatever happens."""

@@ -50,6 +50,8 @@ OPERATORS = frozenset(
         "spool_file_refused",
         "spool_name_refused",
         "spool_unusable",
+        "template_refused",
+        "paper_not_made",
         "spool_in_use",
         "ami_unreachable",
         "ami_login_refused",

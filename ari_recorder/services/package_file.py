@@ -1,0 +1,142 @@
+"""A package as a file on this host that only its passphrase opens, for whoever unlocks the keyring here.
+
+    prepared ─► entry of the audit log for each recording ─► written under another name ─► known, and named in one step
+
+The passphrase is made here, shown once and kept nowhere. The file is known like any copy, and goes when a recording in
+it goes. On the page a package is given out by two persons, like a recording: services/export_desk.py.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from io import FileIO
+from pathlib import Path
+from uuid import UUID
+
+from ari_recorder.domain.accounts import Scope
+from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.errors import ExportTargetRefused, RecordingErased
+from ari_recorder.domain.packages import PackageKind, package_name
+from ari_recorder.domain.retention import HELSINKI
+from ari_recorder.services.packages import Order, Packages, Prepared
+from ari_recorder.storage import audit, exports
+from ari_recorder.storage.db import Database
+from ari_recorder.storage.exports import Export
+from ari_recorder.vault.aes_zip import AesZip, new_passphrase
+from ari_recorder.vault.stream import write_all
+
+EVERYWHERE = Scope(queues=None, interfaces=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packaged:
+    package_id: UUID
+    kind: PackageKind
+    target: Path
+    recordings: tuple[UUID, ...]
+    size_bytes: int
+    passphrase: str = dataclasses.field(repr=False)
+
+
+async def write_package(
+    database: Database,
+    packages: Packages,
+    order: Order,
+    target: Path,
+    progress: Callable[[float], None],
+    actor: Actor,
+    now: datetime,
+) -> Packaged:
+    """`target` appears when it is complete, or not at all."""
+    prepared = await packages.prepare(order, EVERYWHERE, actor)
+    recordings = tuple(one.id for one in prepared.contents.recordings)
+    passphrase = new_passphrase()
+    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    async with database.transaction() as conn:
+        await audit.append_many(conn, [_entry(prepared, one, actor) for one in recordings], now)
+    try:
+        size, copies = await asyncio.to_thread(_write, packages, prepared, target, fresh, passphrase, progress)
+        async with database.transaction() as conn:
+            # Nobody begins to erase one of them before the file has its name, and is found by it.
+            for copy in copies:
+                if not await exports.insert(conn, copy, now):
+                    raise RecordingErased(recording_id=copy.recording_id, because="while it was exported")
+            await asyncio.to_thread(_name, fresh, target)
+    finally:
+        await asyncio.to_thread(fresh.unlink, missing_ok=True)
+    return Packaged(
+        package_id=prepared.contents.id,
+        kind=order.kind,
+        target=target,
+        recordings=recordings,
+        size_bytes=size,
+        passphrase=passphrase,
+    )
+
+
+def _entry(prepared: Prepared, recording_id: UUID, actor: Actor) -> Entry:
+    contents = prepared.contents
+    facts = {
+        "format": "package",
+        "package": str(contents.id),
+        "kind": contents.kind.value,
+        "reference": contents.case_number,
+        "muted": sum(len(one.mutes) for one in contents.recordings if one.id == recording_id),
+    }
+    return Entry(action=Action.RECORDING_EXPORT, actor=actor, object=f"recording:{recording_id}", facts=facts)
+
+
+def _write(
+    packages: Packages,
+    prepared: Prepared,
+    target: Path,
+    fresh: Path,
+    passphrase: str,
+    progress: Callable[[float], None],
+) -> tuple[int, list[Export]]:
+    """How many bytes, and what the file will be known as: a copy of each of its recordings."""
+    with contextlib.closing(packages.open(prepared)) as package, _refused(target):
+        if target.exists():
+            raise FileExistsError(17, "it is there already")
+        local = prepared.contents.made_at.astimezone(HELSINKI)
+        locked = AesZip(package_name(prepared.contents), package.size, package.blocks(), passphrase, local)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        written = 0
+        with FileIO(os.open(fresh, flags, 0o600), "wb") as file:
+            for block in locked.blocks():
+                write_all(file, memoryview(block))
+                written += len(block)
+                progress(written / locked.size)
+            os.fsync(file.fileno())
+            there = os.fstat(file.fileno())
+    copies = [
+        Export(
+            recording_id=one.id,
+            path=str(target.absolute()),
+            host=socket.gethostname(),
+            device=there.st_dev,
+            inode=there.st_ino,
+        )
+        for one in prepared.contents.recordings
+    ]
+    return written, copies
+
+
+def _name(fresh: Path, target: Path) -> None:
+    """It never takes the place of another."""
+    with _refused(target):
+        os.link(fresh, target)
+
+
+@contextlib.contextmanager
+def _refused(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ExportTargetRefused(path=target, reason=error.strerror) from None

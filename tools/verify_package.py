@@ -1,0 +1,1 @@
+../ari_recorder/vault/verify_package.py
