@@ -117,8 +117,6 @@ port = 0
 port = 0
 {values["web.more"]}
 [papers]
-controller_fi = "Porvoon kaupunki"
-controller_sv = "Borgå stad"
 {values["papers.more"]}
 [[queues]]
 name = "{values["queue"]}"

@@ -35,9 +35,12 @@ Destination = Literal["pbx", "database", "mail", "webhook", "syslog", "published
 
 
 _OMBUDSMAN: Mapping[Languages, str] = {
-    "fi": "Tietosuojavaltuutetun toimisto, PL 800, 00531 Helsinki, tietosuoja@om.fi",
-    "sv": "Dataombudsmannens byrå, PB 800, 00531 Helsingfors, tietosuoja@om.fi",
-    "en": "Office of the Data Protection Ombudsman, PO Box 800, 00531 Helsinki, Finland, tietosuoja@om.fi",
+    "fi": "Tietosuojavaltuutetun toimisto, Lintulahdenkuja 4, 00530 Helsinki, PL 800, 00531 Helsinki, "
+    "tietosuoja@om.fi, 029 566 6700",
+    "sv": "Dataombudsmannens byrå, Fågelviksgränden 4, 00530 Helsingfors, PB 800, 00531 Helsingfors, "
+    "tietosuoja@om.fi, 029 566 6700",
+    "en": "Office of the Data Protection Ombudsman, Lintulahdenkuja 4, 00530 Helsinki, PO Box 800, 00531 Helsinki, "
+    "Finland, tietosuoja@om.fi, +358 29 566 6700",
 }
 
 

@@ -689,7 +689,7 @@ class TemplateRefused(Invalid):
 
 
 class ControllerUnnamed(Conflict):
-    """Nothing says in whose name a paper is given: set papers.controller_fi and papers.controller_sv."""
+    """Nothing says in whose name a paper is given: set controller.name."""
 
     code = "controller_unnamed"
 

@@ -147,6 +147,17 @@ def in_all_languages(facts: NoticeFacts) -> tuple[Notice, ...]:
     return tuple(notice(facts, language) for language in LANGUAGES)
 
 
+def purposes_told(language: str) -> str:
+    """What calls are recorded for, in a line."""
+    sentences = _WORDS[language].sentences
+    return f"{sentences['safety']}, {sentences['quality']}".rstrip(".")
+
+
+def basis_told(basis: Basis | None, language: str) -> str:
+    """On what recording rests; None: nobody said."""
+    return _WORDS[language].sentences[basis.value if basis is not None else "missing"]
+
+
 def digest(notices: Sequence[Notice]) -> str:
     """SHA-256 over the words of all languages: the name of a version."""
     told = json.dumps([asdict(one) for one in notices], ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -118,11 +118,11 @@ def _papers(config: Config) -> Iterator[Finding]:
     except TemplateRefused as error:
         yield fail(Area.CONFIGURATION, str(error), "The service does not start with it")
         return
-    if not (config.papers.controller_fi and config.papers.controller_sv):
+    if not config.controller.name:
         yield warn(
             Area.CONFIGURATION,
             "nothing says in whose name papers are given",
-            "Set papers.controller_fi and papers.controller_sv: without them no request can be refused in writing",
+            "Set controller.name: without it no request can be refused in writing",
         )
     else:
         yield ok(Area.CONFIGURATION, "the templates of papers are whole, and the controller is named")

@@ -15,6 +15,7 @@ from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.activations import Approval
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
+from ari_recorder.domain.notice import Basis
 from ari_recorder.domain.retention import Period, Policy, Rules
 from ari_recorder.services import activations, anchors, receivers, refusal_templates
 from ari_recorder.services.accounts import Accounts
@@ -131,7 +132,7 @@ def refusal_desk(config: Config, keys: Keyring) -> RefusalDesk:
     return RefusalDesk(
         keyring=keys,
         templates=refusal_templates.load(config.papers.templates),
-        offices=refusal_templates.offices(config.papers),
+        offices=refusal_templates.offices(config.controller),
     )
 
 
@@ -141,7 +142,8 @@ def packages(config: Config, opened: Database, keys: Keyring) -> Packages:
         vault=Vault(VaultFiles(config.storage.vault), keys, config.pbx.spool),
         keyring=keys,
         policies=policies(config, opened),
-        papers=config.papers,
+        offices=refusal_templates.offices(config.controller),
+        bases={queue.name: Basis(queue.basis) for queue in config.queues if queue.basis is not None},
         clocks=Clocks(),
     )
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from ari_recorder.config.papers import Papers
 from ari_recorder.domain import muting
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Action, Actor, ActorKind
@@ -23,6 +22,7 @@ from ari_recorder.domain.errors import ControllerUnnamed, KeyringLocked, Package
 from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.holds import check_reference
 from ari_recorder.domain.muting import Mute
+from ari_recorder.domain.notice import Basis, basis_told, purposes_told
 from ari_recorder.domain.package_pages import period_told
 from ari_recorder.domain.packages import (
     LANGUAGES,
@@ -37,12 +37,12 @@ from ari_recorder.domain.packages import (
     Told,
 )
 from ari_recorder.domain.recordings import Label
+from ari_recorder.domain.refusal_certificates import Office
 from ari_recorder.domain.retention import Keep, Policy, decide, local_day
 from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.package_zip import PackageZip
 from ari_recorder.services.policy import Policies
-from ari_recorder.services.refusal_templates import offices
 from ari_recorder.services.verify import verify
 from ari_recorder.storage import audit, calls, disclosures, holds, listenings
 from ari_recorder.storage.calls import StoredCall
@@ -89,21 +89,23 @@ class Packages:
         vault: Vault,
         keyring: Keyring,
         policies: Policies,
-        papers: Papers,
+        offices: Mapping[str, Office],
+        bases: Mapping[str, Basis],
         clocks: Clocks,
     ) -> None:
         self._database = database
         self._vault = vault
         self._keyring = keyring
         self._policies = policies
-        self._papers = papers
+        self._offices = offices
+        self._bases = bases
         self._clocks = clocks
 
     async def prepare(self, order: Order, scope: Scope, actor: Actor) -> Prepared:
         """RecordingUnknown, RecordingErased, RecordingQuarantined, PackageNeedsHold, MuteRefused; KeyringLocked."""
         if self._keyring.locked:
             raise KeyringLocked
-        if not (self._papers.controller_fi and self._papers.controller_sv):
+        if not all(office.controller for office in self._offices.values()):
             raise ControllerUnnamed
         for other in set(order.mutes) - set(order.recordings):
             raise RecordingUnknown(recording_id=other)
@@ -212,17 +214,17 @@ class Packages:
             verify(self._vault, sealed.path, sealed.wrapped_key, one.id, sealed.sha256, sealed.label)
 
     def _registers(self, policy: Policy, told: Sequence[Told]) -> Mapping[str, Register]:
-        papers, by_language = self._papers, offices(self._papers)
         periods = [policy.rules.of(one.queue, local_day(one.started_at))[0] for one in told]
         unlike = {period.text: period for period in periods}.values()
+        bases = sorted({self._bases.get(one.queue) for one in told}, key=str)
         return {
             language: Register(
-                controller=by_language[language].controller,
-                contact=by_language[language].contact,
-                purpose=getattr(papers, f"purpose_{language}"),
-                legal_basis=getattr(papers, f"legal_basis_{language}"),
+                controller=self._offices[language].controller,
+                contact=self._offices[language].contact,
+                purpose=purposes_told(language),
+                legal_basis="; ".join(basis_told(basis, language) for basis in bases),
                 kept=", ".join(period_told(period, language) for period in unlike),
-                ombudsman=by_language[language].ombudsman,
+                ombudsman=self._offices[language].ombudsman,
             )
             for language in LANGUAGES
         }

@@ -7,7 +7,7 @@ the program's own, if there is none there ─┴─► parsed and checked whole 
 from collections.abc import Mapping
 from pathlib import Path
 
-from ari_recorder.config.papers import Papers
+from ari_recorder.config.controller import Controller
 from ari_recorder.domain.errors import TemplateRefused
 from ari_recorder.domain.refusal_certificates import Office
 from ari_recorder.domain.refusal_templates import LANGUAGES, Template, parse
@@ -25,16 +25,15 @@ def load(folder: Path | None) -> Mapping[str, Template]:
     return {language: _read(folder, name, language) for name, language in wanted.items()}
 
 
-def offices(papers: Papers) -> Mapping[str, Office]:
+def offices(controller: Controller) -> Mapping[str, Office]:
     """By language; a controller that has no name stays without one."""
     return {
-        "fi": Office(controller=papers.controller_fi, contact=papers.contact_fi, ombudsman=papers.ombudsman_fi),
-        "sv": Office(controller=papers.controller_sv, contact=papers.contact_sv, ombudsman=papers.ombudsman_sv),
-        "en": Office(
-            controller=papers.controller_en or papers.controller_fi,
-            contact=papers.contact_fi,
-            ombudsman=papers.ombudsman_en,
-        ),
+        language: Office(
+            controller=controller.name.get(language, ""),
+            contact=controller.contact.get(language, ""),
+            ombudsman=authority,
+        )
+        for language, authority in controller.supervisory_authority.items()
     }
 
 

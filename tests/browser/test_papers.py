@@ -31,8 +31,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 REGISTER = Register(
-    controller="Porvoon kaupunki",
-    contact="Raatihuoneenkatu 9, 06100 Porvoo",
+    controller="Esimerkkilän kaupunki",
+    contact="Torikatu 1, 00100 Esimerkkilä",
     purpose="Neuvojan turvallisuuden ja palvelun laadun varmistaminen",
     legal_basis="Yleistä etua koskeva tehtävä",
     kept="3 kuukautta",

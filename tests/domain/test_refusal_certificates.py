@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from ari_recorder.config.papers import Papers
+from ari_recorder.config.controller import Controller
 from ari_recorder.domain.errors import CertificateIncomplete, TemplateRefused
 from ari_recorder.domain.papers import Facts, Heading, Paper
-from ari_recorder.domain.refusal_certificates import GROUNDS, Office, Refusal, check, fields, number_told
+from ari_recorder.domain.refusal_certificates import GROUNDS, Refusal, check, fields, number_told
 from ari_recorder.domain.refusal_templates import FIELDS, NEEDED, Extent, Ground, RequestKind, Template, parse
 from ari_recorder.services import refusal_templates
 from ari_recorder.services.papers import as_html
@@ -35,15 +35,16 @@ REFUSAL = Refusal(
 )
 
 
+CONTROLLER = Controller.model_validate(
+    {
+        "name": {"fi": "Esimerkkilän kaupunki", "sv": "Exempelby stad", "en": "City of Exampleton"},
+        "contact": "Torikatu 1, 00100 Esimerkkilä",
+    }
+)
+
+
 def told(refusal: Refusal, language: str) -> Paper:
-    papers = Papers(
-        controller_fi="Porvoon kaupunki",
-        controller_sv="Borgå stad",
-        controller_en="City of Porvoo",
-        contact_fi="Raatihuoneenkatu 9, 06100 Porvoo",
-        contact_sv="Rådhusgatan 9, 06100 Borgå",
-    )
-    office = refusal_templates.offices(papers)[language]
+    office = refusal_templates.offices(CONTROLLER)[language]
     values = fields(refusal, office, number_told(2026, 7), TODAY, language)
     template = refusal_templates.load(None)[language]
     return template.told(values, refusal.kind, refusal.extent, refusal.ground, TODAY)
@@ -207,7 +208,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_offices_speak_their_language() -> None:
-    made = refusal_templates.offices(Papers(controller_fi="Porvoon kaupunki", controller_sv="Borgå stad"))
-    assert made["en"].controller == "Porvoon kaupunki"
+    made = refusal_templates.offices(CONTROLLER)
+    assert made["sv"].controller == "Exempelby stad"
     assert made["sv"].ombudsman.startswith("Dataombudsmannens byrå")
-    assert made["fi"] == Office(controller="Porvoon kaupunki", contact="", ombudsman=Papers().ombudsman_fi)
+    assert made["en"].contact == "Torikatu 1, 00100 Esimerkkilä"
+
+
+def test_whoever_is_not_named_has_no_name() -> None:
+    assert {office.controller for office in refusal_templates.offices(Controller()).values()} == {""}

@@ -33,8 +33,9 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.domain.listening import Listening, Purpose
 from ari_recorder.domain.muting import Mute, MutedSide
+from ari_recorder.domain.notice import Basis, basis_told
 from ari_recorder.domain.packages import PackageKind
-from ari_recorder.services import connect, listen
+from ari_recorder.services import connect, listen, refusal_templates
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.holds import HoldTerms
@@ -44,7 +45,7 @@ from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import day_of
 from ari_recorder.vault.keyring import Keyring
 from tests.services.test_scrub import flip
-from tests.site import NAME, NUMBER, Recorded, open_keyring, prepare, record
+from tests.site import NAME, NUMBER, QUEUE, Recorded, open_keyring, prepare, record
 
 ROOT = Path(__file__).parent.parent.parent
 TOOL = ROOT / "tools" / "verify_package.py"
@@ -65,7 +66,8 @@ class House:
             vault=connect.vault(self.site),
             keyring=keyring or open_keyring(self.site),
             policies=connect.policies(self.site, self.database),
-            papers=self.site.papers,
+            offices=refusal_templates.offices(self.site.controller),
+            bases={QUEUE: Basis.PUBLIC_TASK},
             clocks=Clocks(),
         )
 
@@ -183,8 +185,18 @@ async def test_a_person_gets_the_audio_and_all_that_is_told_of_it(house: House) 
     ):
         text = files[f"index.{language}.html"].decode()
         assert f'<html lang="{language}">' in text
-        office = getattr(house.site.papers, f"purpose_{language}")
-        for word in (purpose, kept, office, wav, small, "0800123456", "PRV/5/2026", "0:00:02"):
+        office = refusal_templates.offices(house.site.controller)[language].controller
+        for word in (
+            purpose,
+            kept,
+            office,
+            basis_told(Basis.PUBLIC_TASK, language),
+            wav,
+            small,
+            "0800123456",
+            "PRV/5/2026",
+            "0:00:02",
+        ):
             assert word in text, word
 
 
@@ -194,7 +206,7 @@ async def test_no_name_of_the_staff_and_nothing_of_the_caller_is_in_it(house: Ho
     await house.hold(recorded.recording_id)
     files = unpacked(await house.made(order(recorded)))
     for name, data in files.items():
-        for word in (LISTENER, "Adviser", "1001", "esko", "sari", "Uhkasi", NAME, NUMBER):
+        for word in (LISTENER, "Adviser", "PJSIP/1001", "esko", "sari", "Uhkasi", NAME, NUMBER):
             if not name.startswith("audio/"):
                 assert word.encode() not in data, (name, word)
             assert word not in name

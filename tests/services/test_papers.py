@@ -13,7 +13,7 @@ from tests.reading_pdf import read
 PAPER = Paper(
     language="fi",
     title="Todistus kieltäytymisestä",
-    author="Porvoon kaupunki",
+    author="Esimerkkilän kaupunki",
     dated=date(2026, 11, 27),
     blocks=(
         Heading(text="Pyyntö"),
@@ -119,7 +119,7 @@ async def test_the_event_loop_goes_on_meanwhile() -> None:
     long = Paper(
         language="fi",
         title="Pitkä",
-        author="Porvoo",
+        author="Esimerkkilä",
         dated=date(2026, 11, 27),
         blocks=(Table(caption="Kuuntelut", header=("Aika", "Tarkoitus"), rows=rows),),
     )

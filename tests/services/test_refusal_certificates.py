@@ -157,7 +157,7 @@ async def test_a_locked_keyring_issues_and_does_not_read(site: Config, desk: Ref
 
 async def test_in_nobody_s_name_nothing_is_issued(tmp_path: Path, dsn: str, database: Database) -> None:
     settings = prepare(tmp_path, changes={"database": f'dsn = "{dsn}"'})
-    unnamed = settings.model_copy(update={"papers": settings.papers.model_copy(update={"controller_sv": ""})})
+    unnamed = settings.model_copy(update={"controller": settings.controller.model_copy(update={"name": {}})})
     with pytest.raises(ControllerUnnamed):
         await issue(connect.refusal_desk(unnamed, open_keyring(settings)), database)
     told = [one for one in check_host(unnamed) if "in whose name" in one.what]
