@@ -303,7 +303,9 @@ def _missing(after: Aftermath, talked: Sequence[Fact], of: dict[str, list[Stored
     short = []
     for fact in talked:
         heard = sum(one.row.duration.total_seconds() for one in of.get(fact.uniqueid, []) if one.row.duration)
-        if fact.talk * (1 - NOT_SENT) - heard > _nobody_there(fact, after.away) + differs:
+        # With the PBX go what MixMonitor has not written yet, and the time until the lab notices.
+        gone = WRITTEN_AFTER + KILL_TAKES if _died(fact, after) else 0.0
+        if fact.talk * (1 - NOT_SENT) - heard > _nobody_there(fact, after.away) + differs + gone:
             short.append(
                 f"{fact}: {heard:.2f} s are heard, the first {_nobody_there(fact, after.away):.2f} s no service"
             )
@@ -332,8 +334,11 @@ def _alone(fact: Fact, away: Sequence[tuple[float, float]]) -> bool:
 
 def _died_unwritten(fact: Fact, after: Aftermath) -> bool:
     """It went with the PBX before MixMonitor wrote its first buffer, which is 2.05 s."""
-    ended = fact.ended or 0.0
-    return fact.talk < WRITTEN_AFTER and any(abs(ended - died) < KILL_TAKES for died in after.pbx_died)
+    return fact.talk < WRITTEN_AFTER and _died(fact, after)
+
+
+def _died(fact: Fact, after: Aftermath) -> bool:
+    return any(abs((fact.ended or 0.0) - died) < KILL_TAKES for died in after.pbx_died)
 
 
 def _of_ledger(after: Aftermath, talked: Sequence[Fact]) -> list[Figure]:
