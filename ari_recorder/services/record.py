@@ -10,7 +10,7 @@ services/orders.py, and how services/effects.py.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,10 +25,19 @@ from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import RecorderError
-from ari_recorder.domain.events import ChannelRow, Event, FilesClosed, Gap, ResyncBegan, ResyncDone, Uniqueid
+from ari_recorder.domain.events import (
+    CallRetold,
+    ChannelRow,
+    Event,
+    FilesClosed,
+    Gap,
+    ResyncBegan,
+    ResyncDone,
+    Uniqueid,
+)
 from ari_recorder.domain.recordings import FINAL, Recording, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
-from ari_recorder.services.adopt import Adoption, Missed
+from ari_recorder.services.adopt import Adoption, Orphan
 from ari_recorder.services.backlog import Backlog
 from ari_recorder.services.callers import SealedCallers
 from ari_recorder.services.effects import Effects
@@ -196,18 +205,21 @@ class Recorder:
         except (TimeoutError, OSError, RecorderError) as error:
             log.error("missed_unknown", error=type(error).__name__)
             return
-        for code in missed.codes:
-            await self._inbox.put(code)
-        self._retelling = asyncio.create_task(self._retell(missed))
+        # Of a call that we have, how it went on has to be known before it is ended.
+        ours = {call.uniqueid for call in self.calls}
+        for event in (*missed.codes, *(call for call in missed.calls if call.uniqueid in ours)):
+            await self._inbox.put(event)
+        rest = tuple(call for call in missed.calls if call.uniqueid not in ours)
+        self._retelling = asyncio.create_task(self._retell(rest, missed.orphans))
 
-    async def _retell(self, missed: Missed) -> None:
+    async def _retell(self, calls: Iterable[CallRetold], orphans: Collection[Orphan]) -> None:
         """Hundreds of calls, after a long absence: those that live now do not wait for them."""
-        for call in missed.calls:
+        for call in calls:
             while self._inbox.qsize() > FEW:  # noqa: ASYNC110 -- it tells nobody how long it is
                 await asyncio.sleep(0.01)
             await self._inbox.put(call)
             await asyncio.sleep(0)  # what came meanwhile is next
-        self._orphans = asyncio.create_task(self._adoption.dispose(missed.orphans, self._inbox.put))
+        self._orphans = asyncio.create_task(self._adoption.dispose(orphans, self._inbox.put))
 
     def _know(self) -> None:
         """What the PBX has is known again; when what was missed is, too, somebody is there."""

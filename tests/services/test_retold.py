@@ -3,11 +3,12 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from ari_recorder.domain.events import CallRetold, Event, FilesClosed, ResyncDone
+from ari_recorder.domain.events import CallRetold, Event, FilesClosed, ResyncDone, Uniqueid
 from ari_recorder.services.adopt import Missed
 from ari_recorder.services.record import FEW, Recorder
 from ari_recorder.storage.db import Database
@@ -33,7 +34,7 @@ def watched(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
 async def test_a_call_that_lives_stands_behind_a_few(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     async with line.running() as recorder:
         decided = watched(recorder, monkeypatch)
-        told = asyncio.create_task(recorder._retell(Missed(codes=(), calls=CALLS, orphans=())))
+        told = asyncio.create_task(recorder._retell(CALLS, ()))
         await until(lambda: len(decided) >= 3)
         before = len(decided)
         await recorder._inbox.put(LIVE)
@@ -49,7 +50,7 @@ async def test_nobody_is_there_until_all_is_told(line: Line, monkeypatch: pytest
         watched(recorder, monkeypatch)
         recorder.presence.lost(datetime.now(UTC) - timedelta(seconds=5), "the service did not run")
         monkeypatch.setattr("ari_recorder.services.record.FEW", -1)  # it does not go on
-        recorder._retelling = asyncio.create_task(recorder._retell(Missed(codes=(), calls=CALLS, orphans=())))
+        recorder._retelling = asyncio.create_task(recorder._retell(CALLS, ()))
         await recorder._inbox.put(KNOWN)
         await until(lambda: recorder._inbox.empty())
         assert [one.over for one in recorder.presence.newest()] == [False]
@@ -63,7 +64,7 @@ async def test_a_gap_meanwhile_is_an_absence_still(line: Line, monkeypatch: pyte
         watched(recorder, monkeypatch)
         recorder.presence.lost(datetime.now(UTC), "the service did not run")
         monkeypatch.setattr("ari_recorder.services.record.FEW", -1)
-        recorder._retelling = asyncio.create_task(recorder._retell(Missed(codes=(), calls=CALLS, orphans=())))
+        recorder._retelling = asyncio.create_task(recorder._retell(CALLS, ()))
         await recorder._inbox.put(KNOWN)
         await until(lambda: recorder._inbox.empty())
         recorder._gaps += 1  # the session is lost
@@ -71,3 +72,24 @@ async def test_a_gap_meanwhile_is_an_absence_still(line: Line, monkeypatch: pyte
         await asyncio.wait({recorder._retelling})
         await asyncio.sleep(0.05)
         assert [one.over for one in recorder.presence.newest()] == [False]
+
+
+async def test_a_call_that_we_have_is_told_before_it_is_ended(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It came while we were there, and went while we were not: with the end alone, nothing was recorded of it."""
+    ours, other = (
+        CallRetold(at=datetime.now(UTC), uniqueid=Uniqueid(one), events=()) for one in ("1700000000.1", "1700000000.2")
+    )
+
+    async def missed(**_: object) -> Missed:
+        return Missed(codes=(), calls=(other, ours), orphans=())
+
+    async with line.running() as recorder:
+        decided = watched(recorder, monkeypatch)
+        known = SimpleNamespace(uniqueid=ours.uniqueid, unanswered=False, recordings=())
+        monkeypatch.setattr(Recorder, "calls", property(lambda _: (known,)))
+        monkeypatch.setattr(recorder._adoption, "missed", missed)
+        await recorder._tell_missed(set(), datetime.now(UTC))
+        await recorder._inbox.put(KNOWN)
+        await until(lambda: len(decided) == 3)
+        assert decided == [ours, KNOWN, other]
+        monkeypatch.undo()
