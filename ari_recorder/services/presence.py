@@ -3,6 +3,7 @@
     there ──Gap──► away since the PBX was heard last ──ResyncDone──► there
       ├──the program ended──► away since the last heartbeat ──ResyncDone──► there
       └──the journal hangs──► away since an order waits for it ──none waits──► there
+    what was missed in an absence is told again after the resync: it lasts until that is done, too
 
 Several of these at once are one absence, until the last of them is over.
 
@@ -45,6 +46,7 @@ class Lack(Enum):
 
     PBX = "pbx"
     JOURNAL = "journal"
+    MISSED = "missed"  # that what was missed is told again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +93,13 @@ class Presence:
         if self._open is None:
             self._open = Absence(since=at, until=at, because=because, over=False)
 
+    def extend(self, lack: Lack) -> None:
+        """An absence that goes on lasts until that is there, too. Nothing changes when somebody is there."""
+        if self._open is not None:
+            self._lacks.add(lack)
+
     def back(self, at: datetime, lack: Lack = Lack.PBX) -> None:
-        """The PBX: what it has is known again, and what was missed."""
+        """The PBX: what it has is known again."""
         self._lacks.discard(lack)
         if self._open is not None and not self._lacks:
             self._over.append(replace(self._open, until=max(self._open.since, at), over=True))

@@ -45,7 +45,7 @@ from ari_recorder.services.keys import key_names
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.meters import Meters
 from ari_recorder.services.orders import NO_CALL, Orders
-from ari_recorder.services.presence import Presence
+from ari_recorder.services.presence import Lack, Presence
 from ari_recorder.services.seal import Sealer
 from ari_recorder.services.store import CallStore, Waiting
 from ari_recorder.storage.db import Database
@@ -109,7 +109,6 @@ class Recorder:
         self._resynced = asyncio.Event()
         self._backlog = Backlog()
         self._retelling: asyncio.Task[None] | None = None
-        self._gaps = 0
         self._orphans: asyncio.Task[None] | None = None
         self._store = CallStore(
             database=database,
@@ -174,7 +173,6 @@ class Recorder:
             match event:
                 case Gap():
                     await self._inbox.put(event)
-                    self._gaps += 1
                     self.presence.lost(event.at, event.because)
                     self._right = False  # who answers next is not known yet
                     continue
@@ -210,6 +208,7 @@ class Recorder:
         for event in (*missed.codes, *(call for call in missed.calls if call.uniqueid in ours)):
             await self._inbox.put(event)
         rest = tuple(call for call in missed.calls if call.uniqueid not in ours)
+        self.presence.extend(Lack.MISSED)
         self._retelling = asyncio.create_task(self._retell(rest, missed.orphans))
 
     async def _retell(self, calls: Iterable[CallRetold], orphans: Collection[Orphan]) -> None:
@@ -219,15 +218,8 @@ class Recorder:
                 await asyncio.sleep(0.01)
             await self._inbox.put(call)
             await asyncio.sleep(0)  # what came meanwhile is next
+        self.presence.back(_now(), Lack.MISSED)
         self._orphans = asyncio.create_task(self._adoption.dispose(orphans, self._inbox.put))
-
-    def _know(self) -> None:
-        """What the PBX has is known again; when what was missed is, too, somebody is there."""
-        gaps, task = self._gaps, self._retelling
-        if task is None or task.done():
-            self.presence.back(_now())
-        else:
-            task.add_done_callback(lambda _: self.presence.back(_now()) if gaps == self._gaps else None)
 
     def _is_our_pbx(self, system_name: str) -> bool:
         """Calls are known by system name and Uniqueid: those of another PBX must not be mixed in."""
@@ -276,7 +268,7 @@ class Recorder:
             try:
                 self._decide(event)
                 if isinstance(event, ResyncDone):
-                    self._know()
+                    self.presence.back(_now())
                     self._resynced.set()
             except Exception as error:
                 # One event that cannot be handled must not end recording; what call it was is in the journal.

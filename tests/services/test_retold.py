@@ -10,6 +10,7 @@ import pytest
 
 from ari_recorder.domain.events import CallRetold, Event, FilesClosed, ResyncDone, Uniqueid
 from ari_recorder.services.adopt import Missed
+from ari_recorder.services.presence import Lack
 from ari_recorder.services.record import FEW, Recorder
 from ari_recorder.storage.db import Database
 from tests.services.test_quarantine import Line, until
@@ -22,6 +23,11 @@ KNOWN = ResyncDone(at=datetime.now(UTC), complete=True)
 @pytest.fixture
 async def line(database: Database, tmp_path: Path) -> Line:
     return Line(tmp_path, database)
+
+
+async def told_all(recorder: Recorder) -> None:
+    """What its own start found, which is nothing."""
+    await until(lambda: recorder._retelling is not None and recorder._retelling.done())
 
 
 def watched(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> list[Event]:
@@ -48,8 +54,10 @@ async def test_a_call_that_lives_stands_behind_a_few(line: Line, monkeypatch: py
 async def test_nobody_is_there_until_all_is_told(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     async with line.running() as recorder:
         watched(recorder, monkeypatch)
+        await told_all(recorder)
         recorder.presence.lost(datetime.now(UTC) - timedelta(seconds=5), "the service did not run")
         monkeypatch.setattr("ari_recorder.services.record.FEW", -1)  # it does not go on
+        recorder.presence.extend(Lack.MISSED)
         recorder._retelling = asyncio.create_task(recorder._retell(CALLS, ()))
         await recorder._inbox.put(KNOWN)
         await until(lambda: recorder._inbox.empty())
@@ -62,12 +70,14 @@ async def test_nobody_is_there_until_all_is_told(line: Line, monkeypatch: pytest
 async def test_a_gap_meanwhile_is_an_absence_still(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     async with line.running() as recorder:
         watched(recorder, monkeypatch)
+        await told_all(recorder)
         recorder.presence.lost(datetime.now(UTC), "the service did not run")
         monkeypatch.setattr("ari_recorder.services.record.FEW", -1)
+        recorder.presence.extend(Lack.MISSED)
         recorder._retelling = asyncio.create_task(recorder._retell(CALLS, ()))
         await recorder._inbox.put(KNOWN)
         await until(lambda: recorder._inbox.empty())
-        recorder._gaps += 1  # the session is lost
+        recorder.presence.lost(datetime.now(UTC), "the session is lost")
         monkeypatch.setattr("ari_recorder.services.record.FEW", FEW)
         await asyncio.wait({recorder._retelling})
         await asyncio.sleep(0.05)
