@@ -87,10 +87,14 @@ class Period:
 
     def after(self, day: date) -> date:
         """The last day of the period that begins on `day`. Never earlier for a later day."""
-        month = day.month - 1 + self.months
-        year, month = day.year + month // 12, month % 12 + 1
-        clamped = day.replace(year=year, month=month, day=min(day.day, monthrange(year, month)[1]))
-        return clamped + timedelta(days=self.days)
+        return months_on(day, self.months) + timedelta(days=self.days)
+
+
+def months_on(day: date, months: int) -> date:
+    """The same day so many months later, or before; the month's last, if there is none."""
+    month = day.month - 1 + months
+    year, month = day.year + month // 12, month % 12 + 1
+    return day.replace(year=year, month=month, day=min(day.day, monthrange(year, month)[1]))
 
 
 # Why what was in quarantine is destroyed: on its certificate and in the audit log.

@@ -11,17 +11,17 @@ from pathlib import Path
 from ari_recorder.config import Config
 from ari_recorder.domain.promises import OldBytes
 from ari_recorder.domain.retention import Policy, due_before, local_day
-from ari_recorder.services.promise_counts import SWEPT_WITHIN, Late
+from ari_recorder.services.promise_counts import SWEPT_WITHIN
 from ari_recorder.storage import past_rule
 from ari_recorder.storage.db import Database
-from ari_recorder.storage.past_rule import ClearCopy
+from ari_recorder.storage.past_rule import ClearCopy, Overdue
 from ari_recorder.vault.files import VaultFiles, path_of
 from ari_recorder.vault.parts import FOLDER
 
 _SECONDS = 60.0
 
 
-async def old_bytes(config: Config, database: Database, policy: Policy, late: Late, now: datetime) -> OldBytes:
+async def old_bytes(config: Config, database: Database, policy: Policy, late: Overdue, now: datetime) -> OldBytes:
     """`late`: what the database has that is past its rule. Of the vault's folders those are looked at whose day is past
     the shortest rule: a file there wants a row that says it is kept."""
     by = now - SWEPT_WITHIN

@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from uuid import UUID
 
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.audit import ActorKind
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.promises import Found, Stored
-from ari_recorder.domain.retention import Policy, local_day
+from ari_recorder.domain.retention import Policy, local_day, months_on
 from ari_recorder.domain.rights import Right, UnitChange, fold, had_right
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
 from ari_recorder.storage import accounts, erasing, past_rule, policy, promises, rights
 from ari_recorder.storage.db import Connection, Database
+from ari_recorder.storage.past_rule import Overdue
 from ari_recorder.storage.policy import PolicyState
 from ari_recorder.storage.promises import MOST_NAMED, Heard
 
@@ -27,40 +27,19 @@ _TOLD_MONTHS = 12
 _SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Late:
-    """Recordings that should be gone: how many, the bytes of their files and of their rows, the first ids."""
-
-    recordings: int = 0
-    sealed_bytes: int = 0
-    row_bytes: int = 0
-    ids: tuple[UUID, ...] = ()
-
-
-async def overdue(database: Database, current: Policy, now: datetime) -> Late:
+async def overdue(database: Database, current: Policy, now: datetime) -> Overdue:
     """What the sweep should have destroyed by now."""
     by = now - SWEPT_WITHIN
     async with database.transaction(within=_SECONDS) as conn:
         found = [await past_rule.past_quarantine(conn, by)]
         for queue in await erasing.queues(conn):
             found.append(await past_rule.overdue(conn, queue, bounds_of(queue, current, by)))
-    return Late(
+    return Overdue(
         recordings=sum(one.recordings for one in found),
         sealed_bytes=sum(one.sealed_bytes for one in found),
         row_bytes=sum(one.row_bytes for one in found),
         ids=tuple(one for each in found for one in each.ids),
     )
-
-
-def months_before(day: date, months: int) -> date:
-    """The same day so many months ago; the month's last, if there is none."""
-    month = day.year * 12 + day.month - 1 - months
-    for last in (day.day, 30, 29, 28):
-        try:
-            return date(month // 12, month % 12 + 1, last)
-        except ValueError:
-            continue
-    raise AssertionError("every month has a 28th day")
 
 
 class Counter:
@@ -74,17 +53,18 @@ class Counter:
         self._no_purpose: list[tuple[datetime, str]] = []
         self._not_entitled: list[tuple[datetime, str]] = []
 
-    async def count(self, late: Late, now: datetime) -> Stored:
+    async def count(self, late: Overdue, now: datetime) -> Stored:
         today = local_day(now)
-        year_ago = months_before(today, _TOLD_MONTHS)
+        year_ago = months_on(today, -_TOLD_MONTHS)
         async with self._database.transaction(within=_SECONDS) as conn:
-            await self._read_listenings(conn, now)
+            history = await _history(conn)
+            await self._read_listenings(conn, history, now)
             sessions, two_steps = await promises.sessions(conn)
             return Stored(
                 past_rule=Found(count=late.recordings, names=tuple(map(str, late.ids[:MOST_NAMED]))),
                 oldest=await past_rule.oldest(conn),
                 holds=await promises.holds_not_in_order(conn, today),
-                holders=await _holders(conn),
+                holders=await _holders(conn, history),
                 queues=await self._outside(conn),
                 purposes=_told(self._no_purpose, year_ago),
                 entitled=_told(self._not_entitled, year_ago),
@@ -117,8 +97,7 @@ class Counter:
                 names.append(f"{queue}: {outside}")
         return Found(count=count, names=tuple(names[:MOST_NAMED]))
 
-    async def _read_listenings(self, conn: Connection, now: datetime) -> None:
-        history = _History(*await _history(conn))
+    async def _read_listenings(self, conn: Connection, history: "_History", now: datetime) -> None:
         since = now - timedelta(days=366)
         while rows := await promises.heard(conn, self._read_up_to, since, _BATCH):
             for row in rows:
@@ -141,20 +120,19 @@ class _History:
         )
 
 
-async def _history(conn: Connection) -> tuple[tuple[Right, ...], Sequence[UnitChange]]:
+async def _history(conn: Connection) -> _History:
     told = fold(await rights.history(conn), await accounts.owner_history(conn))
-    return told, await rights.unit_history(conn)
+    return _History(told, await rights.unit_history(conn))
 
 
-async def _holders(conn: Connection) -> Found:
+async def _holders(conn: Connection, history: _History) -> Found:
     """Active holds that no supervisor of these queues has placed: an operator at the command line is none."""
-    told, units = await _history(conn)
     wrong = [
         str(one.hold_id)
         for one in await promises.placed_holds(conn)
         if one.kind != ActorKind.USER
         or not any(
-            had_right(told, units, Permission.HOLD_PLACE, one.actor, one.placed_at, queue, None)
+            had_right(history.rights, history.units, Permission.HOLD_PLACE, one.actor, one.placed_at, queue, None)
             for queue in one.queues or {None}
         )
     ]

@@ -13,7 +13,7 @@ from ari_recorder.storage.promises import MOST_NAMED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overdue:
-    """Recordings of a queue that are past their rule: how many, the bytes of their files, the first of their ids."""
+    """Recordings that are past their rule: how many, the bytes of their files and of their rows, the first ids."""
 
     recordings: int
     sealed_bytes: int
