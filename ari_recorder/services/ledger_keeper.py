@@ -87,7 +87,9 @@ class LedgerKeeper:
         changed = await self._read(midnight(first))
         async with self._database.transaction() as conn:
             self._open |= changed | set(await ledger.still_open(conn, first))
-        waiting: Mapping[str, Call] = {call.uniqueid: call for call in self._in_memory() if call.joined_at is not None}
+        waiting: Mapping[str, KnownCall] = {
+            call.uniqueid: rules.known(call, self._queues) for call in self._in_memory() if call.joined_at is not None
+        }
         wanted = sorted(self._open | waiting.keys())
         missed = 0
         for begin in range(0, len(wanted), AT_ONCE):
@@ -112,13 +114,13 @@ class LedgerKeeper:
         self._told = False
         return changed
 
-    async def _weigh(self, uniqueids: Collection[str], waiting: Mapping[str, Call], now: datetime) -> int:
+    async def _weigh(self, uniqueids: Collection[str], waiting: Mapping[str, KnownCall], now: datetime) -> int:
         """How many of them were newly found to be of a time without a service."""
         async with self._database.transaction() as conn:
             stored = await calls.of_day(conn, now, now, uniqueids)
             before = await ledger.get(conn, uniqueids)
             away = await self._absences(conn, now - timedelta(days=DAYS_BACK + 1), now)
-            weighed = self._balance(uniqueids, self._newest(stored, waiting), now, away)
+            weighed = self._balance(uniqueids, _newest(stored, waiting), now, away)
             rows = [row for row in weighed if before.get(row.uniqueid) != _bare(row)]
             await ledger.upsert(conn, rows, now)
             suspects = [row.uniqueid for row in rows if row.verdict.state is LedgerState.UNEXPLAINED]
@@ -143,13 +145,7 @@ class LedgerKeeper:
         logged = [self._tail.calls[uniqueid] for uniqueid in uniqueids if uniqueid in self._tail.calls]
         return balance(logged, known, self._queues, now, away)
 
-    def _newest(self, stored: Iterable[KnownCall], waiting: Mapping[str, Call]) -> tuple[KnownCall, ...]:
-        """What is not stored yet is newer than what is stored."""
-        newest = {call.uniqueid: call for call in stored}
-        newest |= {key: rules.known(call, self._queues) for key, call in waiting.items()}
-        return tuple(newest.values())
-
-    async def _close_days(self, first: date, waiting: Mapping[str, Call], now: datetime) -> None:
+    async def _close_days(self, first: date, waiting: Mapping[str, KnownCall], now: datetime) -> None:
         days = [first + timedelta(days=ahead) for ahead in range(DAYS_BACK)]
         over = [day for day in days if now - midnight(day + timedelta(days=1)) >= CLOSES_AFTER]
         async with self._database.transaction() as conn:
@@ -158,12 +154,12 @@ class LedgerKeeper:
             if day not in closed:
                 await self._close(day, waiting, now)
 
-    async def _close(self, day: date, waiting: Mapping[str, Call], now: datetime) -> None:
+    async def _close(self, day: date, waiting: Mapping[str, KnownCall], now: datetime) -> None:
         """Weigh all of the day once more; if everything is accounted for, that is that."""
         begin, end = midnight(day), midnight(day + timedelta(days=1))
         of_day = {key: call for key, call in self._tail.calls.items() if begin <= call.entered_at < end}
         async with self._database.transaction(within=WITHIN) as conn:
-            known = self._newest(await calls.of_day(conn, begin, end, of_day), waiting)
+            known = _newest(await calls.of_day(conn, begin, end, of_day), waiting)
             # After a late reconnect the recorder may think that a call of this day came the next, or the other way.
             theirs = [
                 call
@@ -190,6 +186,11 @@ class LedgerKeeper:
                 await audit.append(conn, entry, now)
         self._tail.forget(of_day.keys())
         log.info("ledger_close", day=day.isoformat(), **facts)
+
+
+def _newest(stored: Iterable[KnownCall], waiting: Mapping[str, KnownCall]) -> tuple[KnownCall, ...]:
+    """What is not stored yet is newer than what is stored."""
+    return tuple({**{call.uniqueid: call for call in stored}, **waiting}.values())
 
 
 def _bare(row: LedgerRow) -> LedgerRow:

@@ -86,7 +86,7 @@ class Sound:
             self.clipped += int(np.count_nonzero(levels >= _FULL))
         energy = squares[: len(squares) // FRAME * FRAME].reshape(-1, FRAME).sum(axis=1)
         kinds = (energy > 0).astype(np.uint8) + (energy >= _AUDIBLE_RMS**2 * FRAME)
-        self.frames += kinds.astype(np.uint8).tobytes()
+        self.frames += kinds.tobytes()
 
 
 def broken_off(mine: bytes | bytearray, other: bytes | bytearray) -> int:
