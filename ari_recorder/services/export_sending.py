@@ -36,9 +36,9 @@ from ari_recorder.domain.errors import (
     SecondPersonNeeded,
     Unauthenticated,
 )
-from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.recordings import Label
 from ari_recorder.domain.retention import StoredState
+from ari_recorder.services import kept
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.clock import Clocks
@@ -113,7 +113,7 @@ class ExportSending:
             row = await self._sealed(conn, ask.recording_id, scope)
             call = (await calls.get(conn, [row.call_id]))[row.call_id]
             told = (await parties(conn, self._texts, [ask.text_id])).get(ask.text_id)
-        label = Label(uniqueid=Uniqueid(call.uniqueid), queue=row.queue, segment=row.segment, started_at=row.started_at)
+        label = kept.label_of(row, call)
         opened = ExitStack()
         try:
             wav = await _whole(asyncio.to_thread(self._open, opened, row, label))

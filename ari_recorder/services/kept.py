@@ -6,7 +6,9 @@ from uuid import UUID
 
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.errors import RecordingErased, RecordingUnknown
+from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.quarantine import check_open
+from ari_recorder.domain.recordings import Label
 from ari_recorder.domain.retention import Kept, StoredState
 from ari_recorder.storage import recordings
 from ari_recorder.storage.calls import StoredCall
@@ -31,6 +33,16 @@ def of_recording(recording: StoredRecording, call: StoredCall) -> Kept:
         kept_from=recording.kept_from,
         undecided=call.flagged and not recording.decided,
         quarantined_until=recording.quarantined_until,
+    )
+
+
+def label_of(recording: StoredRecording, call: StoredCall) -> Label:
+    """What its file has to say that it is."""
+    return Label(
+        uniqueid=Uniqueid(call.uniqueid),
+        queue=recording.queue,
+        segment=recording.segment,
+        started_at=recording.started_at,
     )
 
 

@@ -8,9 +8,7 @@ services/recording_page.py.
 import asyncio
 import contextlib
 import os
-import secrets
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from io import FileIO
@@ -20,13 +18,12 @@ from uuid import UUID
 from ari_recorder.domain.audit import JSON, Action, Actor, Entry, Outcome
 from ari_recorder.domain.calls import Mark, Member
 from ari_recorder.domain.errors import (
-    ExportTargetRefused,
     RecorderError,
     RecordingAmbiguous,
     RecordingErased,
     RecordingUnknown,
 )
-from ari_recorder.domain.events import Party, Uniqueid
+from ari_recorder.domain.events import Party
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.quarantine import check_open
@@ -35,6 +32,7 @@ from ari_recorder.domain.retention import Keep, Policy, StoredState, decide, mid
 from ari_recorder.services import kept
 from ari_recorder.services.audit_log import written
 from ari_recorder.services.callers import open_caller
+from ari_recorder.services.new_files import copy_of, create, fresh_name, give_name, refused
 from ari_recorder.services.verify import verify
 from ari_recorder.storage import audit, calls, exports, holds, recordings
 from ari_recorder.storage.calls import StoredCall
@@ -211,7 +209,7 @@ async def export_wav(
     """
     sealed = await _sealed(database, recording_id)
     check_open(recording_id, sealed.recording.quarantined_until)
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    fresh = fresh_name(target)
     begun, named = await asyncio.to_thread(_begun, recording_id, target, fresh)
     over = [begun, named]
     try:
@@ -225,7 +223,7 @@ async def export_wav(
             # Nobody begins to erase it before the file has its name, and is found by it.
             if not await exports.insert(conn, named, datetime.now(UTC)):
                 raise _gone(recording_id)
-            await asyncio.to_thread(_name, fresh, target)
+            await asyncio.to_thread(give_name, fresh, target)
         over.remove(named)
     finally:
         await asyncio.to_thread(fresh.unlink, missing_ok=True)
@@ -266,12 +264,7 @@ async def _sealed(database: Database, recording_id: UUID) -> _Sealed:
         recording, call = await _get(conn, recording_id)
     if recording.state is not StoredState.SEALED or recording.path is None or recording.wrapped_key is None:
         raise RecordingErased(recording_id=recording_id, because=recording.erased_because or recording.state.value)
-    label = Label(
-        uniqueid=Uniqueid(call.uniqueid),
-        queue=recording.queue,
-        segment=recording.segment,
-        started_at=recording.started_at,
-    )
+    label = kept.label_of(recording, call)
     return _Sealed(recording=recording, path=recording.path, wrapped_key=recording.wrapped_key, label=label)
 
 
@@ -288,22 +281,12 @@ def _gone(recording_id: UUID) -> RecordingErased:
 
 def _begun(recording_id: UUID, target: Path, fresh: Path) -> tuple[Export, Export]:
     """An empty file under its first name, `fresh`, and what it will be when it has the other one."""
-    with _refused(target):
-        if target.exists():
-            raise FileExistsError(17, "it is there already")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(fresh, flags, 0o600)
+    with refused(target):
+        fd = create(fresh, target)
         try:
-            there = os.fstat(fd)
+            begun = copy_of(recording_id, fresh, os.fstat(fd))
         finally:
             os.close(fd)
-    begun = Export(
-        recording_id=recording_id,
-        path=str(fresh.absolute()),
-        host=socket.gethostname(),
-        device=there.st_dev,
-        inode=there.st_ino,
-    )
     return begun, replace(begun, path=str(target.absolute()))
 
 
@@ -311,7 +294,7 @@ def _write(
     vault: Vault, sealed: _Sealed, target: Path, fresh: Path, expected: float, progress: Progress
 ) -> tuple[int, timedelta]:
     """How many bytes, and how long it is."""
-    with _refused(target), FileIO(os.open(fresh, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "wb") as file:
+    with refused(target), FileIO(os.open(fresh, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "wb") as file:
         sink = _Counting(file, expected, progress)
         duration = vault.export_wav(sealed.path, sealed.wrapped_key, sealed.recording.id, sink, sealed.label)
         os.fsync(file.fileno())
@@ -332,20 +315,6 @@ class _Counting:
         self.written += count
         self._progress(min(self.written / self._expected, 1.0))
         return count
-
-
-def _name(fresh: Path, target: Path) -> None:
-    """It never takes the place of another."""
-    with _refused(target):
-        os.link(fresh, target)
-
-
-@contextlib.contextmanager
-def _refused(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ExportTargetRefused(path=target, reason=error.strerror) from None
 
 
 def _looked(wanted: Wanted, found: int, actor: Actor) -> Entry:

@@ -10,9 +10,7 @@ import asyncio
 import contextlib
 import dataclasses
 import os
-import secrets
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from io import FileIO
@@ -21,9 +19,10 @@ from uuid import UUID
 
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Action, Actor, Entry
-from ari_recorder.domain.errors import ExportTargetRefused, RecordingErased
+from ari_recorder.domain.errors import RecordingErased
 from ari_recorder.domain.packages import PackageKind, package_name
 from ari_recorder.domain.retention import HELSINKI
+from ari_recorder.services.new_files import copy_of, create, fresh_name, give_name, refused
 from ari_recorder.services.packages import Order, Packages, Prepared
 from ari_recorder.storage import audit, exports
 from ari_recorder.storage.db import Database
@@ -57,7 +56,7 @@ async def write_package(
     prepared = await packages.prepare(order, EVERYWHERE, actor)
     recordings = tuple(one.id for one in prepared.contents.recordings)
     passphrase = new_passphrase()
-    fresh = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    fresh = fresh_name(target)
     async with database.transaction() as conn:
         await audit.append_many(conn, [_entry(prepared, one, actor) for one in recordings], now)
     try:
@@ -67,7 +66,7 @@ async def write_package(
             for copy in copies:
                 if not await exports.insert(conn, copy, now):
                     raise RecordingErased(recording_id=copy.recording_id, because="while it was exported")
-            await asyncio.to_thread(_name, fresh, target)
+            await asyncio.to_thread(give_name, fresh, target)
     finally:
         await asyncio.to_thread(fresh.unlink, missing_ok=True)
     return Packaged(
@@ -101,42 +100,16 @@ def _write(
     progress: Callable[[float], None],
 ) -> tuple[int, list[Export]]:
     """How many bytes, and what the file will be known as: a copy of each of its recordings."""
-    with contextlib.closing(packages.open(prepared)) as package, _refused(target):
-        if target.exists():
-            raise FileExistsError(17, "it is there already")
+    with contextlib.closing(packages.open(prepared)) as package, refused(target):
         local = prepared.contents.made_at.astimezone(HELSINKI)
         locked = AesZip(package_name(prepared.contents), package.size, package.blocks(), passphrase, local)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         written = 0
-        with FileIO(os.open(fresh, flags, 0o600), "wb") as file:
+        with FileIO(create(fresh, target), "wb") as file:
             for block in locked.blocks():
                 write_all(file, memoryview(block))
                 written += len(block)
                 progress(written / locked.size)
             os.fsync(file.fileno())
             there = os.fstat(file.fileno())
-    copies = [
-        Export(
-            recording_id=one.id,
-            path=str(target.absolute()),
-            host=socket.gethostname(),
-            device=there.st_dev,
-            inode=there.st_ino,
-        )
-        for one in prepared.contents.recordings
-    ]
+    copies = [copy_of(one.id, target, there) for one in prepared.contents.recordings]
     return written, copies
-
-
-def _name(fresh: Path, target: Path) -> None:
-    """It never takes the place of another."""
-    with _refused(target):
-        os.link(fresh, target)
-
-
-@contextlib.contextmanager
-def _refused(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ExportTargetRefused(path=target, reason=error.strerror) from None

@@ -19,7 +19,6 @@ from ari_recorder.domain import muting
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Action, Actor, ActorKind
 from ari_recorder.domain.errors import ControllerUnnamed, KeyringLocked, PackageNeedsHold, RecordingUnknown
-from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.holds import check_reference
 from ari_recorder.domain.muting import Mute
 from ari_recorder.domain.notice import Basis, basis_told, purposes_told
@@ -184,7 +183,7 @@ class Packages:
                 Custody(at=now, step=step, who=actor.label) for step in (CustodyStep.VERIFIED, CustodyStep.PACKAGED)
             ]
             custody.sort(key=lambda one: one.at)
-        label = Label(uniqueid=Uniqueid(call.uniqueid), queue=row.queue, segment=row.segment, started_at=row.started_at)
+        label = kept.label_of(row, call)
         told = Told(
             id=row.id,
             started_at=row.started_at,
