@@ -218,6 +218,7 @@ def cross_check(config: Config, recorder: Recorder) -> CrossCheck:
         queues=frozenset(queue.name for queue in config.queues),
         calls=lambda: recorder.calls,
         is_over=recorder.is_over,
+        caught_up=lambda: recorder.caught_up,
         ask=recorder.ask,
     )
 

@@ -49,16 +49,19 @@ class CrossCheck:
         queues: frozenset[str],
         calls: Callable[[], Iterable[Call]],
         is_over: Callable[[str], bool],
+        caught_up: Callable[[], bool],
         ask: Callable[[], Awaitable[None]],
     ) -> None:
-        """`is_over`: the recorder has had this call, and stored it. `ask`: the PBX is asked for all it has."""
+        """`is_over`: the recorder has had this call, and stored it. `caught_up`: what AMI told is decided; who is
+        behind has missed nothing yet, and asking makes more to do. `ask`: the PBX is asked for all it has."""
         self._tail = tail
         self._queues = queues
         self._calls = calls
         self._is_over = is_over
+        self._caught_up = caught_up
         self._ask = ask
         self._suspects: dict[tuple[str, Doubt], _Suspect] = {}
-        self._asked_at = 0.0
+        self._asked_at: float | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         try:
@@ -77,6 +80,10 @@ class CrossCheck:
             await asyncio.to_thread(self._tail.read, datetime.now(UTC) - _BACK)
         except QueueLogUnreadable:
             return  # told by the ledger, which cannot do without
+        if not self._caught_up():
+            return
+        if self._asked_at is None:  # whoever is connected has just asked
+            self._asked_at = now
         known: Mapping[str, Call] = {call.uniqueid: call for call in self._calls()}
         doubts = self._doubts(known, now)
         if doubts or now - self._asked_at >= RECONCILE_EVERY.total_seconds():

@@ -14,14 +14,12 @@ from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode, Command
 from ari_recorder.domain.errors import RecorderError
 from ari_recorder.services.effects import Effects
-from ari_recorder.services.presence import Lack, Presence
+from ari_recorder.services.presence import NOTICED, Lack, Presence
 from ari_recorder.supervise import where
 
 log = structlog.get_logger(__name__)
 
 NO_CALL = UUID(int=0)
-# Half of what the ledger forgives a recording in length.
-WITHIN = 0.5
 
 
 class Orders:
@@ -39,6 +37,11 @@ class Orders:
         task = asyncio.create_task(self._carry_out(self._newest.get(key), call, durable, commands))
         self._newest[key] = task
         task.add_done_callback(lambda done: self._done(key, done))
+
+    @property
+    def waiting(self) -> int:
+        """How many calls have orders that are not carried out."""
+        return len(self._newest)
 
     async def of(self, key: UUID) -> None:
         """Those given until now are carried out."""
@@ -87,7 +90,7 @@ class Orders:
     async def _on_disk(self, durable: "asyncio.Future[None]") -> None:
         """To wait long for the journal is as if nobody had been there to give the order."""
         began = datetime.now(UTC)
-        await asyncio.wait({durable}, timeout=WITHIN)
+        await asyncio.wait({durable}, timeout=NOTICED.total_seconds())
         if durable.done():
             return await durable
         self._held_up += 1

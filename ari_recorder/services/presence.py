@@ -2,7 +2,8 @@
 
     there ──Gap──► away since the PBX was heard last ──ResyncDone──► there
       ├──the program ended──► away since the last heartbeat ──ResyncDone──► there
-      └──the journal hangs──► away since an order waits for it ──none waits──► there
+      ├──the journal hangs──► away since an order waits for it ──none waits──► there
+      └──an answer waits to be heard, or nothing at all is done──► away for that time ──► there
     what was missed in an absence is told again after the resync: it lasts until that is done, too
 
 Several of these at once are one absence, until the last of them is over.
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 # A disk that works takes milliseconds.
 _PATIENCE = timedelta(seconds=1)
+# Who could do nothing for so long was not there. Half of what the ledger forgives a recording in length.
+NOTICED = timedelta(seconds=0.5)
 STORED_EVERY = timedelta(seconds=5)
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _FILE = "presence"
@@ -106,6 +109,21 @@ class Presence:
             self._open = None
         self._again.set()
 
+    def was_away(self, since: datetime, until: datetime, because: str) -> None:
+        """It was there, and could not do anything in that time. Nothing changes when nobody was there anyway."""
+        if self._open is not None:
+            return
+        if self._over and self._over[-1].because == because and since <= self._over[-1].until:
+            before = self._over.pop()
+            since, until = min(since, before.since), max(until, before.until)
+        self._over.append(Absence(since=since, until=until, because=because))
+
+    def _note_pause(self, late: timedelta) -> None:
+        """Nothing at all is done in a program that does not get the processor."""
+        if late > NOTICED:
+            now = datetime.now(UTC)
+            self.was_away(now - late, now, "the service did not get the processor")
+
     async def beat(
         self, *, able: Callable[[], bool], ours: Callable[[], bool], look: Callable[[], Awaitable[None]]
     ) -> None:
@@ -117,8 +135,10 @@ class Presence:
             there = able() and self._open is None
             await self.tell(str(int(time.time())) if there else "0", ours=ours)
             self._again.clear()
+            due = time.monotonic() + self._heartbeat_seconds
             with contextlib.suppress(TimeoutError):  # at once when live again: until then its net is on
                 await asyncio.wait_for(self._again.wait(), self._heartbeat_seconds)
+            self._note_pause(timedelta(seconds=time.monotonic() - due))
 
     async def tell(self, heartbeat: str, *, ours: Callable[[], bool]) -> None:
         if not (self._ami.live and ours()):

@@ -10,7 +10,7 @@ services/orders.py, and how services/effects.py.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,9 +24,8 @@ from ari_recorder.asterisk.spool import Spool
 from ari_recorder.asterisk.spool_watch import Closed, SpoolWatch, Unsure, Writer, writer
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.commands import AlarmCode
-from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.events import (
-    CallRetold,
+    AgentConnect,
     ChannelRow,
     Event,
     FilesClosed,
@@ -37,7 +36,7 @@ from ari_recorder.domain.events import (
 )
 from ari_recorder.domain.recordings import FINAL, Recording, RecordingState
 from ari_recorder.domain.switchboard import Change, Switchboard
-from ari_recorder.services.adopt import Adoption, Orphan
+from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.backlog import Backlog
 from ari_recorder.services.callers import SealedCallers
 from ari_recorder.services.effects import Effects
@@ -45,7 +44,8 @@ from ari_recorder.services.keys import key_names
 from ari_recorder.services.live import LiveSealer
 from ari_recorder.services.meters import Meters
 from ari_recorder.services.orders import NO_CALL, Orders
-from ari_recorder.services.presence import Lack, Presence
+from ari_recorder.services.presence import NOTICED, Presence
+from ari_recorder.services.retelling import Retelling
 from ari_recorder.services.seal import Sealer
 from ari_recorder.services.store import CallStore, Waiting
 from ari_recorder.storage.db import Database
@@ -59,12 +59,8 @@ log = structlog.get_logger(__name__)
 
 # Enough for the burst of a resync; beyond it the AMI session's own bounded queue takes over.
 INBOX = 10_000
-# So many calls of an absence stand before one that lives now.
-FEW = 8
 # Files that MixMonitor has open, or has just closed.
 WRITTEN = (RecordingState.CAPTURING, RecordingState.STOPPING)
-# queue_log is read within a second; on a disk that hangs, calls that live now go first.
-MISSED_WITHIN = 10.0
 # Longer than this a disk hangs: orders wait for it, so the dialplan's net is to record.
 JOURNAL_WITHIN = 2.0
 # Orders to the PBX take milliseconds; one that hangs is known to the journal.
@@ -98,7 +94,6 @@ class Recorder:
         self._spool = spool
         self._journal = journal
         self._board = switchboard
-        self._adoption = adoption
         self._sounds = sounds_folder
         self._pbx_name = pbx_name
         self.presence = presence
@@ -108,8 +103,6 @@ class Recorder:
         self._right = False  # the PBX at the other end is ours
         self._resynced = asyncio.Event()
         self._backlog = Backlog()
-        self._retelling: asyncio.Task[None] | None = None
-        self._orphans: asyncio.Task[None] | None = None
         self._store = CallStore(
             database=database,
             queues=switchboard.policy.queues,
@@ -137,6 +130,13 @@ class Recorder:
             growth_deadline=timedelta(seconds=growth_deadline_seconds),
         )
         self._orders = Orders(self._effects, presence)
+        self._retelling = Retelling(
+            adoption=adoption,
+            inbox=self._inbox,
+            presence=presence,
+            calls=lambda: self.calls,
+            busy=lambda: self._inbox.qsize() + self._orders.waiting,
+        )
 
     # --- life
 
@@ -172,54 +172,22 @@ class Recorder:
         async for event in self._ami.events():
             match event:
                 case Gap():
+                    self._retelling.void()
                     await self._inbox.put(event)
                     self.presence.lost(event.at, event.because)
                     self._right = False  # who answers next is not known yet
                     continue
                 case ResyncBegan():
+                    self._retelling.void()
                     self._right = self._is_our_pbx(event.system_name)
                     asked, living = event.at, set()
                 case ChannelRow():
                     living.add(event.uniqueid)
                 case ResyncDone() if self._right and event.complete:
-                    await self._tell_missed(living, asked)
+                    self._retelling.begin(event, living, asked)
+                    continue
             if self._right:
                 await self._inbox.put(event)
-
-    async def _tell_missed(self, living: set[Uniqueid], asked: datetime) -> None:
-        """What happened while nobody listened: codes before the calls that are gone are ended, whole calls after it."""
-        if self._retelling is not None:  # of the time before
-            await asyncio.wait({self._retelling})
-        try:
-            missed = await asyncio.wait_for(
-                self._adoption.missed(
-                    known={r.base for call in self.calls if not call.unanswered for r in call.recordings},
-                    living=living,
-                    open_calls=living | {call.uniqueid for call in self.calls},
-                    asked=asked,
-                ),
-                MISSED_WITHIN,
-            )
-        except (TimeoutError, OSError, RecorderError) as error:
-            log.error("missed_unknown", error=type(error).__name__)
-            return
-        # Of a call that we have, how it went on has to be known before it is ended.
-        ours = {call.uniqueid for call in self.calls}
-        for event in (*missed.codes, *(call for call in missed.calls if call.uniqueid in ours)):
-            await self._inbox.put(event)
-        rest = tuple(call for call in missed.calls if call.uniqueid not in ours)
-        self.presence.extend(Lack.MISSED)
-        self._retelling = asyncio.create_task(self._retell(rest, missed.orphans))
-
-    async def _retell(self, calls: Iterable[CallRetold], orphans: Collection[Orphan]) -> None:
-        """Hundreds of calls, after a long absence: those that live now do not wait for them."""
-        for call in calls:
-            while self._inbox.qsize() > FEW:  # noqa: ASYNC110 -- it tells nobody how long it is
-                await asyncio.sleep(0.01)
-            await self._inbox.put(call)
-            await asyncio.sleep(0)  # what came meanwhile is next
-        self.presence.back(_now(), Lack.MISSED)
-        self._orphans = asyncio.create_task(self._adoption.dispose(orphans, self._inbox.put))
 
     def _is_our_pbx(self, system_name: str) -> bool:
         """Calls are known by system name and Uniqueid: those of another PBX must not be mixed in."""
@@ -265,6 +233,8 @@ class Recorder:
         """The one consumer."""
         while True:
             event = await self._inbox.get()
+            if isinstance(event, AgentConnect):
+                self._note_delay(event.at)
             try:
                 self._decide(event)
                 if isinstance(event, ResyncDone):
@@ -273,6 +243,11 @@ class Recorder:
             except Exception as error:
                 # One event that cannot be handled must not end recording; what call it was is in the journal.
                 log.error("event_fail", name=type(event).__name__, error=type(error).__name__)
+
+    def _note_delay(self, at: datetime) -> None:
+        """An answer that had to wait is as if nobody had been there to hear it."""
+        if (now := _now()) - at > NOTICED:
+            self.presence.was_away(at, now, "the service had more to do than it could")
 
     async def beat(self, stop: asyncio.Event) -> None:
         beating = self.presence.beat(able=lambda: self.journal_works, ours=lambda: self._right, look=self._read_sounds)
@@ -292,8 +267,7 @@ class Recorder:
 
     async def aclose(self) -> None:
         """What was ordered is carried out as far as it goes; the journal and the spool hold the rest."""
-        if self._retelling is not None:
-            self._retelling.cancel()
+        self._retelling.stop()
         await self._orders.settle(GRACE_SECONDS)
         await self._effects.aclose()
 
@@ -306,6 +280,11 @@ class Recorder:
 
     def is_over(self, uniqueid: str) -> bool:
         return self._board.is_over(Uniqueid(uniqueid))
+
+    @property
+    def caught_up(self) -> bool:
+        """What the PBX told until now is decided. Who is behind has not missed anything yet."""
+        return self._inbox.empty() and not self._ami.health().waiting and not self._retelling.holds
 
     async def ask(self) -> None:
         """Ask the PBX for all it has, as after a reconnect. AmiNotLive, AmiActionRefused or AmiOutcomeUnknown."""

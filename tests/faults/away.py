@@ -63,7 +63,7 @@ async def away(
         shown("until it was there again, s", started),
         at_least("calls that began and ended in that time", len(within), max(1, seconds / 10)),
         none_of("of them not adopted", others),
-        at_most("until each call was settled, s", settled, ADOPTED_WITHIN),
+        at_most("until each call was settled, s", settled, ADOPTED_WITHIN, timed=True),
         *weigh(after),
         none_of("alarms about unexplained calls", ["told"] * after.alarms["call-unexplained"]),
         *alarms(after),

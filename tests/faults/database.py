@@ -351,10 +351,10 @@ async def _trouble(
         shown("requests of the page", visitor.answers),
         shown("of them answered with 503", visitor.refused),
         shown("the slowest answer, s", visitor.slowest),
-        none_of(f"answers that took more than {ANSWERED_WITHIN:g} s", visitor.late),
+        none_of(f"answers that took more than {ANSWERED_WITHIN:g} s", visitor.late, timed=True),
         none_of("answers that are neither 401 nor 503", visitor.wrong),
-        *(at_most(f"back after: {name}, s", seconds, BACK_WITHIN) for name, seconds in back.items()),
-        at_most("what waited is stored after, s", drained, DRAINED_WITHIN),
+        *(at_most(f"back after: {name}, s", seconds, BACK_WITHIN, timed=True) for name, seconds in back.items()),
+        at_most("what waited is stored after, s", drained, DRAINED_WITHIN, timed=True),
         *weigh(after),
         *alarms(after),
     ]

@@ -63,7 +63,7 @@ async def figures(lab: Lab, folder: Path, seed: int, seconds: float, how: Load, 
         write_facts(crowd.facts, folder / "facts")
         await service.stop()
     return [
-        at_least("conversations at the same time, at least", least, how.long),
+        at_least("conversations at the same time, at least", least, how.long, timed=True),
         shown("conversations at the same time, at most", crowd.most),
         *measured,
         *weigh(after),
@@ -89,7 +89,7 @@ async def _measured(lab: Lab, service: Service, crowd: Crowd, seconds: float, ho
     busy, in_all = (now - then for now, then in zip(_machine_busy(), (busy_before, all_before), strict=True))
     await short
     return least, [
-        at_least("calls that came a second, and went", round(came / took, 2), how.a_second * 0.98),
+        at_least("calls that came a second, and went", round(came / took, 2), how.a_second * 0.98, timed=True),
         *(shown(f"cores {name} took", used[name] / took) for name in pids),
         shown("the service's CPU, as a share of the PBX's", used["the service"] / used["the PBX"]),
         # Whatever else the machine does is not ours: with much of it, the figures are of no use.

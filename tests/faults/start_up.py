@@ -67,9 +67,9 @@ async def figures(lab: Lab, folder: Path, seed: int, count: int, tell: Tell) -> 
     after.left = [one for one in after.left if not one.startswith("a row without")]
     return [
         shown("calls in the journal", count),
-        at_most("start-up, s", started, START_UP),
+        at_most("start-up, s", started, START_UP, timed=True),
         shown("CPU seconds until it was there", worked),
-        at_most("until all were stored, s", drained, DRAINED),
+        at_most("until all were stored, s", drained, DRAINED, timed=True),
         none_of("calls of the journal not stored", ["?"] * (count - stored)),
         none_of("calls left in the journal", left),
         *weigh(after),

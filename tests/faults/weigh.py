@@ -273,7 +273,7 @@ def weigh(after: Aftermath, differs: float = TALK_DIFFERS) -> list[Figure]:
         ),
         shown("recordings marked as truncated", sum(bool(one.row.truncated_because) for one in after.stored)),
         none_of("recordings in which the caller's own tones are not alone", _voices(talked, of)),
-        none_of("seconds of talk missing while a service was there", _missing(after, talked, of, differs)),
+        none_of("seconds of talk missing while a service was there", _missing(after, talked, of, differs), timed=True),
         *_of_ledger(after, talked),
         none_of("files left over or unknown", after.left),
         none_of("faults of the audit tree", [after.audit] if after.audit else []),

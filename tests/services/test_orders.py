@@ -46,7 +46,7 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
-    monkeypatch.setattr(orders_module, "WITHIN", A_LITTLE)
+    monkeypatch.setattr(orders_module, "NOTICED", timedelta(seconds=A_LITTLE))
     nothing: Any = None
     presence = Presence(
         ami=cast("AmiSession", nothing), database=cast("Database", nothing), folder=tmp_path, heartbeat_seconds=1

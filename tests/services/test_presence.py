@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -131,6 +132,40 @@ async def test_who_lacks_two_things_is_back_when_both_are(house: House) -> None:
     presence.back(after[4])
     _, one = await house.kept(presence)
     assert one == Absence(since=after[1], until=after[4], because="the journal hung")
+
+
+async def test_who_could_do_nothing_was_not_there_in_that_time(house: House) -> None:
+    presence = house.presence()
+    presence.back(NOW)
+    after = [NOW + timedelta(seconds=n) for n in range(6)]
+    presence.was_away(after[1], after[2], "busy")
+    presence.was_away(after[2], after[3], "busy")  # goes on from there
+    presence.lost(after[4], "reset by peer")
+    presence.was_away(after[4], after[5], "busy")  # nobody was there anyway
+    _, busy, lost = presence.newest()
+    assert busy == Absence(since=after[1], until=after[3], because="busy")
+    assert (lost.since, lost.because, lost.over) == (after[4], "reset by peer", False)
+
+
+async def test_a_program_without_the_processor_was_not_there(house: House) -> None:
+    presence = house.presence()
+    presence.back(datetime.now(UTC))
+    began = datetime.now(UTC)
+
+    async def held_up() -> None:
+        if len(house.pbx.told) == 1:
+            asyncio.get_running_loop().call_later(0.02, time.sleep, 0.8)
+
+    task = asyncio.create_task(presence.beat(able=lambda: True, ours=lambda: True, look=held_up))
+    async with asyncio.timeout(10):
+        while len(house.pbx.told) < 3:  # noqa: ASYNC110 - a list that another task lengthens
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    _, *pauses = presence.newest()
+    assert [one.because for one in pauses] == ["the service did not get the processor"]
+    assert began < pauses[0].since < pauses[0].until < datetime.now(UTC)
+    assert pauses[0].until - pauses[0].since > timedelta(seconds=0.5)
 
 
 async def test_until_it_is_known_what_was_missed_the_net_records(house: House) -> None:

@@ -25,6 +25,7 @@ from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.calls import Policy
 from ari_recorder.domain.disclosures import ReceiverKind, Terms
 from ari_recorder.domain.errors import DatabaseUnreachable, PermissionMissing, RecorderError, RecordingQuarantined
+from ari_recorder.domain.events import ResyncDone
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.recordings import Label, Recording, StartedBy
 from ari_recorder.domain.retention import Period, StoredState, local_day
@@ -131,7 +132,7 @@ class Line:
             try:
                 await recorder.load()
                 # As after a reconnect: the PBX has no channel.
-                await recorder._tell_missed(set(), datetime.now(UTC))
+                recorder._retelling.begin(ResyncDone(at=datetime.now(UTC), complete=True), (), datetime.now(UTC))
                 yield recorder
             finally:
                 for job in jobs:
@@ -142,7 +143,7 @@ class Line:
     async def run(self, within: float = 10) -> None:
         """Until nothing is left to do."""
         async with self.running() as recorder:
-            await until(lambda: recorder._orphans is not None and recorder._orphans.done(), within)
+            await until(lambda: not recorder._retelling.under_way, within)
             await until(lambda: recorder._inbox.empty() and not recorder.calls, within)
 
     async def rows(self) -> list[StoredRecording]:
