@@ -27,7 +27,7 @@ test: check  ## everything: unit, real PostgreSQL, real Asterisk
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 nightly: check  ## every test, and the long loops in full: every step to be killed at, every byte to be changed
-	ARI_RECORDER_NIGHTLY=1 $(BIN)/pytest --timeout 3600
+	ARI_RECORDER_NIGHTLY=1 $(BIN)/pytest --timeout 3600 -o asyncio_debug=true
 
 faults: $(BIN)/.installed  ## what goes wrong on purpose, in full, on a real PBX: a line for each figure; long
 	$(BIN)/python -m tests.faults $(NAMES) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))

@@ -311,7 +311,6 @@ async def test_after_it_was_closed_nothing_is_taken_silently(tmp_path: Path) -> 
 
 
 async def test_ten_thousand_calls_are_loaded_sooner_than_they_were_written(tmp_path: Path) -> None:
-    asyncio.get_running_loop().set_debug(False)  # it counts the frames of 10,000 tasks
     calls = [finished_call(sealed_recording()) for _ in range(10_000)]
     began = time.monotonic()
     with Journal(tmp_path) as journal:
