@@ -372,6 +372,8 @@ def _of_ledger(after: Aftermath, talked: Sequence[Fact]) -> list[Figure]:
                 alone += 1
             case "not_recorded" if verdict[1] == "capture-failed" and _died_unwritten(fact, after):
                 pass
+            case "not_recorded" if verdict[1] == "unanswered" and fact.talk < JUST and _died(fact, after):
+                pass  # the PBX died in the moment of the answer, and wrote nothing of it
             case "not_recorded" if verdict[1] == "capture-failed" and _alone(fact, after.away):
                 unheard.append(told)  # the order was in the journal, and the service killed before it was given
             case _:
