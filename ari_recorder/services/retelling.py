@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 import structlog
 
 from ari_recorder.domain.calls import Call
-from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.events import CallRetold, Event, ResyncDone, Uniqueid
 from ari_recorder.services.adopt import Adoption, Missed
 from ari_recorder.services.presence import Lack, Presence
+from ari_recorder.supervise import where
 
 log = structlog.get_logger(__name__)
 
@@ -66,6 +66,7 @@ class Retelling:
         self.stop()
         self._held = done
         self._task = asyncio.create_task(self._run(done, frozenset(living), asked))
+        self._task.add_done_callback(_ended)
 
     def stop(self) -> None:
         if self._task is not None:
@@ -95,7 +96,7 @@ class Retelling:
                     open_calls=living | {call.uniqueid for call in calls},
                     asked=asked,
                 )
-        except (TimeoutError, OSError, RecorderError) as error:
+        except Exception as error:  # whatever it is: what lives has to be known
             log.error("missed_unknown", error=type(error).__name__)
             return Missed(codes=(), calls=(), orphans=())
 
@@ -106,3 +107,8 @@ class Retelling:
                 await asyncio.sleep(0.01)
             await self._inbox.put(call)
             await asyncio.sleep(0)  # what came meanwhile is next
+
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("retelling_fail", error=type(error).__name__, where=where(error))

@@ -35,7 +35,7 @@ class Line:
     missed: Missed
     readable: asyncio.Event = field(default_factory=asyncio.Event)
     ours: tuple[Any, ...] = ()
-    fails: bool = False
+    fails: Exception | None = None
     orders: int = 0
     decided: list[Event] = field(default_factory=list)
     presence: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Line:
     async def _missed(self, **_: object) -> Missed:
         await self.readable.wait()
         if self.fails:
-            raise OSError("the disk is gone")
+            raise self.fails
         return self.missed
 
     async def _dispose(self, orphans: object, _: object) -> None:
@@ -170,13 +170,14 @@ async def test_a_newer_look_takes_the_place_of_the_one_under_way(make: Callable[
     assert line.decided == [newer, retold(1)]
 
 
-@pytest.mark.parametrize("hangs", [False, True])
+@pytest.mark.parametrize("fault", [None, OSError("the disk is gone"), ValueError("a fault of ours")])
 async def test_a_log_that_cannot_be_read_holds_nothing_up(
-    make: Callable[..., Line], monkeypatch: pytest.MonkeyPatch, hangs: bool
+    make: Callable[..., Line], monkeypatch: pytest.MonkeyPatch, fault: Exception | None
 ) -> None:
+    """Without a fault it hangs."""
     monkeypatch.setattr(retelling, "MISSED_WITHIN", 0.05)
-    line = make(retold(1), readable=not hangs)
-    line.fails = True
+    line = make(retold(1), readable=fault is not None)
+    line.fails = fault
     line.retelling.begin(told(), (), NOW)
     await line.over()
     assert line.decided == [told()]
