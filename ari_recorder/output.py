@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
@@ -192,6 +193,10 @@ def write_ledger(ledger: "DayLedger") -> None:
     sys.stdout.write(f"{ledger.day}: {len(ledger.rows)} calls" + (f": {totals}" if totals else "") + "\n")
     if not ledger.reaches_back:
         write_trouble(f"queue_log does not reach back to the beginning of {ledger.day}: calls may be missing here")
+    for because in ledger.unread:
+        write_trouble(because)
+    for witness, count in sorted(Counter(ledger.contradicted.values()).items()):
+        write_trouble(f"{witness} lacks the talk of {count} call(s) that the PBX's other log has")
 
 
 def write_differences(found: "Sequence[Difference]") -> None:

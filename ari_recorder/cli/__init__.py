@@ -236,6 +236,7 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
                 return await day_ledger(
                     database,
                     queue_log=settings.pbx.queue_log,
+                    cel=settings.pbx.cel,
                     queues=frozenset(queue.name for queue in settings.queues),
                     day=date_of(day) or datetime.now(HELSINKI).date(),
                     now=datetime.now(UTC),
@@ -246,7 +247,8 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
         if json:
             totals = {state.value: found.count(state) for state in LedgerState}
             answer = {"day": found.day, "totals": totals, "balanced": found.balanced}
-            write_json({**answer, "reaches_back": found.reaches_back, "calls": found.rows})
+            doubts = {"unread": found.unread, "contradicted": found.contradicted}
+            write_json({**answer, "reaches_back": found.reaches_back, **doubts, "calls": found.rows})
         else:
             write_ledger(found)
         if found.count(LedgerState.UNEXPLAINED):

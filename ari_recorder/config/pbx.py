@@ -53,6 +53,12 @@ class Pbx(Section):
         default=Path("/var/log/asterisk/queue_log"),
         description="Asterisk's own log of queue events: the ledger's other source.",
     )
+    cel: AbsolutePath | None = Field(
+        default=None,
+        description="The file that Asterisk's cel_custom writes with `cel_custom_ari_recorder.conf`: another source of "
+        "the ledger, for what queue_log does not have. Without it, queue_log is all there is.",
+        examples=["/var/log/asterisk/cel-custom/ari-recorder.csv"],
+    )
     config: AbsolutePath = Field(
         default=Path("/etc/asterisk"),
         description="The folder of Asterisk's configuration files, or a copy of it, which `check` reads (and nothing "

@@ -22,6 +22,8 @@ class AlarmCode(StrEnum):
     FORGED_REPORT = "forged-report"
     ORDER_FAILED = "order-failed"
     QUEUE_LOG_UNREADABLE = "queue-log-unreadable"
+    CEL_UNREADABLE = "cel-unreadable"
+    WITNESSES_DIFFER = "witnesses-differ"
     CALL_UNEXPLAINED = "call-unexplained"
     COVERAGE_UNKNOWN = "coverage-unknown"
     WRONG_PBX = "wrong-pbx"

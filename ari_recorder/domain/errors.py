@@ -735,6 +735,14 @@ class QueueLogUnreadable(Unavailable):
     code = "queue_log_unreadable"
 
 
+class CelUnreadable(Unavailable):
+    """Asterisk's channel event log {path} cannot be read: {because}. The ledger has queue_log alone then. Set pbx.cel
+    to the file that cel_custom writes, and let the user of this service read it; take pbx.cel out if there is none.
+    """
+
+    code = "cel_unreadable"
+
+
 # --- listening ---
 
 

@@ -1,7 +1,7 @@
 """Every call is accounted for: recorded, not recorded because …, quarantined because …, or unexplained.
 
-`judge` is what the recorder knows of one call. `balance` holds it against the PBX's own queue_log (queue_log.py), and
-where the two differ the PBX is believed:
+`judge` is what the recorder knows of one call. `balance` holds it against the PBX's own queue_log (queue_log.py), with
+what only the PBX's other log has (cel.py), and where the two differ the PBX is believed:
 
     the recorder says               queue_log says                                  so it is
     pending                         answered, over for a minute, not sent on        unexplained: not-finished

@@ -71,7 +71,7 @@ class QueueLogCall:
 _LEAVES = frozenset({"EXITWITHTIMEOUT", "EXITWITHKEY", "EXITEMPTY"})
 _COMPLETES = frozenset({"COMPLETECALLER", "COMPLETEAGENT"})
 _TRANSFERS = frozenset({"BLINDTRANSFER", "ATTENDEDTRANSFER"})
-_OPEN = frozenset({QueueOutcome.WAITING, QueueOutcome.TALKING})
+OPEN = frozenset({QueueOutcome.WAITING, QueueOutcome.TALKING})
 
 
 def read_queue_log(lines: Iterable[str], before: Mapping[str, QueueLogCall] | None = None) -> dict[str, QueueLogCall]:
@@ -89,7 +89,7 @@ def read_queue_log(lines: Iterable[str], before: Mapping[str, QueueLogCall] | No
             calls |= {
                 key: replace(call, outcome=QueueOutcome.INTERRUPTED, ended_at=at)
                 for key, call in calls.items()
-                if call.outcome in _OPEN and call.entered_at < at
+                if call.outcome in OPEN and call.entered_at < at
             }
         elif event == "ENTERQUEUE":
             calls[uniqueid] = _entered(known, uniqueid, queue, at)

@@ -28,7 +28,7 @@ from ari_recorder.domain.errors import QueueLogUnreadable, RecorderError, SpoolU
 from ari_recorder.domain.events import CallRetold, CodePressed, Uniqueid
 from ari_recorder.domain.evidence import read_evidence, split_net_base
 from ari_recorder.domain.quarantine import Orphaned, QuarantineReason
-from ari_recorder.services.queue_logs import read_lines
+from ari_recorder.services.queue_logs import QUEUE_LOG, LogUnreadable, read_lines
 
 log = structlog.get_logger(__name__)
 
@@ -190,10 +190,14 @@ class Adoption:
         found: dict[Uniqueid, list[str]] = {caller: [] for caller in callers}
         if not found:
             return found, True
-        faults: list[QueueLogUnreadable] = []
+        faults: list[LogUnreadable] = []
         try:
             lines = read_lines(
-                self._queue_log, since, wanted=lambda line: _caller_of(line) in found, unreadable=faults.append
+                self._queue_log,
+                since,
+                kind=QUEUE_LOG,
+                wanted=lambda line: _caller_of(line) in found,
+                unreadable=faults.append,
             )
         except QueueLogUnreadable as error:
             lines = []

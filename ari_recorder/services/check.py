@@ -27,7 +27,15 @@ from ari_recorder.domain.errors import (
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.domain.evidence import Sound
 from ari_recorder.domain.retention import local_day
-from ari_recorder.services import check_files, check_memory, check_pbx, check_retention, connect, refusal_templates
+from ari_recorder.services import (
+    check_cel,
+    check_files,
+    check_memory,
+    check_pbx,
+    check_retention,
+    connect,
+    refusal_templates,
+)
 from ari_recorder.services.findings import Area, Finding, fail, ok, warn
 from ari_recorder.services.keys import FEW_DAYS, days_left
 from ari_recorder.storage import migrate
@@ -66,6 +74,7 @@ def check_host(config: Config) -> list[Finding]:
         *_keys(config),
         *_vault(config.storage.vault),
         *_queue_log(config.pbx.queue_log),
+        *check_cel.check(config),
     ]
 
 

@@ -47,6 +47,7 @@ from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
 from ari_recorder.services.sweep import Chore, Sweep
 from ari_recorder.services.use import UseReports
+from ari_recorder.services.witnesses import Witnesses
 from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
@@ -224,10 +225,11 @@ def cross_check(config: Config, recorder: Recorder) -> CrossCheck:
 
 
 def ledger_keeper(config: Config, opened: Database, recorder: Recorder) -> LedgerKeeper:
+    queues = frozenset(queue.name for queue in config.queues)
     return LedgerKeeper(
         database=opened,
-        tail=QueueLogTail(config.pbx.queue_log),
-        queues=frozenset(queue.name for queue in config.queues),
+        witnesses=Witnesses(queue_log=config.pbx.queue_log, cel=config.pbx.cel, queues=queues),
+        queues=queues,
         in_memory=lambda: recorder.calls,
         clocks=Clocks(),
         away=recorder.presence.newest,

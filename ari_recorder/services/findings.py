@@ -25,6 +25,7 @@ class Area(StrEnum):
     DATABASE = "database"
     RETENTION = "retention"
     QUEUE_LOG = "queue_log"
+    CEL = "cel"
 
 
 class Level(StrEnum):

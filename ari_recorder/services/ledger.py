@@ -1,8 +1,8 @@
-"""The ledger of a day, as it is shown: the PBX's own queue_log held against what the database knows. Nothing is decided
+"""The ledger of a day, as it is shown: the PBX's own logs held against what the database knows. Nothing is decided
 here.
 
-A day that was closed is shown as it was then. Of one that was not, what queue_log holds is weighed now; what it no
-longer holds is shown as it was weighed last (services/ledger_keeper.py). What a person explained is explained.
+A day that was closed is shown as it was then. Of one that was not, what the logs hold is weighed now; what they no
+longer hold is shown as it was weighed last (services/ledger_keeper.py). What a person explained is explained.
 
 On the page who looks sees the calls of the own units. That somebody looked is an entry of the audit log, in the
 transaction that reads.
@@ -18,12 +18,12 @@ import structlog
 
 from ari_recorder.domain.accounts import Permission, Principal, Scope, authorise, check_person
 from ari_recorder.domain.audit import Action, Actor, Entry, clean
+from ari_recorder.domain.cel import Witness
 from ari_recorder.domain.errors import LedgerCallExplained, LedgerCallUnknown
 from ari_recorder.domain.ledger import LedgerRow, LedgerState, balance, explained
-from ari_recorder.domain.queue_log import read_queue_log
 from ari_recorder.domain.retention import midnight
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.queue_logs import begin_of, read_lines
+from ari_recorder.services.witnesses import Witnesses
 from ari_recorder.storage import absences, audit, calls, ledger
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.ledger import Explanation
@@ -34,13 +34,17 @@ log = structlog.get_logger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayLedger:
     """`balanced`: every call of the day is explained. A day with calls under way is not balanced yet, and never is one
-    whose beginning queue_log does not hold any more (`reaches_back`), unless it was closed before."""
+    whose beginning queue_log does not hold any more (`reaches_back`), unless it was closed before. `unread`: why one of
+    the PBX's logs could not be read, so that the other is all there is. `contradicted`: of which calls the logs do not
+    say the same, and which of them lacks that an agent talked."""
 
     day: date
     rows: tuple[LedgerRow, ...]
     reaches_back: bool
     closed_at: datetime | None = None
     explanations: Mapping[str, Explanation] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    contradicted: Mapping[str, Witness] = field(default_factory=dict)
 
     def count(self, state: LedgerState) -> int:
         return sum(row.verdict.state is state for row in self.rows)
@@ -51,10 +55,19 @@ class DayLedger:
 
 
 async def day_ledger(
-    database: Database, *, queue_log: Path, queues: frozenset[str], day: date, now: datetime, reader: Actor
+    database: Database,
+    *,
+    queue_log: Path,
+    cel: Path | None = None,
+    queues: frozenset[str],
+    day: date,
+    now: datetime,
+    reader: Actor,
 ) -> DayLedger:
     """All calls that entered a queue on `day` (Europe/Helsinki), by the PBX's clock where the PBX knows the call."""
-    (found,) = await day_ledgers(database, queue_log=queue_log, queues=queues, days=[day], now=now, reader=reader)
+    (found,) = await day_ledgers(
+        database, queue_log=queue_log, cel=cel, queues=queues, days=[day], now=now, reader=reader
+    )
     return found
 
 
@@ -62,25 +75,26 @@ async def day_ledgers(
     database: Database,
     *,
     queue_log: Path,
+    cel: Path | None = None,
     queues: frozenset[str],
     days: Sequence[date],
     now: datetime,
     reader: Actor,
     scope: frozenset[str] | None = None,
 ) -> tuple[DayLedger, ...]:
-    """The same for several days, read at one go. `scope`: of these queues only."""
-    lines = await asyncio.to_thread(read_lines, queue_log, midnight(min(days)))
-    logged = await asyncio.to_thread(read_queue_log, lines)
-    oldest = begin_of(lines)
+    """The same for several days, read at one go. `scope`: of these queues only. QueueLogUnreadable, unless there is
+    CEL to go by."""
+    witnesses, unread, contradicted = await asyncio.to_thread(_heard, queue_log, cel, queues, midnight(min(days)), now)
+    oldest = witnesses.begin
     found = []
     async with database.transaction() as conn:
         closed = await ledger.closed(conn, days)
         for day in days:
             begin, end = midnight(day), midnight(day + timedelta(days=1))
-            of_day = {uniqueid: call for uniqueid, call in logged.items() if begin <= call.entered_at < end}
+            of_day = witnesses.between(begin, end, now)
             known = await calls.of_day(conn, begin, end, of_day)
             # After a late reconnect the recorder may think that a call of yesterday came today.
-            known = tuple(call for call in known if call.uniqueid in of_day or call.uniqueid not in logged)
+            known = tuple(call for call in known if call.uniqueid in of_day or call.uniqueid not in witnesses)
             away = await absences.between(conn, begin, now)
             fresh = {row.uniqueid: row for row in balance(of_day.values(), known, queues, now, away)}
             kept = await ledger.of_day(conn, day)
@@ -95,6 +109,8 @@ async def day_ledgers(
                     reaches_back=day in closed or (oldest is not None and oldest <= begin),
                     closed_at=closed.get(day),
                     explanations=words,
+                    unread=unread,
+                    contradicted={key: contradicted[key] for row in rows if (key := row.uniqueid) in contradicted},
                 )
             )
         entry = Entry(
@@ -105,6 +121,21 @@ async def day_ledgers(
         )
         await audit.append(conn, entry, now)
     return tuple(found)
+
+
+def _heard(
+    queue_log: Path, cel: Path | None, queues: frozenset[str], since: datetime, now: datetime
+) -> tuple[Witnesses, tuple[str, ...], Mapping[str, Witness]]:
+    """The PBX's logs as they are now; why one could not be read; and what they contradict each other in. Blocks."""
+    witnesses = Witnesses(queue_log=queue_log, cel=cel, queues=queues)
+    try:
+        look = witnesses.read(since)
+        fault = look.unread.get(Witness.QUEUE_LOG)
+        if fault is not None and (cel is None or Witness.CEL in look.unread):
+            raise fault
+        return witnesses, tuple(str(error) for error in look.unread.values()), witnesses.missing(now)
+    finally:
+        witnesses.close()
 
 
 def _newest(kept: Mapping[str, LedgerRow], fresh: Mapping[str, LedgerRow], *, is_closed: bool) -> tuple[LedgerRow, ...]:
@@ -138,9 +169,12 @@ async def explain(database: Database, uniqueid: str, why: str, actor: Actor, now
 class Ledgers:
     """For people: as far as the right reaches. The days of who sees some queues balance by those queues."""
 
-    def __init__(self, *, database: Database, queue_log: Path, queues: frozenset[str], clocks: Clocks) -> None:
+    def __init__(
+        self, *, database: Database, queue_log: Path, cel: Path | None, queues: frozenset[str], clocks: Clocks
+    ) -> None:
         self._database = database
         self._queue_log = queue_log
+        self._cel = cel
         self._queues = queues
         self._clocks = clocks
 
@@ -150,6 +184,7 @@ class Ledgers:
         return await day_ledgers(
             self._database,
             queue_log=self._queue_log,
+            cel=self._cel,
             queues=self._queues,
             days=days,
             now=now,

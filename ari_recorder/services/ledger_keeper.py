@@ -1,6 +1,6 @@
 """The ledger kept all the time: each call weighed as soon as the PBX's log tells of it, and days closed that balance.
 
-    queue_log ──tail──┐
+    queue_log, CEL ───┐
     calls in memory ──┼─► weigh (domain/ledger.py) ─► ledger_row ──unexplained──► one alarm, within a minute
     calls stored ─────┘                                  └── a day of which every call is accounted for ──► closed
 
@@ -11,6 +11,7 @@ meanwhile are weighed when it is back.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -21,12 +22,12 @@ from ari_recorder.domain import ledger as rules
 from ari_recorder.domain.absences import Absence
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.calls import Call
+from ari_recorder.domain.cel import Witness
 from ari_recorder.domain.commands import AlarmCode
-from ari_recorder.domain.errors import QueueLogUnreadable
 from ari_recorder.domain.ledger import KnownCall, LedgerRow, LedgerState, Reason, balance, is_final
 from ari_recorder.domain.retention import local_day, midnight
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.queue_logs import QueueLogTail
+from ari_recorder.services.witnesses import Witnesses
 from ari_recorder.storage import absences, audit, calls, ledger
 from ari_recorder.storage.db import Connection, Database
 
@@ -41,6 +42,7 @@ CLOSES_EVERY = timedelta(minutes=1)
 WITHIN = 30.0
 # A day that did not balance for so long is left to people; the page shows it.
 DAYS_BACK = 7
+UNREADABLE = {Witness.QUEUE_LOG: AlarmCode.QUEUE_LOG_UNREADABLE, Witness.CEL: AlarmCode.CEL_UNREADABLE}
 # Calls of last night end in the morning at the latest; who is on the phone then is not waited for either.
 CLOSES_AFTER = timedelta(hours=1)
 _SELF = Actor.service("ledger")
@@ -53,20 +55,21 @@ class LedgerKeeper:
         self,
         *,
         database: Database,
-        tail: QueueLogTail,
+        witnesses: Witnesses,
         queues: frozenset[str],
         in_memory: Callable[[], Iterable[Call]],
         clocks: Clocks,
         away: Callable[[], Iterable[Absence]] = tuple,
     ) -> None:
         self._database = database
-        self._tail = tail
+        self._witnesses = witnesses
         self._queues = queues
         self._in_memory = in_memory
         self._clocks = clocks
         self._away = away
         self._open: set[str] = set()
-        self._told = False  # that the PBX's log cannot be read
+        self._told: frozenset[Witness] = frozenset()  # which of the PBX's logs cannot be read
+        self._contradicted: set[str] = set()
         self._looked_at_days: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -79,7 +82,7 @@ class LedgerKeeper:
                 except TimeoutError:
                     continue
         finally:
-            self._tail.close()
+            self._witnesses.close()
 
     async def look(self) -> None:
         now = self._clocks.now()
@@ -99,20 +102,28 @@ class LedgerKeeper:
             because = f"{missed} call(s) were answered while the service was away, and are not recorded"
             log.error("alarm", alarm=AlarmCode.COVERAGE_UNKNOWN.value, subject="ledger", because=because)
         if self._looked_at_days is None or now - self._looked_at_days >= CLOSES_EVERY:
+            await self._tell_contradictions(now)
             await self._close_days(first, waiting, now)
             self._looked_at_days = now
 
     async def _read(self, since: datetime) -> frozenset[str]:
-        """What is new in the PBX's log. Without it calls are weighed by what was read of it before."""
-        try:
-            changed = await asyncio.to_thread(self._tail.read, since)
-        except QueueLogUnreadable as error:
-            if not self._told:
-                log.error("alarm", alarm=AlarmCode.QUEUE_LOG_UNREADABLE.value, subject="queue_log", because=str(error))
-            self._told = True
-            return frozenset()
-        self._told = False
-        return changed
+        """What is new in the PBX's logs. Without them calls are weighed by what was read of them before."""
+        look = await asyncio.to_thread(self._witnesses.read, since)
+        for witness, error in look.unread.items():
+            if witness not in self._told:
+                log.error("alarm", alarm=UNREADABLE[witness].value, subject=witness.value, because=str(error))
+        self._told = frozenset(look.unread)
+        return look.changed
+
+    async def _tell_contradictions(self, now: datetime) -> None:
+        """Each is told once, those that are found together in one alarm for each witness that lacks something."""
+        found = await asyncio.to_thread(self._witnesses.missing, now)
+        new = {uniqueid: witness for uniqueid, witness in found.items() if uniqueid not in self._contradicted}
+        self._contradicted = set(found)
+        for witness, count in Counter(new.values()).items():
+            last = max(uniqueid for uniqueid, lacks in new.items() if lacks is witness)
+            because = f"it lacks the talk of {count} call(s) that the PBX's other log has, {last} for one"
+            log.error("alarm", alarm=AlarmCode.WITNESSES_DIFFER.value, subject=witness.value, because=because)
 
     async def _weigh(self, uniqueids: Collection[str], waiting: Mapping[str, KnownCall], now: datetime) -> int:
         """How many of them were newly found to be of a time without a service."""
@@ -142,8 +153,7 @@ class LedgerKeeper:
     def _balance(
         self, uniqueids: Collection[str], known: Iterable[KnownCall], now: datetime, away: Collection[Absence]
     ) -> tuple[LedgerRow, ...]:
-        logged = [self._tail.calls[uniqueid] for uniqueid in uniqueids if uniqueid in self._tail.calls]
-        return balance(logged, known, self._queues, now, away)
+        return balance(self._witnesses.of(uniqueids, now), known, self._queues, now, away)
 
     async def _close_days(self, first: date, waiting: Mapping[str, KnownCall], now: datetime) -> None:
         days = [first + timedelta(days=ahead) for ahead in range(DAYS_BACK)]
@@ -157,21 +167,21 @@ class LedgerKeeper:
     async def _close(self, day: date, waiting: Mapping[str, KnownCall], now: datetime) -> None:
         """Weigh all of the day once more; if everything is accounted for, that is that."""
         begin, end = midnight(day), midnight(day + timedelta(days=1))
-        of_day = {key: call for key, call in self._tail.calls.items() if begin <= call.entered_at < end}
+        of_day = self._witnesses.between(begin, end, now)
         async with self._database.transaction(within=WITHIN) as conn:
             known = _newest(await calls.of_day(conn, begin, end, of_day), waiting)
             # After a late reconnect the recorder may think that a call of this day came the next, or the other way.
             theirs = [
                 call
                 for call in known
-                if call.uniqueid in of_day or (begin <= call.entered_at < end and call.uniqueid not in self._tail.calls)
+                if call.uniqueid in of_day or (begin <= call.entered_at < end and call.uniqueid not in self._witnesses)
             ]
             away = await self._absences(conn, begin, now)
             await ledger.upsert(conn, self._balance(of_day, theirs, now, away), now)
             rows = await ledger.of_day(conn, day)
             explained = await ledger.explanations(conn, rows)
             seen = [rules.explained(row) if key in explained else row for key, row in rows.items()]
-            reaches_back = self._tail.begin is not None and self._tail.begin <= begin
+            reaches_back = self._witnesses.begin is not None and self._witnesses.begin <= begin
             if not reaches_back or not all(is_final(row, now) for row in seen):
                 return
             counts = {state: sum(row.verdict.state is state for row in seen) for state in LedgerState}
@@ -184,7 +194,7 @@ class LedgerKeeper:
             if await ledger.close(conn, day, now, **facts):
                 entry = Entry(action=Action.LEDGER_CLOSE, actor=_SELF, object=f"day:{day}", facts=facts)
                 await audit.append(conn, entry, now)
-        self._tail.forget(of_day.keys())
+        self._witnesses.forget(of_day.keys())
         log.info("ledger_close", day=day.isoformat(), **facts)
 
 

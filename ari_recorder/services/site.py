@@ -125,6 +125,7 @@ def build(
         ledgers=Ledgers(
             database=database,
             queue_log=config.pbx.queue_log,
+            cel=config.pbx.cel,
             queues=frozenset(queue.name for queue in config.queues),
             clocks=clocks,
         ),

@@ -84,6 +84,7 @@ OPERATORS = frozenset(
         "journal_newer",
         "journal_write_failed",
         "queue_log_unreadable",
+        "cel_unreadable",
         "export_target_refused",
         "service_away",
         "service_refused",

@@ -79,6 +79,10 @@ class Pbx(Asterisk):
     def queue_log(self) -> Path:
         return self.log / "queue_log"
 
+    @property
+    def cel(self) -> Path:
+        return self.log / "cel-custom" / "ari-recorder.csv"
+
 
 @dataclass(slots=True, kw_only=True)
 class Lab:
@@ -216,11 +220,13 @@ async def start_lab(
     system_name: str = "",
     tree: AsteriskTree | None = None,
     crowd: int = 0,
+    cel: bool = False,
 ) -> AsyncIterator[Lab]:
     """A running lab. `folder` gets the configuration and the logs, which stay.
 
     `start` is ARI_RECORDER_START of the dialplan. `sounds` is copied, so that a test may spoil the copy, which is
     `lab.pbx.sounds`. `crowd`: so many more agents, who are in the queue CROWD_QUEUE (tests/faults/crowd.py).
+    `cel`: the PBX writes its channel event log too, which is optional.
     """
     assert crowd <= MOST_OF_A_CROWD
     if tree is None:
@@ -266,7 +272,10 @@ async def start_lab(
             phones=_phones_config(world.sip_port, crowd),
             crowd_queue=_crowd_queue(crowd),
             crowd_numbers=_crowd_numbers(crowd),
+            cel="#include cel_ari_recorder.conf" if cel else "",
+            cel_modules="load = res_cdrel_custom.so\nload = cel_custom.so" if cel else "",
         )
+        pbx.cel.parent.mkdir(exist_ok=True)
         _write_music(pbx.folder / "moh")
         _write_music(world.folder / "moh")
         lab = Lab(pbx=pbx, world=world)

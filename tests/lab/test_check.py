@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.pbx, pytest.mark.asyncio(loop_scope="session"), pytest
 
 # What concerns this host is tested without a PBX.
 OF_THE_PBX = (
-    *("ami", "rights", "version", "dialplan", "queues", "features", "endpoints", "files", "sounds", "queue_log"),
+    *("ami", "rights", "version", "dialplan", "queues", "features", "endpoints", "files", "sounds", "queue_log", "cel"),
 )
 FOUND = 3
 

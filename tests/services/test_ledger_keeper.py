@@ -20,7 +20,7 @@ from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.services import ledger_keeper
 from ari_recorder.services.ledger import DayLedger, day_ledger, explain
 from ari_recorder.services.ledger_keeper import EVERY, LedgerKeeper
-from ari_recorder.services.queue_logs import QueueLogTail
+from ari_recorder.services.witnesses import Witnesses
 from ari_recorder.storage import absences, calls
 from ari_recorder.storage.db import Database
 from tests.services.house import READER, Time
@@ -39,19 +39,20 @@ class Desk:
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
+        self.cel: Path | None = None
         self.queue_log = folder / "queue_log"
         self.queue_log.write_text(f"{int((BEGIN - MINUTE).timestamp())}|NONE|NONE|NONE|QUEUESTART|\n")
         self.time = Time(NOON)
         self.memory: list[Call] = []
         self.away: list[Absence] = []
-        self.tails: list[QueueLogTail] = []
+        self.witnesses: list[Witnesses] = []
         self.keeper = self.another()
 
     def another(self) -> LedgerKeeper:
-        self.tails.append(QueueLogTail(self.queue_log))
+        self.witnesses.append(Witnesses(queue_log=self.queue_log, cel=self.cel, queues=QUEUES))
         return LedgerKeeper(
             database=self.database,
-            tail=self.tails[-1],
+            witnesses=self.witnesses[-1],
             queues=QUEUES,
             in_memory=lambda: self.memory,
             clocks=self.time,
@@ -103,8 +104,8 @@ class Desk:
 def desk(database: Database, tmp_path: Path) -> Iterator[Desk]:
     desk = Desk(database, tmp_path)
     yield desk
-    for tail in desk.tails:
-        tail.close()
+    for witnesses in desk.witnesses:
+        witnesses.close()
 
 
 def recorded_call(at: datetime = NOON) -> Call:
