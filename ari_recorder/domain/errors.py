@@ -1376,14 +1376,15 @@ class RequestStillMatching(Unavailable):
 
 
 class MatchUnknown(NotFound):
-    """Recording {recording_id} was not found for case {case}. `ari-recorder request show` lists what was."""
+    """Recording {recording_id} was not found for case {case}, or is not the person's. `ari-recorder request show` lists
+    what was."""
 
     code = "match_unknown"
 
 
 class MatchOfAnotherPerson(Conflict):
-    """Recording {recording_id} came from another number than those of case {case}: it is another person's call. Did the
-    person call from there too, search by that number."""
+    """Recording {recording_id} came from another number than those of case {case}: it is another person's call. If the
+    person called from there too, search by that number."""
 
     code = "match_of_another_person"
 
@@ -1426,7 +1427,8 @@ class DecisionDestroys(Conflict):
 
 
 class CertificateMissing(Conflict):
-    """Case {case} is refused, or in part: the person gets that in writing, with the reasons, before it goes on."""
+    """Case {case} has no certificate of refusal. Who is refused, or in part, gets that in writing with the reasons,
+    before the case goes on."""
 
     code = "certificate_missing"
 
