@@ -126,5 +126,6 @@ async def test_what_is_refused_says_why(site: Config, recorded: Recorded, letter
     assert (await opened(site, tmp_path / "none.toml")).json["error"]["code"] == "request_text_refused"
     assert (await request(site, "show", "7")).code == USAGE
     empty = tmp_path / "empty"
-    empty.write_text(" \n")
-    assert (await request(site, "close", number, "--version", 2, "--taken-back-file", empty)).code == USAGE
+    empty.write_text("")
+    answer = await request(site, "close", number, "--version", 2, "--taken-back-file", empty)
+    assert answer.json["error"]["code"] == "request_text_refused"

@@ -302,9 +302,7 @@ def close(
     """Close it. Its recordings stay frozen until the time to appeal is over."""
 
     async def closed(desk: "SubjectRequests", _: "Database") -> "Done":
-        words = text_of(taken_back)
-        if taken_back is not None and not words.strip():
-            raise typer.BadParameter("it is empty", param_hint="--taken-back-file")
+        words = text_of(taken_back) if taken_back is not None else None
         return await desk.close(case, version, operator(), taken_back=words)
 
     step(config, passphrase_file, json, closed)

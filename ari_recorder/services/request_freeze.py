@@ -80,15 +80,21 @@ class RequestFreeze:
     # --- later
 
     async def catch_up(self) -> int:
-        """What open cases match by now; how many calls. Nothing while the keyring is locked: it is spared meanwhile."""
+        """What open cases match by now; how many calls. Nothing while the keyring is locked. What cannot be kept,
+        for its key does not open, is tried again and spared meanwhile; the other cases go on."""
         if self._keyring.locked:
             return 0
         with contextlib.suppress(KeyringLocked):
             await self._index_anew()
-            async with self._database.transaction() as conn:
-                waiting = await request_matches.found(conn)
-            return sum([await self._catch_up(case_id) for case_id in waiting])
-        return 0
+        async with self._database.transaction() as conn:
+            waiting = await request_matches.found(conn)
+        found = 0
+        for case_id in waiting:
+            try:
+                found += await self._catch_up(case_id)
+            except RecorderError as error:
+                log.warning("request_match_retry", case_id=str(case_id), code=error.code)
+        return found
 
     async def _catch_up(self, case_id: UUID) -> int:
         now = self._clocks.now()

@@ -266,20 +266,20 @@ class SubjectRequests:
             case = await self._book.went_on(conn, case, Step.HAND_OVER, moved, actor, now, told, text_id)
             return await self._done(conn, case)
 
-    async def close(self, number: str, seen: int, actor: Actor, *, taken_back: str = "") -> Done:
+    async def close(self, number: str, seen: int, actor: Actor, *, taken_back: str | None = None) -> Done:
         """`taken_back`: the person wants it no more, in what words. What is frozen stays so until the time to appeal
         is over; of what was taken back nothing can be appealed against."""
         now = self._clocks.now()
         async with self._database.transaction() as conn:
             case, facts, _ = await self._locked(conn, number, seen)
-            moved = machine.closed(facts, taken_back=bool(taken_back))
+            moved = machine.closed(facts, taken_back=taken_back is not None)
             text_id = None
-            if taken_back:
+            if taken_back is not None:
                 words = machine.words("taken_back", taken_back)
                 text_id = await self._book.write(conn, case.id, {"because": words}, now)
                 case = replace(case, decision=Decision.TAKEN_BACK, decided_at=now)
                 await request_matches.end(conn, case.id, now)
-            until = local_day(now) + (timedelta() if taken_back else self._appeal)
+            until = local_day(now) + (timedelta() if taken_back is not None else self._appeal)
             case = replace(case, closed_at=now, appeal_until=until)
             case = await self._book.went_on(
                 conn, case, Step.CLOSE, moved, actor, now, {"appeal_until": str(until)}, text_id

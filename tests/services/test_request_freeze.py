@@ -108,6 +108,17 @@ async def test_locked_nothing_is_found_and_nothing_is_lost(house: RequestHouse) 
     assert await house.keeps(call) == 1
 
 
+async def test_what_cannot_be_kept_is_spared_and_holds_up_no_other_case(house: RequestHouse) -> None:
+    await house.opened()
+    await house.opened(Kind.ACCESS, Wanted(number=EERO))
+    damaged, sound = await house.call(), await house.call(EERO)
+    async with house.database.transaction() as conn:
+        await conn.execute("UPDATE recording SET wrapped_key = 'damaged' WHERE id = $1", first(damaged))
+    assert await house.index() == 1
+    assert [await house.keeps(one) for one in (damaged, sound)] == [0, 1]
+    assert await house.sweep_at(DUE) == 0
+
+
 async def test_a_call_that_began_after_the_decision_is_not_what_it_was_about(house: RequestHouse) -> None:
     call = await house.call()
     await house.index()

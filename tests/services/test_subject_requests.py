@@ -200,8 +200,9 @@ async def test_what_is_taken_back_is_let_go_the_next_day(house: RequestHouse) ->
     call = await house.call()
     await house.index()
     done = await house.opened()
-    with pytest.raises(RequestTextRefused):
-        await house.desk.close(done.case.number, done.case.version, SARI, taken_back=" ")
+    for words in ("", " "):
+        with pytest.raises(RequestTextRefused):
+            await house.desk.close(done.case.number, done.case.version, SARI, taken_back=words)
     done = await house.desk.close(done.case.number, done.case.version, SARI, taken_back="Asia selvisi.")
     assert done.case.decision is Decision.TAKEN_BACK
     await house.sweep_at(OPENED + DAY)
