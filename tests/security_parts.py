@@ -435,11 +435,15 @@ CLASSES = (
     ),
     Class(
         name="answers to persons",
-        what="certificates of refusal, as they were given out",
+        what="requests of persons with their history, certificates of refusal as they were given out",
         rules="sealed in the database under the hold key, and sealed anew when that is replaced; only added to: the "
-        "database refuses any other change; beside them numbers, days and who issued them; each reading is an entry",
-        tables=frozenset({"refusal_certificate", "refusal_certificate_body"}),
-        sealed=frozenset({"refusal_certificate_body.sealed"}),
+        "database refuses any other change; beside them numbers, days, states, who did what, and of a number its keyed "
+        "index; each reading is an entry",
+        tables=frozenset(
+            {"refusal_certificate", "refusal_certificate_body", "request_case", "request_step", "request_text"}
+            | {"request_search", "request_match"}
+        ),
+        sealed=frozenset({"refusal_certificate_body.sealed", "request_text.sealed"}),
     ),
     Class(
         name="secret of a person",

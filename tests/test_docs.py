@@ -12,7 +12,7 @@ from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.services.call_texts import TEXT_PURPOSE
 from ari_recorder.services.callers import CALLER_PURPOSE
-from ari_recorder.services.kept_keys import REASON_PURPOSE, REFUSAL_PURPOSE
+from ari_recorder.services.kept_keys import REASON_PURPOSE, REFUSAL_PURPOSE, REQUEST_PURPOSE
 from tests import docs_parts
 from tests.docs_parts import FORMATS, OPERATIONS, README, ROOT
 
@@ -130,5 +130,5 @@ def test_documents_name_no_machine_and_no_tracker() -> None:
 
 def test_every_kind_of_sealed_text_is_drawn() -> None:
     drawn = FORMATS.read_text()
-    for purpose in (CALLER_PURPOSE, REASON_PURPOSE, TEXT_PURPOSE, REFUSAL_PURPOSE):
+    for purpose in (CALLER_PURPOSE, REASON_PURPOSE, TEXT_PURPOSE, REFUSAL_PURPOSE, REQUEST_PURPOSE):
         assert re.search(rf"^    {purpose} +id of the ", drawn, re.MULTILINE), purpose

@@ -10,6 +10,7 @@ EVENTS = "tests.test_audit_events"
 KEYS = "tests.services.test_key_control:test_a_wrong_passphrase_has_the_code_it_has_without_a_service"
 LISTENING = "tests.services.test_listenings"
 EXPORTS = "tests.services.test_export_desk"
+REQUESTS = "tests.services.test_subject_requests"
 LOGIN = "tests.services.test_login"
 SESSIONS = "tests.services.test_sessions"
 ENROL = "tests.services.test_enrol"
@@ -32,6 +33,17 @@ TRIGGERED: Mapping[Action, str] = {
     Action.CERTIFICATE_READ: f"{READING}:test_whatever_is_read_is_on_record",
     Action.REFUSAL_ISSUE: "tests.services.test_refusal_certificates:test_it_is_kept_as_it_was_given_out",
     Action.REFUSAL_READ: "tests.services.test_refusal_certificates:test_it_is_kept_as_it_was_given_out",
+    Action.REQUEST_OPEN: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_IDENTITY: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_MATCH: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_CONFIRM: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_DECIDE: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_HAND_OVER: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_CLOSE: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_RELEASE: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_READ: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
+    Action.REQUEST_REFUSE: f"{REQUESTS}:test_a_refused_request_closes_with_its_certificate_alone",
+    Action.REQUEST_EXTEND: "tests.services.test_request_refusals:test_it_is_extended_once_and_before_the_month_is_over",
     Action.RECORDING_ERASE: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.SWEEP_RUN: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.KEY_DESTROY: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",

@@ -69,6 +69,11 @@ class Mail(Section):
         description="Who is told of audio in quarantine: the privacy officer.",
         examples=[["privacy@example.org"]],
     )
+    requests_to: MailAddresses = Field(
+        default=(),
+        description="Who is warned of requests of persons that are to be answered.",
+        examples=[["privacy@example.org"]],
+    )
     use_to: MailAddresses = Field(
         default=(),
         description="Who is told of each week's report of use, and reminded of listenings nobody has signed off.",

@@ -24,6 +24,7 @@ from ari_recorder.config.papers import Papers
 from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.quarantine import Quarantine
+from ari_recorder.config.requests import Requests
 from ari_recorder.config.use import Use
 from ari_recorder.config.values import (
     AbsolutePath,
@@ -237,6 +238,7 @@ class Config(Section):
     notice: Notice = Notice()
     accounts: Accounts = Accounts()
     papers: Papers = Papers()
+    requests: Requests = Requests()
     monitor: Monitor = Monitor()
     alarms: Alarms = Alarms()
     log: Log = Log.model_validate({})
@@ -322,6 +324,7 @@ class Config(Section):
         yield from syslog_in_clear(self.audit.anchor_syslog)
         yield from self.web.contradictions()
         yield from self.mail.contradictions()
+        yield from self.requests.contradictions()
         yield from self.alarms.contradictions(self.mail.host is not None)
         names = [queue.name for queue in self.queues]
         numbers = [number for queue in self.queues for number in queue.numbers]

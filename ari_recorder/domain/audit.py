@@ -91,6 +91,17 @@ class Action(StrEnum):
     # requests of persons, answered in writing
     REFUSAL_ISSUE = "refusal:issue"
     REFUSAL_READ = "refusal:read"
+    REQUEST_OPEN = "request:open"
+    REQUEST_IDENTITY = "request:identity"
+    REQUEST_MATCH = "request:match"  # calls were found for it, and are frozen
+    REQUEST_CONFIRM = "request:confirm"
+    REQUEST_DECIDE = "request:decide"
+    REQUEST_EXTEND = "request:extend"
+    REQUEST_REFUSE = "request:refuse"
+    REQUEST_HAND_OVER = "request:hand-over"
+    REQUEST_CLOSE = "request:close"
+    REQUEST_RELEASE = "request:release"  # nothing is frozen for it any more
+    REQUEST_READ = "request:read"
     # what keeps them
     HOLD_PLACE = "hold:place"
     HOLD_EXTEND = "hold:extend"
@@ -151,6 +162,7 @@ LOOKS = frozenset(
         Action.RECORDING_VERIFY,
         Action.CERTIFICATE_READ,
         Action.REFUSAL_READ,
+        Action.REQUEST_READ,
         Action.LEDGER_VIEW,
         Action.AUDIT_READ,
         Action.AUDIT_EXPORT,

@@ -28,6 +28,7 @@ class AlarmCode(StrEnum):
     COVERAGE_UNKNOWN = "coverage-unknown"
     WRONG_PBX = "wrong-pbx"
     ORPHAN_IN_SPOOL = "orphan-in-spool"
+    REQUEST_DUE = "request-due"  # a person is to be answered
     QUARANTINED = "quarantined"
     JOURNAL_FAILED = "journal-failed"
     DISK_TROUBLE = "disk-trouble"

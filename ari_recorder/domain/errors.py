@@ -1319,3 +1319,148 @@ class SecondPersonNeeded(Forbidden):
     """This takes a second person who agrees. Ask for it first; who asks does not approve."""
 
     code = "second_person_needed"
+
+
+# --- requests of persons ---
+
+
+class RequestUnknown(NotFound):
+    """There is no case {case}. `ari-recorder request list` shows those there are."""
+
+    code = "request_unknown"
+
+
+class RequestChanged(Conflict):
+    """Case {case} was changed meanwhile: you saw version {seen}, it is at version {version}. Look at it again, then
+    decide."""
+
+    code = "request_changed"
+
+
+class RequestOutOfOrder(Conflict):
+    """This cannot be done with case {case}, which is {state}: {reason}."""
+
+    code = "request_out_of_order"
+
+
+class RequestTextRefused(Invalid):
+    """The field {field} of this case is not acceptable: {reason}."""
+
+    code = "request_text_refused"
+
+
+class RequestSearchRefused(Invalid):
+    """This finds no calls of a person: {reason}. Give a number, or a window of time."""
+
+    code = "request_search_refused"
+
+
+class RequestTooWide(Invalid):
+    """This window matches {count} calls, of whomever; without a number at most {most} are looked through. Narrow the
+    window, name the queue, or give the number."""
+
+    code = "request_too_wide"
+
+
+class RequestMatchesNothing(Conflict):
+    """In case {case} no call is confirmed to be the person's: there is nothing to grant. Search again, or answer that
+    nothing was found."""
+
+    code = "request_matches_nothing"
+
+
+class RequestUnconfirmed(Conflict):
+    """Of the calls found for case {case}, nobody has said of {count} whose they are. Confirm them first, call by
+    call."""
+
+    code = "request_unconfirmed"
+
+
+class RequestStillMatching(Unavailable):
+    """{count} calls that may belong to case {case} are not searched yet. The service does that within a minute while
+    the keyring is unlocked; then decide."""
+
+    code = "request_still_matching"
+
+
+class MatchUnknown(NotFound):
+    """Recording {recording_id} was not found for case {case}, or is not the person's. `ari-recorder request show` lists
+    what was."""
+
+    code = "match_unknown"
+
+
+class MatchOfAnotherPerson(Conflict):
+    """Recording {recording_id} came from another number than those of case {case}: it is another person's call. If the
+    person called from there too, search by that number."""
+
+    code = "match_of_another_person"
+
+
+class IdentityNotProved(Conflict):
+    """Who asks in case {case} is not proved: nothing is given out, told or decided before. Look at it first; what
+    cannot be proved is refused on that ground."""
+
+    code = "identity_not_proved"
+
+
+class ProxyUnauthorised(Conflict):
+    """In case {case} somebody asks for another person: the authorisation has to be seen first."""
+
+    code = "proxy_unauthorised"
+
+
+class ExtensionTwice(Conflict):
+    """The time to answer was extended already. The law knows one extension."""
+
+    code = "extension_twice"
+
+
+class ExtensionTooLate(Conflict):
+    """The time to answer ended on {last}: the law extends it only before that. Answer at once."""
+
+    code = "extension_too_late"
+
+
+class DecisionRefused(Invalid):
+    """The decision {decision} does not fit: {reason}."""
+
+    code = "decision_refused"
+
+
+class DecisionDestroys(Conflict):
+    """This decision destroys {count} recordings for good. Look at them once more, and say yes to it."""
+
+    code = "decision_destroys"
+
+
+class CertificateMissing(Conflict):
+    """Case {case} has no certificate of refusal. Who is refused, or in part, gets that in writing with the reasons,
+    before the case goes on."""
+
+    code = "certificate_missing"
+
+
+class RequestKept(Conflict):
+    """{count} of these recordings are kept by a hold, or for another person's case: they are not destroyed. Have the
+    hold released first, or grant the request in part and refuse the rest."""
+
+    code = "request_kept"
+
+
+class RestrictionUnavailable(Conflict):
+    """This decision restricts recordings, and there is nothing here yet that does. Keep the case open."""
+
+    code = "restriction_unavailable"
+
+
+class CorrectionNotMade(Conflict):
+    """In case {case} a correction was granted, and none was made since. Correct the recording first, on its page."""
+
+    code = "correction_not_made"
+
+
+class FreezeOfRequest(Conflict):
+    """This freeze belongs to case {case}: it ends when that is closed and the time to appeal is over."""
+
+    code = "freeze_of_request"

@@ -14,6 +14,7 @@ class LetterKind(StrEnum):
     FLAG_UNDECIDED = "flag-undecided"
     HOLD_REVIEW = "hold-review"
     QUARANTINE = "quarantine"
+    REQUEST_DUE = "request-due"
     FLAG_ASKED = "flag-asked"
     USE_REPORT = "use-report"
     SIGN_OVERDUE = "sign-overdue"
@@ -103,6 +104,20 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
             body="The service found audio of which nothing proves that the caller was told of the recording. It is "
             "sealed, and nobody can listen to it.\n"
             "Find out where it came from. It is destroyed on {destroyed_on}.",
+        ),
+    },
+    LetterKind.REQUEST_DUE: {
+        "fi": Text(
+            subject="Pyyntöön {case} on vastattava {answer_by} mennessä",
+            body="Rekisteröidyn pyyntö odottaa vastausta. Oma määräaika on {answer_by}, lain määräaika {law_by}.",
+        ),
+        "sv": Text(
+            subject="Begäran {case} ska besvaras senast {answer_by}",
+            body="En registrerads begäran väntar på svar. Den egna tidsfristen är {answer_by}, lagens {law_by}.",
+        ),
+        "en": Text(
+            subject="Request {case} is to be answered by {answer_by}",
+            body="The request of a person waits for an answer. The house's day is {answer_by}, the law's {law_by}.",
         ),
     },
     LetterKind.FLAG_ASKED: {

@@ -1,5 +1,5 @@
-"""Which reminder is due today: of a flagged call nobody decided on, of a hold, of audio in quarantine. How it is
-delivered: not here.
+"""Which reminder is due today: of a flagged call nobody decided on, of a hold, of audio in quarantine, of somebody's
+request. How it is delivered: not here.
 
     flag     14 days before the ordinary end  │ notice, weekly
              in the grace period              │ urgent, daily
@@ -9,6 +9,9 @@ delivered: not here.
              a fortnight after it             │ final, daily: nobody looks after this hold
     quarantine   as soon as it is there       │ urgent, once
              its last three days              │ final, once more: who wants to know what made it has to look now
+    request  seven days before the answer     │ notice, once
+             after the day of the answer      │ urgent, daily
+             after the last day of the law    │ final, daily
 
 A day has one reminder for each subject, however often one asks and however many services run.
 """
@@ -16,6 +19,8 @@ A day has one reminder for each subject, however often one asks and however many
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+
+from ari_recorder.domain.due_dates import Due, Standing, standing
 
 _FLAG_FIRST = timedelta(days=14)
 _FLAG_EVERY = timedelta(days=7)
@@ -78,3 +83,19 @@ def for_quarantine(*, last_day: date, today: date, last: date | None) -> Reminde
     if told or today > last_day:
         return None
     return Reminder(urgency=Urgency.FINAL if is_final else Urgency.URGENT, days_left=(last_day - today).days)
+
+
+def for_request(due: Due, today: date, last: date | None) -> Reminder | None:
+    """`days_left`: until the last day of the law. After an extension the warning comes anew."""
+    stands = standing(due, today)
+    if stands is Standing.CALM:
+        return None
+    if stands is Standing.WARNED:
+        if last is not None and last >= due.warn_on:
+            return None
+        urgency = Urgency.NOTICE
+    else:
+        if last is not None and last >= today:
+            return None
+        urgency = Urgency.URGENT if stands is Standing.LATE else Urgency.FINAL
+    return Reminder(urgency=urgency, days_left=(due.law_by - today).days)

@@ -12,7 +12,7 @@ its own, while the keyring is unlocked, and again for every call when the index 
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -40,14 +40,20 @@ NOBODY = b""
 class CallerIndex:
     """`run` is the service's job."""
 
-    def __init__(self, *, database: Database, keyring: Keyring) -> None:
+    def __init__(
+        self, *, database: Database, keyring: Keyring, then: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
+        """`then`: what becomes of calls that are found by number from here on."""
         self._database = database
         self._keyring = keyring
+        self._then = then
         self._texts = CallTexts(keyring)
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             await self.run_once(stop)
+            if self._then is not None:
+                await self._then()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), LOOK_EVERY.total_seconds())
 

@@ -14,6 +14,7 @@ from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.activations import Approval
 from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.due_dates import Pace
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.notice import Basis
 from ari_recorder.domain.retention import Period, Policy, Rules
@@ -43,8 +44,10 @@ from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.remind import Reminders
+from ari_recorder.services.request_freeze import RequestFreeze
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
+from ari_recorder.services.subject_requests import SubjectRequests
 from ari_recorder.services.sweep import Chore, Sweep
 from ari_recorder.services.use import UseReports
 from ari_recorder.services.witnesses import Witnesses
@@ -144,8 +147,35 @@ def packages(config: Config, opened: Database, keys: Keyring) -> Packages:
         keyring=keys,
         policies=policies(config, opened),
         offices=refusal_templates.offices(config.controller),
-        bases={queue.name: Basis(queue.basis) for queue in config.queues if queue.basis is not None},
+        bases=bases(config),
         clocks=Clocks(),
+    )
+
+
+def bases(config: Config) -> Mapping[str, Basis]:
+    """On what each queue stands."""
+    return {queue.name: Basis(queue.basis) for queue in config.queues if queue.basis is not None}
+
+
+def pace(config: Config) -> Pace:
+    return Pace(answer_days=config.requests.answer_days, warn_days=config.requests.warn_days)
+
+
+def request_freeze(opened: Database, keys: Keyring, clocks: Clocks | None = None) -> RequestFreeze:
+    return RequestFreeze(database=opened, keyring=keys, clocks=clocks or Clocks())
+
+
+def subject_requests(config: Config, opened: Database, keys: Keyring, clocks: Clocks | None = None) -> SubjectRequests:
+    """Nothing here restricts a recording yet: a decision that would is refused."""
+    return SubjectRequests(
+        database=opened,
+        keyring=keys,
+        clocks=clocks or Clocks(),
+        freeze=request_freeze(opened, keys, clocks),
+        refusals=refusal_desk(config, keys),
+        bases=bases(config),
+        pace=pace(config),
+        appeal_days=config.requests.appeal_days,
     )
 
 
@@ -167,7 +197,8 @@ def sweep(
     if keys is not None:
         kept = Period.parse(config.retention.backups_kept)
         chores.append(Certifier(database=opened, keyring=keys, clocks=clocks, backups_kept=kept).certify)
-    chores.append(Reminders(opened, Post(config.mail, config.web.language)).remind)
+        chores.append(request_freeze(opened, keys).release)
+    chores.append(Reminders(opened, Post(config.mail, config.web.language), pace(config)).remind)
 
     async def forget_sessions(_: Policy, now: datetime) -> None:
         await forget_old(opened, now)

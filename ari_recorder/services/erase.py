@@ -27,7 +27,7 @@ from ari_recorder.domain.retention import Erase, Policy, decide
 from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
-from ari_recorder.storage import audit, calls, erasing, exports, holds
+from ari_recorder.storage import audit, calls, erasing, exports, holds, request_matches
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.erasing import Due
 from ari_recorder.storage.exports import Export
@@ -100,6 +100,7 @@ class Eraser:
     ) -> tuple[Sequence[Due], Sequence[Due]]:
         """(1) A batch that was looked at, and those of it that are `erasing` from here on and will be destroyed."""
         async with self._database.transaction() as conn:
+            await request_matches.beside_searches(conn)
             rows = await find(conn, after)
             # Locked now: what keeps them was said before, or waits for this transaction and finds them erasing.
             keeping = await holds.of_recordings(conn, [row.id for row in rows])

@@ -23,6 +23,7 @@ from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import (
     CallNotOver,
     FreezeClosed,
+    FreezeOfRequest,
     FreezeUnknown,
     HoldReleased,
     HoldUnknown,
@@ -40,7 +41,7 @@ from ari_recorder.services.clock import Clocks
 from ari_recorder.services.fates import Fate
 from ari_recorder.services.kept_keys import REASON_PURPOSE, KeptKeys
 from ari_recorder.services.policy import Policies
-from ari_recorder.storage import audit, holds, keeping
+from ari_recorder.storage import audit, holds, keeping, subject_requests
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.keeping import Locked
 from ari_recorder.vault.keyring import Keyring
@@ -139,7 +140,7 @@ class Holds:
             if (count := sum(fate.at_once for fate in told)) and not yes:
                 raise ReleaseDestroys(count=count)
             await holds.release(conn, hold_id, actor.label, self._clocks.now())
-            await self._let_go(conn, hold_id, rows)
+            await self._keys.let_go(conn, hold_id, rows, self._clocks.now())
             await self._written(conn, Action.HOLD_RELEASE, actor, f"hold:{hold_id}", [row.id for row in rows])
         log.info("hold_release", hold_id=str(hold_id), recordings=len(rows))
         return told
@@ -233,19 +234,22 @@ class Holds:
         """The same within the transaction of whoever opens the request."""
         rows = await self._lock_sealed(conn, recordings)
         await holds.insert_freeze(conn, freeze)
-        await self._keep(conn, freeze.id, rows)
+        await self._keys.keep(conn, freeze.id, rows, self._clocks.now())
         await self._written(conn, Action.FREEZE_OPEN, actor, f"freeze:{freeze.id}", [row.id for row in rows])
         return FreezeView(freeze=freeze, recordings=tuple(row.id for row in rows))
 
     async def close_freeze(self, freeze_id: UUID, actor: Actor, *, yes: bool = False) -> tuple[Fate, ...]:
+        """One that somebody opened by hand; that of a case ends with the case."""
         async with self._database.transaction(within=_SECONDS) as conn:
-            _open(freeze_id, await holds.lock_freeze(conn, freeze_id))
+            freeze = _open(freeze_id, await holds.lock_freeze(conn, freeze_id))
+            if await subject_requests.known(conn, freeze_id):
+                raise FreezeOfRequest(case=freeze.reference)
             rows = await keeping.lock(conn, await keeping.kept_by(conn, freeze_id))
             told = await self._fates(conn, rows, freeze_id)
             if (count := sum(fate.at_once for fate in told)) and not yes:
                 raise ReleaseDestroys(count=count)
             await holds.close_freeze(conn, freeze_id, actor.label, self._clocks.now())
-            await self._let_go(conn, freeze_id, rows)
+            await self._keys.let_go(conn, freeze_id, rows, self._clocks.now())
             await self._written(conn, Action.FREEZE_CLOSE, actor, f"freeze:{freeze_id}", [row.id for row in rows])
         log.info("freeze_close", freeze_id=str(freeze_id), recordings=len(rows))
         return told
@@ -304,7 +308,7 @@ class Holds:
         name = await self._keys.hold_name(conn)
         reason = await asyncio.to_thread(self._keyring.public.seal_text, name, terms.reason, REASON_PURPOSE, hold.id)
         await holds.insert_hold(conn, hold, reason, name)
-        await self._keep(conn, hold.id, rows)
+        await self._keys.keep(conn, hold.id, rows, self._clocks.now())
         await self._written(conn, Action.HOLD_PLACE, actor, f"hold:{hold.id}", [row.id for row in rows])
         return HoldView(hold=hold, reason=terms.reason, recordings=tuple(row.id for row in rows))
 
@@ -331,22 +335,6 @@ class Holds:
         """Reference, owner and reason are not written down: they go when the last recording goes, and this stays."""
         entry = Entry(action=action, actor=actor, object=what, facts={"recordings": [str(one) for one in recordings]})
         await audit.append(conn, entry, self._clocks.now())
-
-    async def _keep(self, conn: Connection, keeper: UUID, rows: Sequence[Locked]) -> None:
-        """Kept from here on, and under the hold key."""
-        now = self._clocks.now()
-        await keeping.keep(conn, keeper, [row.id for row in rows], now)
-        await self._keys.to_hold(conn, rows)
-        # That has locked the calls: what was stored of them since the recordings were locked is kept, too.
-        late = await keeping.join(conn, {row.call_id for row in rows}, now)
-        await self._keys.to_hold(conn, await keeping.lock(conn, late))
-
-    async def _let_go(self, conn: Connection, keeper: UUID, rows: Sequence[Locked]) -> None:
-        """What nothing else keeps goes back under the key of its day."""
-        # What is being stored of these calls just now is kept by it until it is committed.
-        await keeping.lock_calls(conn, {row.call_id for row in rows})
-        await keeping.let_go(conn, keeper, self._clocks.now())
-        await self._keys.to_days(conn, [row for row in rows if row.keeps == 1])
 
     def _open_reasons(self, sealed: Mapping[UUID, bytes]) -> dict[UUID, str]:
         return {one: self._keyring.open_text(text, REASON_PURPOSE, one) for one, text in sealed.items()}

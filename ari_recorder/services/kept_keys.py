@@ -6,6 +6,7 @@ run in a thread meanwhile.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from ari_recorder.domain.errors import KeyringLocked
@@ -21,6 +22,7 @@ from ari_recorder.vault.wrapping import day_name
 
 REASON_PURPOSE = "hold-reason"
 REFUSAL_PURPOSE = "refusal"
+REQUEST_PURPOSE = "request-text"
 
 
 class KeptKeys:
@@ -34,6 +36,21 @@ class KeptKeys:
             await day_keys.kept_alive(conn, [name])
             if self._keyring.public.hold_name == name:
                 return name
+
+    async def keep(self, conn: Connection, keeper: UUID, rows: Sequence[Locked], now: datetime) -> None:
+        """Kept from here on by this hold or freeze, and under the hold key. The rows are locked."""
+        await keeping.keep(conn, keeper, [row.id for row in rows], now)
+        await self.to_hold(conn, rows)
+        # That has locked the calls: what was stored of them since the recordings were locked is kept, too.
+        late = await keeping.join(conn, {row.call_id for row in rows}, now)
+        await self.to_hold(conn, await keeping.lock(conn, late))
+
+    async def let_go(self, conn: Connection, keeper: UUID, rows: Sequence[Locked], now: datetime) -> None:
+        """All that it keeps, which are these: what nothing else keeps goes back under the key of its day."""
+        # What is being stored of these calls just now is kept by it until it is committed.
+        await keeping.lock_calls(conn, {row.call_id for row in rows})
+        await keeping.let_go(conn, keeper, now)
+        await self.to_days(conn, [row for row in rows if row.keeps == 1])
 
     async def to_hold(self, conn: Connection, rows: Sequence[Locked]) -> None:
         """Everything of these recordings outlives the keys of their days. What lies under a hold key already stays."""

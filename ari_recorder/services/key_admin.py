@@ -210,6 +210,7 @@ async def rotate_hold(
         reasons=sum(one.reasons for one in done),
         texts=sum(one.texts for one in done),
         refusals=sum(one.refusals for one in done),
+        requests=sum(one.requests for one in done),
         failed=0,
     )
     return HoldRotated(key_name=newest, rewrapped=rewrapped, destroyed=tuple(old))

@@ -48,6 +48,7 @@ class Post:
             LetterKind.FLAG_UNDECIDED: mail.flags_to,
             LetterKind.HOLD_REVIEW: mail.holds_to,
             LetterKind.QUARANTINE: mail.quarantine_to,
+            LetterKind.REQUEST_DUE: mail.requests_to,
             LetterKind.USE_REPORT: mail.use_to,
             LetterKind.SIGN_OVERDUE: mail.use_to,
             LetterKind.AUDIT_HEAD: mail.audit_to,

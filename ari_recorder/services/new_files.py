@@ -43,6 +43,20 @@ def give_name(fresh: Path, target: Path) -> None:
         os.link(fresh, target)
 
 
+def write_new(target: Path, content: bytes) -> Path:
+    """A whole small file. ExportTargetRefused when it is there already."""
+    fresh = fresh_name(target)
+    try:
+        with refused(target), os.fdopen(create(fresh, target), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        give_name(fresh, target)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return target
+
+
 @contextlib.contextmanager
 def refused(target: Path) -> Iterator[None]:
     """Whatever the disk says about it is said of the target: ExportTargetRefused."""

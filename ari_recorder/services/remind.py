@@ -1,5 +1,5 @@
-"""Reminders: of flagged calls nobody decided on, of holds whose review is near or over, and of audio in quarantine.
-When: domain/reminders.py.
+"""Reminders: of flagged calls nobody decided on, of holds whose review is near or over, of audio in quarantine, and of
+requests of persons that are to be answered. When: domain/reminders.py.
 
 They are alarms in the log and, where somebody is to be written to, letters: one a day for each subject; of several
 services one tells.
@@ -10,26 +10,33 @@ from uuid import UUID
 
 import structlog
 
-from ari_recorder.domain import reminders
+from ari_recorder.domain import due_dates, reminders
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.due_dates import Due, Pace
 from ari_recorder.domain.letters import Letter, LetterKind
 from ari_recorder.domain.reminders import Reminder, Urgency
 from ari_recorder.domain.retention import Policy, local_day
+from ari_recorder.domain.subject_requests import State
+from ari_recorder.services.casebook import number_of
 from ari_recorder.services.mail import Post
-from ari_recorder.storage import holds, quarantine, sweeps
+from ari_recorder.storage import holds, quarantine, subject_requests, sweeps
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.quarantine import Quarantined
 
 log = structlog.get_logger(__name__)
 
+# Nobody has so many open at once; those that came first are looked at.
+_MANY = 10_000
 _EVERYTHING = Scope(queues=None, interfaces=None)
 
 
 class Reminders:
-    def __init__(self, database: Database, post: Post) -> None:
+    def __init__(self, database: Database, post: Post, pace: Pace | None = None) -> None:
+        """`pace`: how soon requests are answered here."""
         self._database = database
         self._post = post
+        self._pace = pace or Pace()
 
     async def remind(self, policy: Policy, now: datetime) -> None:
         """A chore of the sweep."""
@@ -38,6 +45,7 @@ class Reminders:
             await self._of_flags(conn, policy, today, now)
             await self._of_holds(conn, today, now)
             await self._of_quarantine(conn, today, now)
+            await self._of_requests(conn, today, now)
 
     async def _of_flags(self, conn: Connection, policy: Policy, today: date, now: datetime) -> None:
         found = await holds.undecided(conn)
@@ -93,6 +101,31 @@ class Reminders:
                     facts={"destroyed_on": str(destroyed_on)},
                 )
                 await self._post.queue(conn, letter, now)
+
+    async def _of_requests(self, conn: Connection, today: date, now: datetime) -> None:
+        cases = await subject_requests.cases(conn, closed=False, limit=_MANY)
+        waiting = [case for case in cases if case.state is not State.ANSWERED]
+        last = await sweeps.reminded(conn, [case.id for case in waiting])
+        for case in waiting:
+            extended = case.extended_to is not None
+            due = due_dates.due(case.kind.law, case.received_on, self._pace, extended=extended)
+            reminder = reminders.for_request(due, today, last.get(case.id))
+            if reminder is not None and await sweeps.remind(conn, case.id, today):
+                _tell_request(number_of(case), due, reminder)
+                letter = Letter(
+                    kind=LetterKind.REQUEST_DUE,
+                    once=f"request:{case.id}:{today}",
+                    path="/",
+                    facts={"case": number_of(case), "answer_by": str(due.answer_by), "law_by": str(due.law_by)},
+                )
+                await self._post.queue(conn, letter, now)
+
+
+def _tell_request(number: str, due: Due, reminder: Reminder) -> None:
+    because = f"the person is to be answered by {due.answer_by}, by law until {due.law_by}"
+    log.error(
+        "alarm", alarm=AlarmCode.REQUEST_DUE.value, subject=number, urgency=reminder.urgency.value, because=because
+    )
 
 
 def _tell_quarantine(one: Quarantined, destroyed_on: date) -> None:

@@ -18,7 +18,7 @@ from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.errors import KeyringLocked, RecorderError
 from ari_recorder.services.call_texts import TEXT_PURPOSE
 from ari_recorder.services.callers import CALLER_PURPOSE
-from ari_recorder.services.kept_keys import REASON_PURPOSE, REFUSAL_PURPOSE, KeptKeys
+from ari_recorder.services.kept_keys import REASON_PURPOSE, REFUSAL_PURPOSE, REQUEST_PURPOSE, KeptKeys
 from ari_recorder.services.keys import LOOK_EVERY
 from ari_recorder.storage import audit, day_keys, keeping, keys
 from ari_recorder.storage.db import Database
@@ -50,6 +50,7 @@ class Rewrapped:
     reasons: int = 0
     texts: int = 0
     refusals: int = 0
+    requests: int = 0
 
 
 async def rewrap(
@@ -70,6 +71,7 @@ async def rewrap(
         ("reasons", keys.reasons_of, keys.reseal_reasons, _reseal(keyring, REASON_PURPOSE)),
         ("texts", keys.texts_of, keys.reseal_texts, _reseal(keyring, TEXT_PURPOSE)),
         ("refusals", keys.refusals_of, keys.reseal_refusals, _reseal(keyring, REFUSAL_PURPOSE)),
+        ("requests", keys.requests_of, keys.reseal_requests, _reseal(keyring, REQUEST_PURPOSE)),
     ):
         done[kind] = 0
         after = UUID(int=0)

@@ -4,7 +4,8 @@
 
 What is in quarantine is due by its own day: out_of_quarantine finds it, and no question about a queue does.
 A recording that something keeps (`keeps`, holds.py) is never touched: no question finds it, no change of state takes
-it, and a constraint of the table has the last word.
+it, and a constraint of the table has the last word. Nor is one that the case of a person may be about and does not keep
+yet: its caller may not be known by number so far (request_matches.py).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +15,7 @@ from uuid import UUID
 
 from ari_recorder.storage.db import Connection, Row
 from ari_recorder.storage.recordings import Key
+from ari_recorder.storage.request_matches import SPARED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ async def due(
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE recording.state = 'sealed' AND keeps = 0 AND recording.queue = $1 AND started_at < $2 AND kept_from < $2
             AND (NOT {_UNDECIDED} OR kept_from < $3) AND (started_at, recording.id) > ($4, $5)
-            AND quarantined_until IS NULL
+            AND quarantined_until IS NULL AND NOT {SPARED}
         ORDER BY started_at, recording.id LIMIT $6
         {"FOR UPDATE OF recording SKIP LOCKED" if lock else ""}
         """,  # noqa: S608 -- the texts are the ones above

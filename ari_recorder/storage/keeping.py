@@ -59,6 +59,14 @@ async def of_same_calls(conn: Connection, ids: Collection[UUID]) -> tuple[UUID, 
     return tuple(row["id"] for row in rows)
 
 
+async def of_calls(conn: Connection, call_ids: Collection[UUID]) -> tuple[UUID, ...]:
+    """All recordings of these calls that are there."""
+    rows = await conn.fetch(
+        "SELECT id FROM recording WHERE call_id = ANY($1::uuid[]) AND state = 'sealed'", list(call_ids)
+    )
+    return tuple(row["id"] for row in rows)
+
+
 async def lock(conn: Connection, ids: Collection[UUID]) -> tuple[Locked, ...]:
     """Their rows, locked until the transaction ends. Always in the order of their ids: nobody waits in a circle."""
     await conn.fetch("SELECT FROM recording WHERE id = ANY($1::uuid[]) ORDER BY id FOR UPDATE", list(ids))
@@ -197,10 +205,17 @@ async def without_hold_key(conn: Connection, *, limit: int) -> tuple[UUID, ...]:
     return tuple(row["recording_id"] for row in rows)
 
 
-async def let_go(conn: Connection, keeper: UUID, now: datetime) -> None:
-    """What it kept is kept by it no more. The rows are locked."""
+async def let_go(conn: Connection, keeper: UUID, now: datetime, ids: Collection[UUID] | None = None) -> None:
+    """What it kept, or these of it, is kept by it no more. The rows are locked."""
     rows = await conn.fetch(
-        "UPDATE keeping SET ended_at = $2 WHERE keeper = $1 AND ended_at IS NULL RETURNING recording_id", keeper, now
+        """
+        UPDATE keeping SET ended_at = $2
+        WHERE keeper = $1 AND ended_at IS NULL AND ($3::uuid[] IS NULL OR recording_id = ANY($3))
+        RETURNING recording_id
+        """,
+        keeper,
+        now,
+        list(ids) if ids is not None else None,
     )
     await _count(conn, [row["recording_id"] for row in rows])
 

@@ -14,7 +14,7 @@ from ari_recorder.storage.db import Connection
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wrapped:
     """A recording's wrapped data key, a call's sealed caller or text, a hold's sealed reason, a certificate of
-    refusal. `at`: when the recording or the call began, the hold was placed, or the certificate issued."""
+    refusal, a text of a case. `at`: when the recording or the call began, the others when they were made."""
 
     id: UUID
     at: datetime
@@ -30,10 +30,11 @@ class Left:
     reasons: int = 0
     texts: int = 0
     refusals: int = 0
+    requests: int = 0
 
     @property
     def count(self) -> int:
-        return self.recordings + self.callers + self.reasons + self.texts + self.refusals
+        return self.recordings + self.callers + self.reasons + self.texts + self.refusals + self.requests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,8 @@ async def left(conn: Connection, key_name: str) -> Left:
                (SELECT count(*) FROM call WHERE personal_key_name = $1 AND personal IS NOT NULL) AS callers,
                (SELECT count(*) FROM hold WHERE reason_key_name = $1) AS reasons,
                (SELECT count(*) FROM call_text WHERE key_name = $1) AS texts,
-               (SELECT count(*) FROM refusal_certificate_body WHERE key_name = $1) AS refusals
+               (SELECT count(*) FROM refusal_certificate_body WHERE key_name = $1) AS refusals,
+               (SELECT count(*) FROM request_text WHERE key_name = $1) AS requests
         """,
         key_name,
     )
@@ -133,6 +135,18 @@ async def refusals_of(conn: Connection, key_name: str, *, after: UUID, limit: in
     return tuple(Wrapped(id=row["id"], at=row["at"], sealed=row["sealed"]) for row in rows)
 
 
+async def requests_of(conn: Connection, key_name: str, *, after: UUID, limit: int) -> tuple[Wrapped, ...]:
+    rows = await conn.fetch(
+        """
+        SELECT id, made_at AS at, sealed FROM request_text WHERE key_name = $1 AND id > $2 ORDER BY id LIMIT $3
+        """,
+        key_name,
+        after,
+        limit,
+    )
+    return tuple(Wrapped(id=row["id"], at=row["at"], sealed=row["sealed"]) for row in rows)
+
+
 async def rewrap_recordings(conn: Connection, changes: Collection[Anew]) -> int:
     """How many were still as they were, and are changed now."""
     rows = await conn.fetch(
@@ -193,6 +207,19 @@ async def reseal_refusals(conn: Connection, changes: Collection[Anew]) -> int:
         FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS given (id, sealed, anew, name)
         WHERE certificate_id = given.id AND refusal_certificate_body.sealed = given.sealed
         RETURNING certificate_id
+        """,
+        *_columns(changes),
+    )
+    return len(rows)
+
+
+async def reseal_requests(conn: Connection, changes: Collection[Anew]) -> int:
+    rows = await conn.fetch(
+        """
+        UPDATE request_text SET sealed = given.anew, key_name = given.name
+        FROM unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[]) AS given (id, sealed, anew, name)
+        WHERE request_text.id = given.id AND request_text.sealed = given.sealed
+        RETURNING request_text.id
         """,
         *_columns(changes),
     )

@@ -29,6 +29,7 @@ Sealed text, version 2: the same up to 1122+n, then AES-256-GCM of the text as U
     hold-reason    id of the hold                    what was typed
     call-text      id of the text (call_text.id)     what was typed
     refusal        id of the certificate             JSON: what was given out, services/refusal_certificates.py
+    request-text   id of the text                    JSON: what was typed about a case, services/casebook.py
 
 An owner that is an id is a UUID in small letters with hyphens.
 

@@ -11,6 +11,7 @@ FACTS: dict[LetterKind, dict[str, str | int]] = {
     LetterKind.FLAG_UNDECIDED: {"days": 14, "destroyed_on": "2026-11-24"},
     LetterKind.HOLD_REVIEW: {"review_on": "2026-11-24"},
     LetterKind.QUARANTINE: {"destroyed_on": "2026-11-24"},
+    LetterKind.REQUEST_DUE: {"case": "R2026-7", "answer_by": "2026-11-24", "law_by": "2026-11-27"},
     LetterKind.FLAG_ASKED: {},
     LetterKind.USE_REPORT: {"week": "48/2026", "findings": 1234, "samples": 5, "due_on": "2026-11-24"},
     LetterKind.SIGN_OVERDUE: {"count": 1234, "due_on": "2026-11-24"},

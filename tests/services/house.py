@@ -80,6 +80,8 @@ class House:
     clocks: Time = field(default_factory=Time)
     sealed: list[Recording] = field(default_factory=list)
     keyring: Keyring | None = None
+    # What is sealed of the callers of calls that are stored.
+    person: str = PERSON
 
     def sweep(self, **parts: object) -> Sweep:
         database = parts.get("database", self.database)
@@ -130,7 +132,7 @@ class House:
             facts = replace(recording.sealed, key_name=name, wrapped_key=wrapped.hex())
             recordings.append(replace(recording, sealed=facts))
         name = self._day_key(keyring, call.first_seen_at)
-        sealed = keyring.public.seal_text(name, PERSON, CALLER_PURPOSE, call.id)
+        sealed = keyring.public.seal_text(name, self.person, CALLER_PURPOSE, call.id)
         return replace(call, recordings=tuple(recordings)), Personal(sealed=sealed, key_name=name), files
 
     def _day_key(self, keyring: Keyring, at: datetime) -> str:
