@@ -1,0 +1,2 @@
+-- Kept free: the number belongs to the requests of persons.
+SELECT;
