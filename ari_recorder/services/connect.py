@@ -43,6 +43,7 @@ from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.remind import Reminders
+from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
 from ari_recorder.services.sweep import Chore, Sweep
@@ -271,6 +272,15 @@ def audit_access(config: Config, opened: Database, actor: Actor, *, new_log: boo
 
 def holds(config: Config, opened: Database, keys: Keyring) -> Holds:
     return Holds(database=opened, keyring=keys, policies=policies(config, opened), clocks=Clocks())
+
+
+def restrictions(config: Config, opened: Database, keyring: Keyring) -> Restrictions:
+    return Restrictions(
+        database=opened,
+        holds=holds(config, opened, keyring),
+        policies=policies(config, opened),
+        clocks=Clocks(),
+    )
 
 
 def use_reports(config: Config, opened: Database, clocks: Clocks | None = None) -> UseReports:

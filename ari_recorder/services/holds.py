@@ -23,6 +23,7 @@ from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import (
     CallNotOver,
     FreezeClosed,
+    FreezeRestricts,
     FreezeUnknown,
     HoldReleased,
     HoldUnknown,
@@ -239,15 +240,22 @@ class Holds:
 
     async def close_freeze(self, freeze_id: UUID, actor: Actor, *, yes: bool = False) -> tuple[Fate, ...]:
         async with self._database.transaction(within=_SECONDS) as conn:
-            _open(freeze_id, await holds.lock_freeze(conn, freeze_id))
-            rows = await keeping.lock(conn, await keeping.kept_by(conn, freeze_id))
-            told = await self._fates(conn, rows, freeze_id)
-            if (count := sum(fate.at_once for fate in told)) and not yes:
-                raise ReleaseDestroys(count=count)
-            await holds.close_freeze(conn, freeze_id, actor.label, self._clocks.now())
-            await self._let_go(conn, freeze_id, rows)
-            await self._written(conn, Action.FREEZE_CLOSE, actor, f"freeze:{freeze_id}", [row.id for row in rows])
-        log.info("freeze_close", freeze_id=str(freeze_id), recordings=len(rows))
+            if _open(freeze_id, await holds.lock_freeze(conn, freeze_id)).restricts:
+                raise FreezeRestricts(freeze_id=freeze_id)
+            told = await self.unfreeze(conn, freeze_id, actor, yes=yes)
+        log.info("freeze_close", freeze_id=str(freeze_id), recordings=len(told))
+        return told
+
+    async def unfreeze(self, conn: Connection, freeze_id: UUID, actor: Actor, *, yes: bool) -> tuple[Fate, ...]:
+        """The same within the transaction of whoever closes the request, or lifts the restriction."""
+        _open(freeze_id, await holds.lock_freeze(conn, freeze_id))
+        rows = await keeping.lock(conn, await keeping.kept_by(conn, freeze_id))
+        told = await self._fates(conn, rows, freeze_id)
+        if (count := sum(fate.at_once for fate in told)) and not yes:
+            raise ReleaseDestroys(count=count)
+        await holds.close_freeze(conn, freeze_id, actor.label, self._clocks.now())
+        await self._let_go(conn, freeze_id, rows)
+        await self._written(conn, Action.FREEZE_CLOSE, actor, f"freeze:{freeze_id}", [row.id for row in rows])
         return told
 
     async def preview_close(self, freeze_id: UUID) -> tuple[Fate, ...]:
