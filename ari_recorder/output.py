@@ -154,14 +154,20 @@ def write_recordings(lines: "Sequence[Line]") -> None:
                 clock(line.duration),
                 line.queue,
                 ", ".join(line.agents),
-                "quarantined" if line.quarantined and line.state == "sealed" else line.state,
+                _state(line),
                 "threat" if line.flagged else "",
                 str(line.id)[:SHORT_ID],
             )
             for line in lines
         ],
-        styles={"threat": "bold red", "quarantined": "yellow"},
+        styles={"threat": "bold red", "quarantined": "yellow", "restricted": "yellow"},
     )
+
+
+def _state(line: "Line") -> str:
+    if line.state != "sealed":
+        return line.state
+    return "quarantined" if line.quarantined else "restricted" if line.restricted else line.state
 
 
 def write_details(details: "Details") -> None:
@@ -225,6 +231,9 @@ def _flat(details: "Details") -> Iterator[tuple[str, object]]:
                     "agent",
                     f"{member.name or member.interface}, from {local(member.connected_at)}, {clock(member.talk_time)}",
                 )
+        elif field.name == "restrictions":
+            for one in value:
+                yield "restricted", f"since {local(one.set_at)}, {one.ground}, case {one.case_number}  {one.id}"
         elif field.name == "marks":
             for mark in value:
                 offset = clock(max(mark.offset - details.clock_at_start, timedelta()))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ari_recorder.services.fates import Fate
     from ari_recorder.services.holds import FreezeView, HoldView, ToDecide
     from ari_recorder.services.policy import Night, Standing
+    from ari_recorder.services.restrictions import RestrictionView
     from ari_recorder.services.sweep import Doomed, Progress, Swept
     from ari_recorder.storage.certificates import Certificate
 
@@ -98,6 +99,27 @@ def write_freezes(views: "Sequence[FreezeView]") -> None:
             for view in views
         ],
     )
+
+
+def write_restrictions(views: "Sequence[RestrictionView]") -> None:
+    write_table(
+        ("since", "by", "ground", "case", "past its period", "lifted", "recordings", "id"),
+        [
+            (
+                local(view.restriction.set_at),
+                view.restriction.set_by,
+                view.restriction.ground,
+                view.restriction.case_number,
+                f"{view.overdue} since {view.overdue_since}" if view.overdue else "",
+                local(view.restriction.lifted_at),
+                " ".join(str(one)[:SHORT_ID] for one in view.recordings),
+                str(view.restriction.id),
+            )
+            for view in views
+        ],
+    )
+    late = sum(view.overdue for view in views)
+    sys.stdout.write(f"{late} recording(s) past their period and kept by a restriction alone\n")
 
 
 def write_fates(told: "Sequence[Fate]", *, done: bool) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
+from uuid import UUID
 
 from pydantic.fields import FieldInfo
 
-from ari_recorder.domain import accounts, corrections, holds, listening, throttle
+from ari_recorder.domain import accounts, corrections, holds, listening, restriction, throttle
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
 from ari_recorder.domain.audit import Action
 from ari_recorder.services import enrol, login, tokens
@@ -127,8 +128,8 @@ class Agreement:
     attempt: Callable[[], object]
 
 
-def _why(purpose: listening.Purpose, **more: str) -> Callable[[], object]:
-    return lambda: listening.check_why(listening.Why(purpose=purpose, **more))
+def _why(purpose: listening.Purpose) -> Callable[[], object]:
+    return lambda: listening.check_why(listening.Why(purpose=purpose))
 
 
 AGREEMENTS = (
@@ -163,6 +164,22 @@ AGREEMENTS = (
         rule="A hold's review day is ahead of today, by at most twelve months",
         code="review_date_refused",
         attempt=lambda: holds.check_review(TODAY, TODAY),
+    ),
+    Agreement(
+        rule="The person was told that a restriction is lifted: between the day it began and today",
+        code="subject_not_told",
+        attempt=lambda: restriction.check_lift(
+            restriction.Restriction(
+                id=UUID(int=1),
+                ground=restriction.RestrictionGround.OBJECTION,
+                case_number="TP-1",
+                case_id=None,
+                set_at=NOW,
+                set_by="officer",
+            ),
+            restriction.SubjectTold(on=TODAY + timedelta(days=1), how=restriction.ToldHow.LETTER),
+            TODAY,
+        ),
     ),
     Agreement(
         rule="A note's place in the audio is not beyond the recording's end",
@@ -480,10 +497,12 @@ CLASSES = (
     ),
     Class(
         name="of the work",
-        what="which holds and freezes keep what, exports, sweeps, ledger, orders done, versions of the database",
+        what="which holds and freezes keep what, which cases restrict what, exports, sweeps, ledger, orders done, "
+        "versions of the database",
         rules="ids, days and states; no person but who did it",
         tables=frozenset(
             {"request_freeze", "keeping", "reminder", "sweep_run", "export", "migration"}
+            | {"restriction", "restriction_of", "restriction_lifted"}
             | {"absence", "queue_activation", "command_done", "ledger_row", "ledger_day", "ledger_explanation"}
             | {"promise"}
         ),

@@ -26,6 +26,8 @@ TRIGGERED: Mapping[Action, str] = {
     Action.HOLD_RELEASE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.FREEZE_OPEN: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.FREEZE_CLOSE: f"{EVENTS}:test_holds_freezes_and_decisions",
+    Action.RESTRICTION_SET: "tests.services.test_restrictions:test_it_is_set_and_lifted_with_who_and_why",
+    Action.RESTRICTION_LIFT: "tests.services.test_restrictions:test_it_is_set_and_lifted_with_who_and_why",
     Action.FLAG_DECIDE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.RECORDING_EXPORT: f"{EVENTS}:test_an_export_in_clear",
     Action.RECORDING_EXPORTED: f"{EXPORTS}:test_what_was_sent_is_in_the_audit_log_before_and_after",

@@ -13,12 +13,13 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli import audit, certificates, holds, keys, notice, packages, requests, retention, users
+from ari_recorder.cli import audit, certificates, holds, keys, notice, packages, requests, restriction, retention, users
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
     DayOption,
     Exit,
+    GroundOption,
     IdArgument,
     JsonOption,
     PassphraseOption,
@@ -51,6 +52,7 @@ app.add_typer(retention.policy, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(holds.holds, name="holds")
 app.add_typer(holds.freezes, name="freezes")
+app.add_typer(restriction.app, name="restriction")
 app.add_typer(audit.app, name="audit")
 app.add_typer(certificates.certificates, name="certificates")
 app.add_typer(users.user, name="user")
@@ -192,6 +194,7 @@ def export_recording(
     verify: Annotated[
         bool, typer.Option("--verify", help="Check first that it is what was sealed, and say what was checked.")
     ] = False,
+    ground: GroundOption = None,
     passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -207,7 +210,8 @@ def export_recording(
                 recording_id = await listen.identify(database, wanted)
                 checked = await listen.verify_sealed(database, opened, recording_id, operator()) if verify else ()
                 with progress(f"exporting {recording_id}", hidden=json) as told:
-                    return await listen.export_wav(database, opened, recording_id, target, told, operator()), checked
+                    made = await listen.export_wav(database, opened, recording_id, target, told, operator(), ground)
+                return made, checked
 
         opened = connect.vault(settings, passphrase_of(settings, passphrase_file))
         exported, checked = wait_for(ask())

@@ -33,7 +33,8 @@ holds = typer.Typer(help="Holds: recordings kept longer because a supervisor sai
 freezes = typer.Typer(help="Freezes: recordings kept while a subject request is open.", no_args_is_help=True)
 
 
-def _uuid(text: str) -> UUID:
+def whole_id(text: str) -> UUID:
+    """Of an argument."""
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()) is None:
         raise typer.BadParameter(f"{text!r} is not a whole id")
     return UUID(text)
@@ -43,9 +44,11 @@ IdArguments = Annotated[
     list[str],
     typer.Argument(metavar="ID...", help="Recordings: ids, or their beginnings. Their calls are kept as a whole."),
 ]
-HoldArgument = Annotated[UUID, typer.Argument(metavar="HOLD", parser=_uuid, help="The hold's id, from `holds list`.")]
+HoldArgument = Annotated[
+    UUID, typer.Argument(metavar="HOLD", parser=whole_id, help="The hold's id, from `holds list`.")
+]
 FreezeArgument = Annotated[
-    UUID, typer.Argument(metavar="FREEZE", parser=_uuid, help="The freeze's id, from `freezes list`.")
+    UUID, typer.Argument(metavar="FREEZE", parser=whole_id, help="The freeze's id, from `freezes list`.")
 ]
 ReferenceOption = Annotated[
     str, typer.Option("--reference", metavar="TEXT", help="A case number; nothing about people, it is not sealed.")
@@ -96,7 +99,7 @@ def place_hold(
         from ari_recorder.services.holds import HoldTerms
 
         terms = HoldTerms(reason=_read(reason), reference=reference, owner=owner, review_on=review_on.date())
-        return await service.place(await _identified(database, recordings), terms, operator())
+        return await service.place(await identified(database, recordings), terms, operator())
 
     _answer(config, passphrase_file, json, place, lambda view: write_holds([view]))
 
@@ -175,7 +178,7 @@ def decide(
     if not hold:
 
         async def not_a_threat(service: "Holds", database: "Database") -> "tuple[Fate, ...]":
-            (recording_id,) = await _identified(database, [recording])
+            (recording_id,) = await identified(database, [recording])
             if dry_run:
                 return await service.preview_no_threat(recording_id)
             return await service.decide_no_threat(recording_id, operator(), yes=yes)
@@ -192,7 +195,7 @@ def decide(
         from ari_recorder.services.holds import HoldTerms
 
         terms = HoldTerms(reason=_read(told_reason), reference=told_reference, owner=told_owner, review_on=told_day)
-        (recording_id,) = await _identified(database, [recording])
+        (recording_id,) = await identified(database, [recording])
         return await service.decide_hold(recording_id, terms, operator())
 
     _answer(config, passphrase_file, json, keep, lambda view: write_holds([view]))
@@ -223,7 +226,7 @@ def open_freeze(
     from ari_recorder.output_retention import write_freezes
 
     async def freeze(service: "Holds", database: "Database") -> "FreezeView":
-        return await service.open_freeze(await _identified(database, recordings), reference, operator())
+        return await service.open_freeze(await identified(database, recordings), reference, operator())
 
     _answer(config, passphrase_file, json, freeze, lambda view: write_freezes([view]))
 
@@ -271,7 +274,8 @@ def _answer(
         write_json(answer) if json else write(answer)
 
 
-async def _identified(database: "Database", wanted: list[str]) -> list[UUID]:
+async def identified(database: "Database", wanted: list[str]) -> list[UUID]:
+    """Recordings, whose ids begin so."""
     from ari_recorder.services import listen
 
     return [await listen.identify(database, one.lower()) for one in wanted]

@@ -11,6 +11,7 @@ import typer
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
+    GroundOption,
     JsonOption,
     PassphraseOption,
     load,
@@ -34,6 +35,7 @@ def package(
         list[str] | None,
         typer.Option("--mute", metavar="ID:FROM:TO:REASON", help="Silent in the copy, in seconds; may be repeated."),
     ] = None,
+    ground: GroundOption = None,
     passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -59,6 +61,7 @@ def package(
                     case_number=case,
                     recordings=ids,
                     mutes=mutes,
+                    ground=ground,
                 )
                 packages = connect.packages(settings, database, keyring)
                 with progress(f"packing {len(ids)} recording(s)", hidden=json) as told:

@@ -34,6 +34,7 @@ from ari_recorder.cli.tools import (
     operator,
 )
 from ari_recorder.domain.refusal_templates import Ground
+from ari_recorder.domain.restriction import RestrictionGround
 from ari_recorder.domain.subject_requests import Channel, Decision, Handover, Kind, Method
 
 if TYPE_CHECKING:
@@ -196,6 +197,9 @@ def decide(
     only: Annotated[
         IdsOption, typer.Option("--only", metavar="ID", help="Granted for the call of this recording; may be repeated.")
     ] = None,
+    restricted_on: Annotated[
+        RestrictionGround | None, typer.Option("--restricted-on", help="Of a restriction: the ground of article 18(1).")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Even if it destroys recordings for good.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     passphrase_file: PassphraseOption = None,
@@ -205,7 +209,10 @@ def decide(
 
     async def decided(desk: "SubjectRequests", database: "Database") -> "Done":
         ids = await identified(database, only) if only else None
-        return await desk.decide(case, version, decision, text_of(because), operator(), only=ids, yes=yes)
+        because_of = text_of(because)
+        return await desk.decide(
+            case, version, decision, because_of, operator(), only=ids, restricted_on=restricted_on, yes=yes
+        )
 
     step(config, passphrase_file, json, decided)
 

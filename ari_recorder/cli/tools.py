@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from ari_recorder.domain.restriction import OpeningGround
+
 if TYPE_CHECKING:
     from ari_recorder.config import Config
     from ari_recorder.domain.audit import Actor
@@ -50,6 +52,14 @@ PassphraseOption = Annotated[
     Path | None,
     typer.Option(
         "--passphrase-file", metavar="FILE", help="The file of the keyring's passphrase, mode 0600, instead of asking."
+    ),
+]
+GroundOption = Annotated[
+    OpeningGround | None,
+    typer.Option(
+        "--ground",
+        metavar="|".join(OpeningGround),
+        help="On what ground of the law a restricted recording is opened (GDPR, article 18(2)).",
     ),
 ]
 IdArgument = Annotated[

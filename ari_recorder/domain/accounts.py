@@ -83,6 +83,7 @@ class Permission(StrEnum):
     RECORDING_PLAY = "recording:play"
     RECORDING_EXPORT = "recording:export"
     RECORDING_CORRECT = "recording:correct"
+    RECORDING_RESTRICT = "recording:restrict"
     HOLD_PLACE = "hold:place"
     HOLD_RELEASE = "hold:release"
     FLAG_DECIDE = "flag:decide"
@@ -123,6 +124,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.RECORDING_PLAY,
             Permission.RECORDING_EXPORT,
             Permission.RECORDING_CORRECT,
+            Permission.RECORDING_RESTRICT,
             Permission.LEDGER_VIEW,
             Permission.LEDGER_EXPLAIN,
             Permission.AUDIT_READ,

@@ -110,6 +110,9 @@ class Action(StrEnum):
     FREEZE_CLOSE = "freeze:close"
     FLAG_DECIDE = "flag:decide"
     FLAG_ASK = "flag:ask"
+    # what is stored and nothing else
+    RESTRICTION_SET = "restriction:set"
+    RESTRICTION_LIFT = "restriction:lift"
     # retention
     POLICY_PROPOSE = "policy:propose"
     POLICY_CONFIRM = "policy:confirm"

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from ari_recorder.domain.accounts import check_person
 from ari_recorder.domain.holds import check_reference
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.domain.retention import HELSINKI
 
 
@@ -32,6 +33,7 @@ class DisclosureEnd(StrEnum):
     BROKEN_OFF = "broken-off"  # by who downloaded it, or the network
     RIGHT_ENDED = "right-ended"  # the session, the account, or the right to this recording
     RECORDING_GONE = "recording-gone"
+    RESTRICTED = "restricted"  # meanwhile, and it was not asked for on a ground
     FAILED = "failed"
     LOST = "lost"  # the service ended meanwhile: at most what is on record went out
 
@@ -45,12 +47,13 @@ class ExportStage(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """To whom a recording is to be given, and why."""
+    """To whom a recording is to be given, and why. `ground`: of something restricted."""
 
     receiver_kind: ReceiverKind
     receiver: str = field(repr=False)
     reference: str
     reason: str = field(repr=False)
+    ground: OpeningGround | None = None
 
 
 def check_terms(terms: Terms) -> Terms:
@@ -60,6 +63,7 @@ def check_terms(terms: Terms) -> Terms:
         receiver=check_person("receiver", terms.receiver),
         reference=check_reference(terms.reference.strip()),
         reason=check_person("reason", terms.reason),
+        ground=terms.ground,
     )
 
 

@@ -790,6 +790,46 @@ class RecordingQuarantined(Forbidden):
     code = "recording_quarantined"
 
 
+class RecordingRestricted(Forbidden):
+    """The processing of recording {recording_id} is restricted: it is stored, and opened only on a ground of the law.
+    Say which: consent, legal claims, the rights of another, or an important public interest.
+    """
+
+    code = "recording_restricted"
+
+
+class RestrictionUnknown(NotFound):
+    """There is no restriction {restriction_id}. `ari-recorder restriction list` shows those there are."""
+
+    code = "restriction_unknown"
+
+
+class RestrictionThere(Conflict):
+    """Recording {recording_id} is restricted on this ground by case {case_number} already."""
+
+    code = "restriction_there"
+
+
+class RestrictionLifted(Conflict):
+    """The restriction {restriction_id} was lifted on {lifted_on}. Restrict the recordings anew, if need be."""
+
+    code = "restriction_lifted"
+
+
+class SubjectNotTold(Invalid):
+    """The restriction is not lifted: the person concerned is told first. Give the day on which that was done, not
+    before {began}, when it was restricted, and not after today, {today}.
+    """
+
+    code = "subject_not_told"
+
+
+class FreezeRestricts(Conflict):
+    """The freeze {freeze_id} is that of a restriction of processing. It ends with it: lift the restriction."""
+
+    code = "freeze_restricts"
+
+
 class ExportTargetRefused(Conflict):
     """The file {path} cannot be written: {reason}. Name a new file in a folder you can write to."""
 
@@ -1448,10 +1488,10 @@ class RequestKept(Conflict):
     code = "request_kept"
 
 
-class RestrictionUnavailable(Conflict):
-    """This decision restricts recordings, and there is nothing here yet that does. Keep the case open."""
+class RestrictionGroundMissing(Invalid):
+    """A restriction is granted on a ground of GDPR, article 18(1): say on which."""
 
-    code = "restriction_unavailable"
+    code = "restriction_ground_missing"
 
 
 class CorrectionNotMade(Conflict):

@@ -51,7 +51,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Freeze:
-    """What an open subject request keeps."""
+    """What an open subject request keeps. `restricts`: it is that of a restriction of processing, and ends with it
+    (domain/restriction.py)."""
 
     id: UUID
     reference: str
@@ -59,6 +60,7 @@ class Freeze:
     opened_by: str
     closed_at: datetime | None = None
     closed_by: str | None = None
+    restricts: bool = False
 
 
 def check_reference(text: str) -> str:

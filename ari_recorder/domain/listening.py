@@ -14,6 +14,7 @@ from uuid import UUID
 
 from ari_recorder.domain.errors import PurposeRefused
 from ari_recorder.domain.holds import check_reference
+from ari_recorder.domain.restriction import OpeningGround
 
 # Long enough to answer the telephone in between; then the purpose is asked again.
 IDLE = timedelta(minutes=30)
@@ -39,20 +40,23 @@ class ListeningEnd(StrEnum):
     IDLE = "idle"
     RIGHT_ENDED = "right-ended"  # the session, the account, or the right to this recording
     RECORDING_GONE = "recording-gone"
+    RESTRICTED = "restricted"  # meanwhile, and it was not begun on a ground
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Why:
-    """What a person says before listening. `text` is personal: it may name somebody."""
+    """What a person says before listening. `text` is personal: it may name somebody. `ground`: on which something
+    restricted is opened."""
 
     purpose: Purpose
     reference: str = ""
     text: str = field(default="", repr=False)
+    ground: OpeningGround | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listening:
-    """`session`: it goes on in no other one."""
+    """`session`: it goes on in no other one. `ground`: on which something restricted is opened."""
 
     id: UUID
     recording_id: UUID
@@ -62,6 +66,7 @@ class Listening:
     reference: str
     begun_at: datetime
     active_at: datetime
+    ground: OpeningGround | None = None
 
     def over(self, now: datetime) -> bool:
         return now - self.active_at > IDLE or now - self.begun_at > LONGEST
@@ -77,4 +82,4 @@ def check_why(why: Why) -> Why:
     if any(ord(sign) < 32 and sign not in "\n\t" for sign in text):
         raise PurposeRefused(reason="it has control characters")
     reference = check_reference(why.reference.strip()) if why.reference.strip() else ""
-    return Why(purpose=why.purpose, reference=reference, text=text)
+    return Why(purpose=why.purpose, reference=reference, text=text, ground=why.ground)

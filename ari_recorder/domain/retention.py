@@ -16,10 +16,11 @@ day in Helsinki: its clocks change at 03:00 and 04:00. The time zone data are th
 What is due is computed when the sweep looks, and not stored with the recording: the rule in force now is the rule,
 for old recordings too, and a preview, the sweep and the date shown to people cannot differ.
 
-Four things keep a recording longer, the first that holds is the reason:
+Five things keep a recording longer, the first that holds is the reason:
 
     a hold                      until somebody releases it (domain/holds.py)
     an open subject request     until it is closed (domain/holds.py)
+    a restriction of processing until it is lifted, where the person opposes the erasure (domain/restriction.py)
     a flag nobody decided on    a grace period more, counted from the last day of the ordinary one, and not a day longer
     rules not confirmed         as long as either the rules in force or the proposed ones say
 
@@ -183,7 +184,8 @@ def decide(
             return Keep(until=None, because=f"a hold ({hold.reference}), to be reviewed on {hold.review_on}")
     for request in requests:
         if request.closed_at is None:
-            return Keep(until=None, because=f"an open request ({request.reference})")
+            what = "a restriction of processing" if request.restricts else "an open request"
+            return Keep(until=None, because=f"{what} ({request.reference})")
     began = local_day(recording.kept_from)
     last_days = [rules.last_day(recording.queue, began, undecided=recording.undecided) for rules in policy.all_rules]
     until = midnight(max(last_days) + timedelta(days=1))

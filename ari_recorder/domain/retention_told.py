@@ -14,6 +14,7 @@ from ari_recorder.domain.retention import Erase, Kept, Policy, decide, local_day
 class Rule(StrEnum):
     HOLD = "hold"  # until somebody releases it
     REQUEST = "request"  # until the subject request is closed
+    RESTRICTION = "restriction"  # until it is lifted
     UNDECIDED = "undecided"  # the queue's period, and the grace of a flag nobody decided on
     UNCONFIRMED = "unconfirmed"  # new rules say longer, and wait for a person
     PERIOD = "period"  # of its queue
@@ -51,7 +52,8 @@ def told(
     if active:
         return Retention(rule=Rule.HOLD, reference=active[0].reference, review_on=active[0].review_on, also=also)
     if frozen:
-        return Retention(rule=Rule.REQUEST, reference=frozen[0].reference, also=also)
+        rule = Rule.RESTRICTION if frozen[0].restricts else Rule.REQUEST
+        return Retention(rule=rule, reference=frozen[0].reference, also=also)
     decision = decide(recording, policy, (), (), now)
     began = local_day(recording.kept_from)
     rules = policy.rules

@@ -36,10 +36,12 @@ from ari_recorder.domain.errors import (
     RequestOutOfOrder,
     RequestTextRefused,
     RequestUnconfirmed,
+    RestrictionGroundMissing,
 )
 from ari_recorder.domain.notice import Basis
 from ari_recorder.domain.papers import shown
 from ari_recorder.domain.refusal_templates import Ground, RequestKind
+from ari_recorder.domain.restriction import RestrictionGround
 
 _MOST_TEXT = 10_000
 _MOST_LINE = 200
@@ -345,6 +347,16 @@ def effect_of(kind: Kind, basis: Basis | None) -> Effect:
             return Effect.ERASE if basis is Basis.CONSENT else Effect.RESTRICT
         case Kind.RESTRICTION | Kind.OBJECTION:
             return Effect.RESTRICT
+
+
+def restricted_on(kind: Kind, named: RestrictionGround | None) -> RestrictionGround:
+    """The ground of a restriction (article 18(1)). An objection has its own, and so has consent that is withdrawn where
+    the queue does not stand on it."""
+    if kind is not Kind.RESTRICTION:
+        return RestrictionGround.OBJECTION
+    if named is None:
+        raise RestrictionGroundMissing
+    return named
 
 
 def _looked_at(unconfirmed: int) -> State:

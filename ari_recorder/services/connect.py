@@ -45,6 +45,7 @@ from ari_recorder.services.record import Recorder
 from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.request_freeze import RequestFreeze
+from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
 from ari_recorder.services.subject_requests import SubjectRequests
@@ -166,7 +167,6 @@ def request_freeze(opened: Database, keys: Keyring, clocks: Clocks | None = None
 
 
 def subject_requests(config: Config, opened: Database, keys: Keyring, clocks: Clocks | None = None) -> SubjectRequests:
-    """Nothing here restricts a recording yet: a decision that would is refused."""
     return SubjectRequests(
         database=opened,
         keyring=keys,
@@ -176,6 +176,7 @@ def subject_requests(config: Config, opened: Database, keys: Keyring, clocks: Cl
         bases=bases(config),
         pace=pace(config),
         appeal_days=config.requests.appeal_days,
+        restrictions=restrictions(config, opened, keys, clocks),
     )
 
 
@@ -304,6 +305,15 @@ def audit_access(config: Config, opened: Database, actor: Actor, *, new_log: boo
 
 def holds(config: Config, opened: Database, keys: Keyring) -> Holds:
     return Holds(database=opened, keyring=keys, policies=policies(config, opened), clocks=Clocks())
+
+
+def restrictions(config: Config, opened: Database, keyring: Keyring, clocks: Clocks | None = None) -> Restrictions:
+    return Restrictions(
+        database=opened,
+        holds=holds(config, opened, keyring),
+        policies=policies(config, opened),
+        clocks=clocks or Clocks(),
+    )
 
 
 def use_reports(config: Config, opened: Database, clocks: Clocks | None = None) -> UseReports:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ari_recorder.domain.disclosures import DisclosureEnd, ReceiverKind, Terms
 from ari_recorder.domain.errors import KeyringLocked
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.storage.db import Connection
 from ari_recorder.storage.disclosures import Told
@@ -25,7 +26,8 @@ class Parties:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disclosed:
     """`receiver` and `reason` are None when they cannot be opened, or went with the call. `because` is None while it is
-    being sent. `sha256`: of the bytes that were sent, all `size_bytes` of them when it is complete."""
+    being sent. `sha256`: of the bytes that were sent, all `size_bytes` of them when it is complete. `ground`: on which
+    it was opened, if it was restricted."""
 
     id: UUID
     recording_id: UUID
@@ -42,6 +44,7 @@ class Disclosed:
     because: DisclosureEnd | None
     ended_at: datetime | None
     sha256: str | None
+    ground: OpeningGround | None = None
 
 
 def sealed_text(terms: Terms) -> str:
@@ -84,4 +87,5 @@ def _disclosed(row: Told, told: Parties | None) -> Disclosed:
         because=sent.because if sent is not None else None,
         ended_at=sent.ended_at if sent is not None else None,
         sha256=sent.sha256 if sent is not None else None,
+        ground=one.ground,
     )

@@ -16,6 +16,7 @@ from ari_recorder.domain.accounts import Permission, Principal, authorise
 from ari_recorder.domain.approvals import LASTS, ApprovalKind, ApprovalState
 from ari_recorder.domain.disclosures import ExportStage, ReceiverKind, Terms, check_terms
 from ari_recorder.domain.errors import ExportUnknown, KeyringLocked, PersonNeeded
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.services import kept
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.call_texts import CallTexts
@@ -35,7 +36,8 @@ MOST_SHOWN = 200
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
     """An export in any stage. `receiver` and `reason` are None when they cannot be opened. `is_mine`: asked for by who
-    looks, who then cannot agree, and alone can download. `disclosed`: what was sent of it, once that has begun."""
+    looks, who then cannot agree, and alone can download. `ground`: on which something restricted is opened.
+    `disclosed`: what was sent of it, once that has begun."""
 
     id: UUID
     recording_id: UUID
@@ -48,6 +50,7 @@ class Export:
     asked_by: str
     is_mine: bool
     expires_at: datetime
+    ground: OpeningGround | None
     disclosed: Disclosed | None
 
 
@@ -76,7 +79,7 @@ class ExportDesk:
             raise PersonNeeded
         terms = check_terms(terms)
         async with self._database.transaction() as conn:
-            row, key_name = await kept.to_be_opened(conn, recording_id, scope)
+            row, key_name = await kept.to_be_opened(conn, recording_id, scope, terms.ground)
             export_id = uuid4()
             if self._approvals.needed:
                 approval = await self._approvals.ask_within(
@@ -93,6 +96,7 @@ class ExportDesk:
                 asked_at=now,
                 asked_by=principal.user_id,
                 asked_by_name=principal.name,
+                ground=kept.told_ground(row, terms.ground),
             )
             await disclosures.insert_ask(conn, asked)
         log.info("export_ask", export_id=str(export_id), recording_id=str(recording_id))
@@ -145,6 +149,7 @@ class ExportDesk:
             asked_by=told.by,
             is_mine=row.disclosure.user_id == principal.user_id,
             expires_at=told.asked_at + LASTS,
+            ground=row.disclosure.ground,
             disclosed=told,
         )
 
@@ -176,6 +181,7 @@ def _waiting(ask: Ask, principal: Principal, known: Mapping[UUID, Parties], goin
         asked_by=ask.asked_by_name,
         is_mine=ask.asked_by == principal.user_id,
         expires_at=ask.asked_at + LASTS,
+        ground=ask.ground,
         disclosed=going,
     )
 

@@ -32,12 +32,13 @@ from ari_recorder.domain.errors import (
     KeyringLocked,
     RecorderError,
     RecordingErased,
+    RecordingRestricted,
     RecordingUnknown,
     SecondPersonNeeded,
     Unauthenticated,
 )
 from ari_recorder.domain.recordings import Label
-from ari_recorder.domain.retention import StoredState
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.services import kept
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.call_texts import CallTexts
@@ -45,7 +46,7 @@ from ari_recorder.services.clock import Clocks
 from ari_recorder.services.disclosures import Parties, parties
 from ari_recorder.services.export_desk import subject_of
 from ari_recorder.services.listenings import CHECK_EVERY, Again
-from ari_recorder.storage import accounts, approvals, audit, calls, disclosures, recordings
+from ari_recorder.storage import accounts, approvals, audit, calls, disclosures
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.disclosures import Ask, Disclosure, Going, Sent
 from ari_recorder.storage.recordings import StoredRecording
@@ -80,6 +81,7 @@ class _Out:
     recording_id: UUID
     again: Again
     scope: Scope
+    ground: OpeningGround | None
     wav: Wav
     opened: ExitStack
     checked_at: float
@@ -110,7 +112,7 @@ class ExportSending:
             raise KeyringLocked
         async with self._database.transaction() as conn:
             ask = await self._mine(conn, principal, export_id, scope)
-            row = await self._sealed(conn, ask.recording_id, scope)
+            row, _ = await kept.to_be_opened(conn, ask.recording_id, scope, ask.ground)
             call = (await calls.get(conn, [row.call_id]))[row.call_id]
             told = (await parties(conn, self._texts, [ask.text_id])).get(ask.text_id)
         label = kept.label_of(row, call)
@@ -126,6 +128,7 @@ class ExportSending:
             recording_id=row.id,
             again=again,
             scope=scope,
+            ground=ask.ground,
             wav=wav,
             opened=opened,
             checked_at=asyncio.get_running_loop().time(),
@@ -163,15 +166,6 @@ class ExportSending:
             raise SecondPersonNeeded
         return ask
 
-    async def _sealed(self, conn: Connection, recording_id: UUID, scope: Scope) -> StoredRecording:
-        """Nobody erases it until the transaction ends."""
-        row = await recordings.share(conn, recording_id, scope)
-        if row is None:
-            raise RecordingUnknown(recording_id=recording_id)
-        if row.state is not StoredState.SEALED:
-            raise RecordingErased(recording_id=recording_id, because=row.erased_because or row.state.value)
-        return row
-
     def _open(self, opened: ExitStack, row: StoredRecording, label: Label) -> Wav:
         assert row.path is not None  # noqa: S101 -- what is sealed has both
         assert row.wrapped_key is not None  # noqa: S101
@@ -181,7 +175,7 @@ class ExportSending:
         now = self._clocks.now()
         actor = principal.actor(Permission.RECORDING_EXPORT)
         async with self._database.transaction() as conn:
-            await self._sealed(conn, ask.recording_id, scope)
+            await kept.to_be_opened(conn, ask.recording_id, scope, ask.ground)
             approved_by, approver = await self._spend(conn, principal, ask)
             disclosure = Disclosure(
                 id=ask.id,
@@ -196,6 +190,7 @@ class ExportSending:
                 reference=ask.reference,
                 text_id=ask.text_id,
                 size_bytes=size,
+                ground=ask.ground,
             )
             if not await disclosures.begin(conn, disclosure, actor):
                 raise ExportOver
@@ -210,6 +205,7 @@ class ExportSending:
                     "bytes": size,
                     "reference": ask.reference,
                     "approved_by": str(approved_by) if approved_by is not None else None,
+                    **kept.as_fact(ask.ground),
                 },
                 personal={"receiver": told.receiver, "why": told.reason} if told is not None else {},
             )
@@ -242,6 +238,9 @@ class ExportSending:
         except (GeneratorExit, asyncio.CancelledError):
             out.because = DisclosureEnd.BROKEN_OFF
             raise
+        except RecordingRestricted:
+            out.because = DisclosureEnd.RESTRICTED
+            raise
         except (Forbidden, Unauthenticated, RecordingUnknown):
             out.because = DisclosureEnd.RIGHT_ENDED
             raise
@@ -266,7 +265,7 @@ class ExportSending:
         async with self._database.transaction() as conn:
             key_name = await disclosures.let_out(conn, out.id, out.scope, count, self._clocks.now())
             if key_name is None:
-                await self._sealed(conn, out.recording_id, out.scope)  # says why
+                await kept.to_be_opened(conn, out.recording_id, out.scope, out.ground)  # says why
                 raise ExportOver
         if self._keyring.locked:
             raise KeyringLocked

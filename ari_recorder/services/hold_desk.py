@@ -35,13 +35,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flagged:
-    """A flagged call that waits. `flag_at`: where in the recording the agent pressed the code. `asked`: colleagues;
-    `asks_me`: who looks is one of them."""
+    """A flagged call that waits. `flag_at`: where in the recording the agent pressed the code. `restricted`: it is
+    heard on a ground only. `asked`: colleagues; `asks_me`: who looks is one of them."""
 
     call: ToDecide
     flag_at: timedelta | None
     days_left: int
     in_grace: bool
+    restricted: bool
     asked: tuple[str, ...]
     asks_me: bool
 
@@ -146,6 +147,7 @@ class HoldDesk:
                     flag_at=max(at, timedelta()) if at is not None else None,
                     days_left=(one.destroyed_on - today).days,
                     in_grace=today > one.ordinary_end,
+                    restricted=row is not None and row.restricted,
                     asked=asked.get(one.call_id, ()),
                     asks_me=one.call_id in mine_to_see,
                 )

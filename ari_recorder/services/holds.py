@@ -24,6 +24,7 @@ from ari_recorder.domain.errors import (
     CallNotOver,
     FreezeClosed,
     FreezeOfRequest,
+    FreezeRestricts,
     FreezeUnknown,
     HoldReleased,
     HoldUnknown,
@@ -244,14 +245,22 @@ class Holds:
             freeze = _open(freeze_id, await holds.lock_freeze(conn, freeze_id))
             if await subject_requests.known(conn, freeze_id):
                 raise FreezeOfRequest(case=freeze.reference)
-            rows = await keeping.lock(conn, await keeping.kept_by(conn, freeze_id))
-            told = await self._fates(conn, rows, freeze_id)
-            if (count := sum(fate.at_once for fate in told)) and not yes:
-                raise ReleaseDestroys(count=count)
-            await holds.close_freeze(conn, freeze_id, actor.label, self._clocks.now())
-            await self._keys.let_go(conn, freeze_id, rows, self._clocks.now())
-            await self._written(conn, Action.FREEZE_CLOSE, actor, f"freeze:{freeze_id}", [row.id for row in rows])
-        log.info("freeze_close", freeze_id=str(freeze_id), recordings=len(rows))
+            if freeze.restricts:
+                raise FreezeRestricts(freeze_id=freeze_id)
+            told = await self.unfreeze(conn, freeze_id, actor, yes=yes)
+        log.info("freeze_close", freeze_id=str(freeze_id), recordings=len(told))
+        return told
+
+    async def unfreeze(self, conn: Connection, freeze_id: UUID, actor: Actor, *, yes: bool) -> tuple[Fate, ...]:
+        """The same within the transaction of whoever closes the request, or lifts the restriction."""
+        _open(freeze_id, await holds.lock_freeze(conn, freeze_id))
+        rows = await keeping.lock(conn, await keeping.kept_by(conn, freeze_id))
+        told = await self._fates(conn, rows, freeze_id)
+        if (count := sum(fate.at_once for fate in told)) and not yes:
+            raise ReleaseDestroys(count=count)
+        await holds.close_freeze(conn, freeze_id, actor.label, self._clocks.now())
+        await self._keys.let_go(conn, freeze_id, rows, self._clocks.now())
+        await self._written(conn, Action.FREEZE_CLOSE, actor, f"freeze:{freeze_id}", [row.id for row in rows])
         return told
 
     async def preview_close(self, freeze_id: UUID) -> tuple[Fate, ...]:

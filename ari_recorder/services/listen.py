@@ -26,15 +26,15 @@ from ari_recorder.domain.errors import (
 from ari_recorder.domain.events import Party
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
-from ari_recorder.domain.quarantine import check_open
 from ari_recorder.domain.recordings import EndReason, Label, StartedBy
+from ari_recorder.domain.restriction import OpeningGround, Restriction, in_force
 from ari_recorder.domain.retention import Keep, Policy, StoredState, decide, midnight
 from ari_recorder.services import kept
 from ari_recorder.services.audit_log import written
 from ari_recorder.services.callers import open_caller
 from ari_recorder.services.new_files import copy_of, create, fresh_name, give_name, refused
 from ari_recorder.services.verify import verify
-from ari_recorder.storage import audit, calls, exports, holds, recordings
+from ari_recorder.storage import audit, calls, exports, holds, recordings, restrictions
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.exports import Export
@@ -72,6 +72,7 @@ class Line:
     state: StoredState
     flagged: bool
     quarantined: bool
+    restricted: bool
     uniqueid: str
 
 
@@ -109,6 +110,7 @@ class Details:
     verdict: Verdict
     keep_until: datetime | None
     kept_because: str
+    restrictions: tuple[Restriction, ...]
     erased_at: datetime | None
     erased_because: str | None
     caller: Party | None
@@ -160,6 +162,7 @@ async def show(
         entry = Entry(action=Action.RECORDING_VIEW, actor=actor, object=f"recording:{recording_id}", facts=facts_told)
         await audit.append(conn, entry, datetime.now(UTC))
         keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
+        known = await restrictions.of_recordings(conn, [recording_id])
     fate = decide(kept.of_recording(recording, call), policy, keeping.holds, keeping.freezes, datetime.now(UTC))
     caller = None
     if keyring is not None and call.personal is not None:
@@ -194,6 +197,7 @@ async def show(
         verdict=call.verdict,
         keep_until=fate.until if isinstance(fate, Keep) and recording.state is StoredState.SEALED else None,
         kept_because=fate.because,
+        restrictions=in_force(known.get(recording_id, ())),
         erased_at=recording.erased_at,
         erased_because=recording.erased_because,
         caller=caller,
@@ -201,22 +205,31 @@ async def show(
 
 
 async def export_wav(
-    database: Database, vault: Vault, recording_id: UUID, target: Path, progress: Progress, actor: Actor
+    database: Database,
+    vault: Vault,
+    recording_id: UUID,
+    target: Path,
+    progress: Progress,
+    actor: Actor,
+    ground: OpeningGround | None = None,
 ) -> Exported:
     """Write a recording as WAV, in clear, for this user alone. `target` appears when it is complete, or not at all.
+    `ground`: on which something restricted is opened.
 
     Each name the file has is known before it has it, so that it goes when the recording goes, whatever ends this.
     """
+    async with database.transaction() as conn:
+        row, _ = await kept.to_be_opened(conn, recording_id, kept.EVERYWHERE, ground)
+    ground = kept.told_ground(row, ground)
     sealed = await _sealed(database, recording_id)
-    check_open(recording_id, sealed.recording.quarantined_until)
     fresh = fresh_name(target)
-    begun, named = await asyncio.to_thread(_begun, recording_id, target, fresh)
+    begun, named = await asyncio.to_thread(_begun, recording_id, target, fresh, ground)
     over = [begun, named]
     try:
         await _known(database, begun)
         expected = (sealed.recording.duration or timedelta()).total_seconds() * SAMPLE_RATE * _FRAME_BYTES
         size, duration = await asyncio.to_thread(_write, vault, sealed, target, fresh, expected, progress)
-        facts = {"format": "wav"}
+        facts = {"format": "wav", **kept.as_fact(ground)}
         entry = Entry(action=Action.RECORDING_EXPORT, actor=actor, object=f"recording:{recording_id}", facts=facts)
         await _known(database, named, entry)  # and no copy has its name without an entry
         async with database.transaction() as conn:
@@ -279,12 +292,12 @@ def _gone(recording_id: UUID) -> RecordingErased:
     return RecordingErased(recording_id=recording_id, because="while it was exported")
 
 
-def _begun(recording_id: UUID, target: Path, fresh: Path) -> tuple[Export, Export]:
+def _begun(recording_id: UUID, target: Path, fresh: Path, ground: OpeningGround | None) -> tuple[Export, Export]:
     """An empty file under its first name, `fresh`, and what it will be when it has the other one."""
     with refused(target):
         fd = create(fresh, target)
         try:
-            begun = copy_of(recording_id, fresh, os.fstat(fd))
+            begun = replace(copy_of(recording_id, fresh, os.fstat(fd)), ground=ground)
         finally:
             os.close(fd)
     return begun, replace(begun, path=str(target.absolute()))
@@ -348,6 +361,7 @@ def _line(recording: StoredRecording, call: StoredCall) -> Line:
         state=recording.state,
         flagged=call.flagged,
         quarantined=recording.quarantined_until is not None,
+        restricted=recording.restricted,
         uniqueid=call.uniqueid,
     )
 

@@ -4,7 +4,7 @@
     part    right, session, recording, audit log ─► opened ─┐
               ┌─────────────────────────────────────────────┘
               └► range on record, committed ─► decrypted (a thread) ─► sent ─► the next, at most 64 KiB
-                   every chunk: the listening, the recording and its key are there, and in the scope
+                   every chunk: the listening, the recording and its key are there, in the scope, and may be opened
                    every 20 s:  the session and the rights are asked for anew, and whether the audit log can be written
     told    a minute without audio, or the end ─► one audit entry with the ranges since the last one, by a job
 
@@ -33,6 +33,7 @@ from ari_recorder.domain.errors import (
     ListeningUnknown,
     RecorderError,
     RecordingErased,
+    RecordingRestricted,
     RecordingUnknown,
     Unauthenticated,
 )
@@ -92,27 +93,29 @@ class Listenings:
         scope = authorise(principal, Permission.RECORDING_PLAY, now=now)
         if self._keyring.locked:
             raise KeyringLocked
-        listening = Listening(
-            id=uuid4(),
-            recording_id=recording_id,
-            user_id=principal.user_id,
-            session=principal.session_id,
-            purpose=why.purpose,
-            reference=why.reference,
-            begun_at=now,
-            active_at=now,
-        )
         actor = principal.actor(Permission.RECORDING_PLAY)
-        entry = Entry(
-            action=Action.RECORDING_PLAY,
-            actor=actor,
-            object=f"recording:{recording_id}",
-            because=why.purpose.value,
-            facts={"listening": str(listening.id), "reference": why.reference},
-            personal={"text": why.text},
-        )
         async with self._database.transaction() as conn:
-            row, key_name = await kept.to_be_opened(conn, recording_id, scope)
+            row, key_name = await kept.to_be_opened(conn, recording_id, scope, why.ground)
+            listening = Listening(
+                id=uuid4(),
+                recording_id=recording_id,
+                user_id=principal.user_id,
+                session=principal.session_id,
+                purpose=why.purpose,
+                reference=why.reference,
+                begun_at=now,
+                active_at=now,
+                ground=kept.told_ground(row, why.ground),
+            )
+            told = {"listening": str(listening.id), "reference": why.reference}
+            entry = Entry(
+                action=Action.RECORDING_PLAY,
+                actor=actor,
+                object=f"recording:{recording_id}",
+                because=why.purpose.value,
+                facts={**told, **kept.as_fact(listening.ground)},
+                personal={"text": why.text},
+            )
             text_id = None
             if why.text:
                 text_id = await self._texts.write(conn, recording_id, row.call_id, key_name, why.text)
@@ -233,6 +236,9 @@ class Listenings:
             raise RecordingErased(recording_id=recording_id, because=goes.erased_because or goes.state.value)
         if goes.ended_because is not None:
             raise ListeningOver(because=goes.ended_because.value)
+        if goes.restricted and goes.listening.ground is None:
+            await self._end(heard.listening_id, ListeningEnd.RESTRICTED)
+            raise RecordingRestricted(recording_id=recording_id)
         return goes
 
     def _open(self, goes: Goes) -> OpenedRecording:
@@ -307,6 +313,7 @@ class Listenings:
                     "ranges": [f"{first}-{end - 1}" for first, end in row.ranges],
                     "bytes": row.bytes,
                     "of": row.size_bytes,
+                    **kept.as_fact(listening.ground),
                 },
             )
             await audit.append(conn, entry, self._clocks.now())

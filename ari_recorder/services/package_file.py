@@ -17,11 +17,11 @@ from io import FileIO
 from pathlib import Path
 from uuid import UUID
 
-from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import RecordingErased
 from ari_recorder.domain.packages import PackageKind, package_name
 from ari_recorder.domain.retention import HELSINKI
+from ari_recorder.services import kept
 from ari_recorder.services.new_files import copy_of, create, fresh_name, give_name, refused
 from ari_recorder.services.packages import Order, Packages, Prepared
 from ari_recorder.storage import audit, exports
@@ -29,8 +29,6 @@ from ari_recorder.storage.db import Database
 from ari_recorder.storage.exports import Export
 from ari_recorder.vault.aes_zip import AesZip, new_passphrase
 from ari_recorder.vault.stream import write_all
-
-EVERYWHERE = Scope(queues=None, interfaces=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ async def write_package(
     now: datetime,
 ) -> Packaged:
     """`target` appears when it is complete, or not at all."""
-    prepared = await packages.prepare(order, EVERYWHERE, actor)
+    prepared = await packages.prepare(order, kept.EVERYWHERE, actor)
     recordings = tuple(one.id for one in prepared.contents.recordings)
     passphrase = new_passphrase()
     fresh = fresh_name(target)
@@ -87,6 +85,7 @@ def _entry(prepared: Prepared, recording_id: UUID, actor: Actor) -> Entry:
         "kind": contents.kind.value,
         "reference": contents.case_number,
         "muted": sum(len(one.mutes) for one in contents.recordings if one.id == recording_id),
+        **kept.as_fact(prepared.grounds.get(recording_id)),
     }
     return Entry(action=Action.RECORDING_EXPORT, actor=actor, object=f"recording:{recording_id}", facts=facts)
 
@@ -111,5 +110,8 @@ def _write(
                 progress(written / locked.size)
             os.fsync(file.fileno())
             there = os.fstat(file.fileno())
-    copies = [copy_of(one.id, target, there) for one in prepared.contents.recordings]
+    copies = [
+        dataclasses.replace(copy_of(one.id, target, there), ground=prepared.grounds.get(one.id))
+        for one in prepared.contents.recordings
+    ]
     return written, copies

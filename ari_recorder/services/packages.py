@@ -37,6 +37,7 @@ from ari_recorder.domain.packages import (
 )
 from ari_recorder.domain.recordings import Label
 from ari_recorder.domain.refusal_certificates import Office
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.domain.retention import Keep, Policy, decide, local_day
 from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
@@ -58,12 +59,13 @@ _SERVICE = "ari-recorder"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """`mutes`: of each recording, what is to be silent in its copy."""
+    """`mutes`: of each recording, what is to be silent in its copy. `ground`: of those that are restricted."""
 
     kind: PackageKind
     case_number: str
     recordings: Sequence[UUID]
     mutes: Mapping[UUID, Sequence[Mute]] = field(default_factory=dict)
+    ground: OpeningGround | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,11 @@ class _Sealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
+    """`grounds`: on which those that are restricted are opened, for the record."""
+
     contents: Contents
     sealed: Sequence[_Sealed]
+    grounds: Mapping[UUID, OpeningGround]
 
 
 class Packages:
@@ -101,7 +106,8 @@ class Packages:
         self._clocks = clocks
 
     async def prepare(self, order: Order, scope: Scope, actor: Actor) -> Prepared:
-        """RecordingUnknown, RecordingErased, RecordingQuarantined, PackageNeedsHold, MuteRefused; KeyringLocked."""
+        """RecordingUnknown, RecordingErased, RecordingQuarantined, RecordingRestricted, PackageNeedsHold, MuteRefused;
+        KeyringLocked."""
         if self._keyring.locked:
             raise KeyringLocked
         if not all(office.controller for office in self._offices.values()):
@@ -110,11 +116,14 @@ class Packages:
             raise RecordingUnknown(recording_id=other)
         now = self._clocks.now()
         told: list[tuple[Told, _Sealed]] = []
+        restricted: set[UUID] = set()
         async with self._database.transaction() as conn:
             policy = await self._policies.within(conn)
             keeping = await holds.of_recordings(conn, list(order.recordings))
             for recording_id in dict.fromkeys(order.recordings):
-                row, _ = await kept.to_be_opened(conn, recording_id, scope)
+                row, _ = await kept.to_be_opened(conn, recording_id, scope, order.ground)
+                if row.restricted:
+                    restricted.add(row.id)
                 call = (await calls.get(conn, [row.call_id]))[row.call_id]
                 keeps = keeping.get(recording_id, holds.NOTHING)
                 told.append(await self._told(conn, order, row, call, keeps, policy, actor, now))
@@ -130,7 +139,8 @@ class Packages:
             registers=self._registers(policy, [one for one, _ in told]),
             recordings=tuple(one for one, _ in told),
         )
-        return Prepared(contents=contents, sealed=tuple(sealed for _, sealed in told))
+        grounds = {one: order.ground for one in restricted if order.ground is not None}
+        return Prepared(contents=contents, sealed=tuple(sealed for _, sealed in told), grounds=grounds)
 
     def open(self, prepared: Prepared) -> PackageZip:
         """Blocks: where parts are muted, their smaller form is made now. Close it."""

@@ -24,6 +24,7 @@ from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason, StartedBy
+from ari_recorder.domain.restriction import OpeningGround, Restriction, in_force
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.domain.retention_told import Retention, Rule, told
 from ari_recorder.domain.timeline import NOTE, Moment, in_order, moments
@@ -34,7 +35,7 @@ from ari_recorder.services.clock import Clocks
 from ari_recorder.services.corrections import Corrections
 from ari_recorder.services.disclosures import Disclosed, disclosed
 from ari_recorder.services.policy import Policies
-from ari_recorder.storage import audit, calls, disclosures, holds, listenings, recordings
+from ari_recorder.storage import audit, calls, disclosures, holds, listenings, recordings, restrictions
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.holds import Keeping
@@ -69,7 +70,8 @@ class Corrected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Who listened to it, and why. `share`: how much of the audio went out, of 100."""
+    """Who listened to it, and why. `ground`: on which it was opened, if it was restricted. `share`: how much of the
+    audio went out, of 100."""
 
     id: UUID
     by: str
@@ -77,6 +79,7 @@ class Opened:
     purpose: Purpose
     reference: str
     text: str | None = dataclasses.field(repr=False)
+    ground: OpeningGround | None
     share: int
 
 
@@ -95,8 +98,8 @@ class Segment:
 class RecordingPage:
     """`locked`: what is sealed is not shown, for the keyring is locked. `opened`, and `exports` (whom it was given
     to), are None for those they are not for. `quarantined`: nobody may listen to it; `proved_uniqueid` says whose call
-    it is, if that is known. `waiting`: its flag waits for a decision. `others`: of the same call, as far as the right
-    reaches."""
+    it is, if that is known. `restrictions`: those in force, the oldest first; with one it is opened on a ground only.
+    `waiting`: its flag waits for a decision. `others`: of the same call, as far as the right reaches."""
 
     id: UUID
     call_id: UUID
@@ -126,6 +129,7 @@ class RecordingPage:
     verdict: Verdict
     flagged: bool
     quarantined: bool
+    restrictions: tuple[Restriction, ...]
     undecided: bool
     waiting: bool
     others: tuple[Segment, ...]
@@ -174,6 +178,7 @@ class RecordingPages:
                 raise RecordingUnknown(recording_id=recording_id)
             call = (await calls.get(conn, [row.call_id]))[row.call_id]
             keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
+            restricted = in_force((await restrictions.of_recordings(conn, [recording_id])).get(recording_id, ()))
             others = await recordings.of_call(conn, call.id, scope)
             versions = await self._corrections.of_call(conn, call.id, opened=not locked)
             opened, exports = None, None
@@ -221,6 +226,7 @@ class RecordingPages:
             verdict=call.verdict,
             flagged=call.flagged,
             quarantined=row.quarantined_until is not None,
+            restrictions=restricted,
             undecided=call.flagged and not row.decided,
             waiting=_waiting(row, call, keeping),
             others=tuple(_segment(other) for other in others if other.id != row.id),
@@ -275,6 +281,7 @@ class RecordingPages:
                 purpose=one.purpose,
                 reference=one.reference,
                 text=texts.get(one.text_id) if one.text_id is not None else None,
+                ground=one.ground,
                 share=_share(one),
             )
             for one in heard

@@ -2,10 +2,9 @@
 within its transaction (subject_requests.py).
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
 
 from ari_recorder.domain import subject_requests as machine
 from ari_recorder.domain.audit import Actor
@@ -14,25 +13,22 @@ from ari_recorder.domain.errors import (
     DecisionDestroys,
     HoldTextRefused,
     RequestKept,
-    RestrictionUnavailable,
 )
 from ari_recorder.domain.holds import check_reference
 from ari_recorder.domain.notice import Basis
 from ari_recorder.domain.refusal_certificates import OFFICIAL, Refusal
 from ari_recorder.domain.refusal_templates import Extent, Ground
+from ari_recorder.domain.restriction import RestrictionGround, RestrictionTerms
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.domain.subject_requests import CERTIFIED, Effect
 from ari_recorder.services.casebook import Casebook, number_of
 from ari_recorder.services.refusal_certificates import Issued, RefusalDesk
+from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.storage import erasing, keeping, subject_requests
 from ari_recorder.storage.db import Connection
 from ari_recorder.storage.keeping import Locked
 from ari_recorder.storage.request_matches import Match
 from ari_recorder.storage.subject_requests import StoredCase
-
-# Here a restriction, or an objection, that was granted takes hold: of these recordings, for this case, within the
-# transaction of the decision. What a restricted recording is protected from is the concern of who gives it.
-Restrict = Callable[[Connection, StoredCase, Collection[UUID], Actor], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +44,27 @@ class RefusalTerms:
 
 class Answers:
     def __init__(
-        self, *, book: Casebook, refusals: RefusalDesk, bases: Mapping[str, Basis], restrict: Restrict | None
+        self, *, book: Casebook, refusals: RefusalDesk, bases: Mapping[str, Basis], restrictions: Restrictions
     ) -> None:
         """`bases`: on what each queue stands."""
         self._book = book
         self._refusals = refusals
         self._bases = bases
-        self._restrict = restrict
+        self._restrictions = restrictions
 
     async def take_effect(
-        self, conn: Connection, case: StoredCase, granted: Sequence[Match], actor: Actor, now: datetime, *, yes: bool
+        self,
+        conn: Connection,
+        case: StoredCase,
+        granted: Sequence[Match],
+        actor: Actor,
+        now: datetime,
+        *,
+        restricted_on: RestrictionGround | None,
+        yes: bool,
     ) -> dict[str, list[str]]:
-        """What the decision does to recordings: which of them, for the history."""
+        """What the decision does to recordings: which of them, for the history. RestrictionGroundMissing where a
+        person asked for a restriction, and nobody says on what ground of article 18(1) it is granted."""
         rows = await keeping.lock(conn, [one for match in granted for one in match.recordings])
         by_effect: dict[Effect, list[Locked]] = {}
         for row in rows:
@@ -70,9 +75,9 @@ class Answers:
         if count := sum(row.keeps > 1 for row in doomed):
             raise RequestKept(count=count)
         if restricted:
-            if self._restrict is None:
-                raise RestrictionUnavailable
-            await self._restrict(conn, case, restricted, actor)
+            ground = machine.restricted_on(case.kind, restricted_on)
+            terms = RestrictionTerms(ground=ground, case_number=number_of(case), case_id=case.id)
+            await self._restrictions.restrict_within(conn, restricted, terms, actor)
         if doomed and not yes:
             raise DecisionDestroys(count=len(doomed))
         if doomed:

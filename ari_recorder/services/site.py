@@ -29,6 +29,7 @@ from ari_recorder.services.quarantine import Quarantines
 from ari_recorder.services.recording_page import RecordingPages
 from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.refusals import Refusals
+from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.services.search import Searches
 from ari_recorder.services.use import OwnNumbers, UseReports
 from ari_recorder.storage.db import Database
@@ -54,6 +55,7 @@ class Site:
     corrections: Corrections
     listenings: Listenings
     holds: Holds
+    restrictions: Restrictions
     use_reports: UseReports
     own_numbers: OwnNumbers
     approvals: Approvals
@@ -102,6 +104,7 @@ def build(
         corrections=Corrections(database=database, keyring=keyring, clocks=clocks),
         listenings=Listenings(database=database, vault=vault, keyring=keyring, clocks=clocks),
         holds=holds,
+        restrictions=Restrictions(database=database, holds=holds, policies=policies, clocks=clocks),
         use_reports=connect.use_reports(config, database, clocks),
         own_numbers=OwnNumbers(database=database, keyring=keyring, clocks=clocks),
         approvals=approvals,

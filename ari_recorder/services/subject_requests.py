@@ -32,6 +32,7 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.domain.notice import Basis
 from ari_recorder.domain.phone import e164, plain
+from ari_recorder.domain.restriction import RestrictionGround
 from ari_recorder.domain.retention import local_day
 from ari_recorder.domain.subject_requests import (
     Decision,
@@ -46,9 +47,10 @@ from ari_recorder.services.caller_index import index_of
 from ari_recorder.services.casebook import Casebook, facts_of, number_of
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.refusal_certificates import Issued, RefusalDesk
-from ari_recorder.services.request_answers import Answers, RefusalTerms, Restrict, paper_of
+from ari_recorder.services.request_answers import Answers, RefusalTerms, paper_of
 from ari_recorder.services.request_freeze import SECONDS, RequestFreeze
 from ari_recorder.services.request_list import Done, RequestList
+from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.storage import recordings, request_matches, subject_requests
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.request_matches import Match, Search
@@ -83,7 +85,7 @@ class SubjectRequests:
         bases: Mapping[str, Basis],
         pace: Pace,
         appeal_days: int,
-        restrict: Restrict | None = None,
+        restrictions: Restrictions,
     ) -> None:
         """`bases`: on what each queue stands. `appeal_days`: after closing, until nothing is frozen any more."""
         self._database = database
@@ -93,7 +95,7 @@ class SubjectRequests:
         self._freeze = freeze
         self._appeal = timedelta(days=appeal_days)
         self._book = Casebook(keyring)
-        self._answers = Answers(book=self._book, refusals=refusals, bases=bases, restrict=restrict)
+        self._answers = Answers(book=self._book, refusals=refusals, bases=bases, restrictions=restrictions)
         self.list = RequestList(database=database, book=self._book, clocks=clocks, pace=pace)
 
     # --- steps
@@ -181,10 +183,11 @@ class SubjectRequests:
         actor: Actor,
         *,
         only: Collection[UUID] | None = None,
+        restricted_on: RestrictionGround | None = None,
         yes: bool = False,
     ) -> Done:
-        """`only`: granted for the calls of these recordings; else for all of the person's. DecisionDestroys when it
-        destroys, and nobody said `yes`."""
+        """`only`: granted for the calls of these recordings; else for all of the person's. `restricted_on`: the ground of
+        a restriction. DecisionDestroys when it destroys, and nobody said `yes`."""
         now = self._clocks.now()
         words = machine.words("because", because)
         async with self._database.transaction(within=SECONDS) as conn:
@@ -201,7 +204,9 @@ class SubjectRequests:
                 raise RequestStillMatching(count=count, case=number_of(case))
             await request_matches.grant(conn, case.id, [one.call_id for one in granted])
             await request_matches.end(conn, case.id, now)
-            done = await self._answers.take_effect(conn, case, granted, actor, now, yes=yes)
+            done = await self._answers.take_effect(
+                conn, case, granted, actor, now, restricted_on=restricted_on, yes=yes
+            )
             text_id = await self._book.write(conn, case.id, {"because": words}, now)
             told = {"decision": decision.value, "calls": [str(one.call_id) for one in granted], **done}
             case = replace(case, decision=decision, decided_at=now)

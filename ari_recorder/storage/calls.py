@@ -17,7 +17,7 @@ from ari_recorder.domain.events import Uniqueid
 from ari_recorder.domain.evidence import Evidence
 from ari_recorder.domain.ledger import KnownCall, LedgerState, Reason, Verdict
 from ari_recorder.domain.recordings import EndReason, RecordingState
-from ari_recorder.storage import keeping, recordings
+from ari_recorder.storage import keeping, recordings, restrictions
 from ari_recorder.storage.db import Connection, Row
 
 _MEMBERS = TypeAdapter(tuple[Member, ...])
@@ -177,6 +177,7 @@ async def upsert(
     if call.flagged:
         await recordings.set_flagged(conn, row_id)
     await keeping.join(conn, [row_id], now)
+    await restrictions.join(conn, [row_id])
     return row_id
 
 

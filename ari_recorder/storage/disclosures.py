@@ -17,6 +17,7 @@ from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.approvals import ApprovalState
 from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.disclosures import DisclosureEnd, ReceiverKind
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.storage.db import Connection, Row
 from ari_recorder.storage.scoped import within
 
@@ -35,6 +36,7 @@ class Ask:
     asked_at: datetime
     asked_by: UUID
     asked_by_name: str
+    ground: OpeningGround | None = None
     state: ApprovalState | None = None
     is_going: bool = False
 
@@ -66,6 +68,7 @@ class Disclosure:
     reference: str
     text_id: UUID
     size_bytes: int
+    ground: OpeningGround | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +97,8 @@ async def insert_ask(conn: Connection, ask: Ask) -> None:
     await conn.execute(
         """
         INSERT INTO export_ask (
-            id, recording_id, receiver_kind, reference, text_id, asked_at, asked_by, asked_by_name
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            id, recording_id, receiver_kind, reference, text_id, asked_at, asked_by, asked_by_name, ground
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         ask.id,
         ask.recording_id,
@@ -105,6 +108,7 @@ async def insert_ask(conn: Connection, ask: Ask) -> None:
         ask.asked_at,
         ask.asked_by,
         ask.asked_by_name,
+        ask.ground,
     )
 
 
@@ -165,8 +169,8 @@ async def begin(conn: Connection, disclosure: Disclosure, actor: Actor) -> bool:
         """
         INSERT INTO disclosure (
             id, recording_id, asked_at, begun_at, user_id, user_name, approved_by, approved_by_name, receiver_kind,
-            reference, text_id, size_bytes
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            reference, text_id, size_bytes, ground
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """,
         disclosure.id,
         disclosure.recording_id,
@@ -180,13 +184,14 @@ async def begin(conn: Connection, disclosure: Disclosure, actor: Actor) -> bool:
         disclosure.reference,
         disclosure.text_id,
         disclosure.size_bytes,
+        disclosure.ground,
     )
     return True
 
 
 async def let_out(conn: Connection, export_id: UUID, scope: Scope, count: int, now: datetime) -> str | None:
     """So many more bytes are about to be sent: the name of the key that opens the recording this moment. None when they
-    must not be: the export is over, the recording has gone, or lies outside the scope."""
+    must not be: the export is over, the recording has gone, is restricted meanwhile, or lies outside the scope."""
     values: list[object] = [export_id, count, now]
     key_name: str | None = await conn.fetchval(
         f"""
@@ -194,6 +199,7 @@ async def let_out(conn: Connection, export_id: UUID, scope: Scope, count: int, n
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE export_ask.id = $1 AND actor IS NOT NULL
             AND recording.id = recording_id AND recording.state = 'sealed' AND {within(scope, values)}
+            AND (restrictions = 0 OR export_ask.ground IS NOT NULL)
         RETURNING coalesce(recording.key_name, '')
         """,  # noqa: S608 -- the condition is made of fixed texts
         *values,
@@ -284,9 +290,14 @@ def _ask(row: Row) -> Ask:
         asked_at=row["asked_at"],
         asked_by=row["asked_by"],
         asked_by_name=row["asked_by_name"],
+        ground=_ground(row),
         state=ApprovalState(row["state"]) if row["state"] is not None else None,
         is_going=row["actor"] is not None,
     )
+
+
+def _ground(row: Row) -> OpeningGround | None:
+    return OpeningGround(row["ground"]) if row["ground"] is not None else None
 
 
 def _going(row: Row) -> Going:
@@ -315,6 +326,7 @@ def _told(rows: Sequence[Row]) -> tuple[Told, ...]:
                 reference=row["reference"],
                 text_id=row["text_id"],
                 size_bytes=row["size_bytes"],
+                ground=_ground(row),
             ),
             sent=_sent(row),
             so_far=row["so_far"] or 0,

@@ -5,30 +5,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from ari_recorder.domain.restriction import OpeningGround, check_open
 from ari_recorder.storage.db import Connection, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A file, known by device and inode: its name may be another one's later."""
+    """A file, known by device and inode: its name may be another one's later. `ground`: on which it was made, of
+    something restricted."""
 
     recording_id: UUID
     path: str
     host: str
     device: int
     inode: int
+    ground: OpeningGround | None = None
 
 
 async def insert(conn: Connection, export: Export, now: datetime) -> bool:
-    """False when the recording is not there any more. Nobody begins to erase it before the transaction has ended."""
-    row = await conn.fetchrow(
+    """False when the recording is not there any more. Nobody begins to erase or to restrict it before the transaction
+    has ended. RecordingRestricted, when somebody has and it is not opened on a ground."""
+    restricted = await conn.fetchval(
+        "SELECT restrictions > 0 FROM recording WHERE id = $1 AND state = 'sealed' FOR SHARE", export.recording_id
+    )
+    if restricted is None:
+        return False
+    check_open(export.recording_id, export.ground, restricted=restricted)
+    await conn.execute(
         """
-        INSERT INTO export (recording_id, path, host, device, inode, exported_at)
-        SELECT id, $2, $3, $4, $5, $6 FROM (
-            SELECT id FROM recording WHERE id = $1 AND state = 'sealed' FOR SHARE
-        ) AS there
-        ON CONFLICT (recording_id, path, host) DO UPDATE SET device = excluded.device, inode = excluded.inode
-        RETURNING recording_id
+        INSERT INTO export (recording_id, path, host, device, inode, exported_at, ground)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (recording_id, path, host) DO UPDATE
+            SET device = excluded.device, inode = excluded.inode, ground = excluded.ground
         """,
         export.recording_id,
         export.path,
@@ -36,8 +44,9 @@ async def insert(conn: Connection, export: Export, now: datetime) -> bool:
         export.device,
         export.inode,
         now,
+        export.ground,
     )
-    return row is not None
+    return True
 
 
 async def of_recordings(conn: Connection, ids: Collection[UUID]) -> tuple[Export, ...]:
@@ -82,4 +91,5 @@ def _from_row(row: Row) -> Export:
         host=row["host"],
         device=row["device"],
         inode=row["inode"],
+        ground=OpeningGround(row["ground"]) if row["ground"] is not None else None,
     )

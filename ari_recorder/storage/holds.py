@@ -148,11 +148,12 @@ async def release(conn: Connection, hold_id: UUID, by: str, now: datetime) -> bo
 
 async def insert_freeze(conn: Connection, freeze: Freeze) -> None:
     await conn.execute(
-        "INSERT INTO request_freeze (id, reference, opened_at, opened_by) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO request_freeze (id, reference, opened_at, opened_by, restricts) VALUES ($1, $2, $3, $4, $5)",
         freeze.id,
         freeze.reference,
         freeze.opened_at,
         freeze.opened_by,
+        freeze.restricts,
     )
 
 
@@ -245,4 +246,5 @@ def _freeze(row: Row) -> Freeze:
         opened_by=row["opened_by"],
         closed_at=row["closed_at"],
         closed_by=row["closed_by"],
+        restricts=row["restricts"],
     )

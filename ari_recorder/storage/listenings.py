@@ -18,6 +18,7 @@ from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.listening import Listening, ListeningEnd, Purpose
 from ari_recorder.domain.recordings import Label
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.storage.db import Connection, Row
 from ari_recorder.storage.recordings import label_of
@@ -53,6 +54,7 @@ class Heard:
     purpose: Purpose
     reference: str
     text_id: UUID | None
+    ground: OpeningGround | None
     begun_at: datetime
     active_at: datetime
     ended_at: datetime | None
@@ -73,6 +75,7 @@ class Goes:
     wrapped_key: bytes | None
     sha256: str | None
     in_scope: bool
+    restricted: bool
     label: Label
 
 
@@ -82,8 +85,9 @@ async def insert(
     await conn.execute(
         """
         INSERT INTO listening (
-            id, recording_id, user_id, user_name, session, actor, purpose, reference, text_id, begun_at, active_at
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+            id, recording_id, user_id, user_name, session, actor, purpose, reference, text_id, begun_at, active_at,
+            ground
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         """,
         listening.id,
         listening.recording_id,
@@ -96,6 +100,7 @@ async def insert(
         text_id,
         listening.begun_at,
         listening.active_at,
+        listening.ground,
     )
 
 
@@ -105,7 +110,7 @@ async def get(conn: Connection, listening_id: UUID, user_id: UUID, session: str,
     row = await conn.fetchrow(
         f"""
         SELECT listening.*, recording.state, erased_because, path, wrapped_key, sha256,
-               uniqueid, recording.queue, segment, recording.started_at,
+               uniqueid, recording.queue, segment, recording.started_at, restrictions > 0 AS restricted,
                {within(scope, values)} AS in_scope
         FROM listening JOIN recording ON recording.id = recording_id JOIN call ON call.id = recording.call_id
         WHERE listening.id = $1 AND user_id = $2 AND session = $3
@@ -123,6 +128,7 @@ async def get(conn: Connection, listening_id: UUID, user_id: UUID, session: str,
         wrapped_key=row["wrapped_key"],
         sha256=row["sha256"].hex() if row["sha256"] is not None else None,
         in_scope=row["in_scope"],
+        restricted=row["restricted"],
         label=label_of(row),
     )
 
@@ -131,7 +137,7 @@ async def grant(
     conn: Connection, listening_id: UUID, scope: Scope, first: int, end: int, size: int, now: datetime
 ) -> str | None:
     """These bytes are about to be sent: the name of the key that opens the recording this moment. None when they must
-    not be: the listening is over, the recording has gone, or lies outside the scope."""
+    not be: the listening is over, the recording has gone, is restricted meanwhile, or lies outside the scope."""
     values: list[object] = [listening_id, [asyncpg.Range(first, end)], end - first, size, now]
     key_name: str | None = await conn.fetchval(
         f"""
@@ -140,6 +146,7 @@ async def grant(
         FROM recording JOIN call ON call.id = recording.call_id
         WHERE listening.id = $1 AND listening.ended_at IS NULL
             AND recording.id = recording_id AND recording.state = 'sealed' AND {within(scope, values)}
+            AND (restrictions = 0 OR listening.ground IS NOT NULL)
         RETURNING coalesce(recording.key_name, '')
         """,  # noqa: S608 -- the condition is made of fixed texts
         *values,
@@ -217,6 +224,7 @@ async def of_recording(conn: Connection, recording_id: UUID, *, limit: int = 500
             purpose=Purpose(row["purpose"]),
             reference=row["reference"],
             text_id=row["text_id"],
+            ground=_ground(row),
             begun_at=row["begun_at"],
             active_at=row["active_at"],
             ended_at=row["ended_at"],
@@ -238,7 +246,12 @@ def _from_row(row: Row) -> Listening:
         reference=row["reference"],
         begun_at=row["begun_at"],
         active_at=row["active_at"],
+        ground=_ground(row),
     )
+
+
+def _ground(row: Row) -> OpeningGround | None:
+    return OpeningGround(row["ground"]) if row["ground"] is not None else None
 
 
 def _untold(row: Row) -> Untold:

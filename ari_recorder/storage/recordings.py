@@ -64,6 +64,8 @@ class StoredRecording:
     decided: bool = False
     # In quarantine, and destroyed from then on; None for an ordinary one.
     quarantined_until: datetime | None = None
+    # Opened on a ground only: domain/restriction.py.
+    restricted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +320,7 @@ def _from_row(row: Row) -> StoredRecording:
         erased_because=row["erased_because"],
         decided=row["decision"] is not None,
         quarantined_until=row["quarantined_until"],
+        restricted=row["restrictions"] > 0,
     )
 
 

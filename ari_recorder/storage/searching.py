@@ -46,7 +46,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """`undecided`: flagged, and no supervisor decided yet. `kept`: by a hold or an open request."""
+    """`undecided`: flagged, and no supervisor decided yet. `kept`: by a hold or an open request. `restricted`: it is
+    opened on a ground only."""
 
     id: UUID
     call_id: UUID
@@ -60,6 +61,7 @@ class Found:
     kept: bool
     truncated: bool
     quarantined: bool
+    restricted: bool
     ledger: LedgerState
 
 
@@ -76,7 +78,8 @@ class Saved:
 _COLUMNS = """
     recording.id, recording.call_id, recording.started_at, duration, recording.queue, members, recording.state,
     recording.flagged, call.flagged AND decision IS NULL AS undecided, keeps > 0 AS kept,
-    truncated_because IS NOT NULL AS truncated, quarantined_until IS NOT NULL AS quarantined, ledger_state
+    truncated_because IS NOT NULL AS truncated, quarantined_until IS NOT NULL AS quarantined,
+    restrictions > 0 AS restricted, ledger_state
 """
 
 
@@ -226,6 +229,7 @@ def _found(row: Row) -> Found:
         kept=row["kept"],
         truncated=row["truncated"],
         quarantined=row["quarantined"],
+        restricted=row["restricted"],
         ledger=LedgerState(row["ledger_state"]),
     )
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.disclosures import ReceiverKind, Terms
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.services.export_desk import Export, Exports
 from ari_recorder.web.answer import once_more
 from ari_recorder.web.asked import Asked, Page, Redirect, Route, Stream
@@ -16,10 +17,13 @@ _Line = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class ExportForm(Form):
+    """`ground`: on which something restricted is opened."""
+
     receiver_kind: ReceiverKind
     receiver: _Line
     reference: Annotated[str, Field(min_length=1, max_length=64)]
     reason: _Line
+    ground: OpeningGround | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,11 @@ async def show_export(asked: Asked) -> Page:
 async def ask(asked: Asked) -> Redirect:
     form = asked.form_as(ExportForm)
     terms = Terms(
-        receiver_kind=form.receiver_kind, receiver=form.receiver, reference=form.reference, reason=form.reason
+        receiver_kind=form.receiver_kind,
+        receiver=form.receiver,
+        reference=form.reference,
+        reason=form.reason,
+        ground=form.ground,
     )
     export_id = await asked.site.export_desk.ask(asked.user, asked.id("recording_id"), terms)
     return Redirect(to="export", params={"export_id": export_id}, notice=asked.text("The export is asked for."))

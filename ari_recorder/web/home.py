@@ -45,7 +45,12 @@ async def show_home(asked: Asked) -> Page:
         view=HomeView(
             full_name=asked.user.full_name,
             is_unconfirmed=asked.user.is_unconfirmed,
-            duties=(*await _flags(asked), *await _quarantine(asked), *await _listenings(asked)),
+            duties=(
+                *await _flags(asked),
+                *await _quarantine(asked),
+                *await _restrictions(asked),
+                *await _listenings(asked),
+            ),
             work=tuple(
                 WorkView(
                     name=place.route,
@@ -99,6 +104,24 @@ async def _quarantine(asked: Asked) -> tuple[DutyView, ...]:
     )
     address = asked.request.app[HOUSE].templates.url("recordings", {"ledger": LedgerState.QUARANTINED.value})
     return (DutyView(text=text, address=address, is_late=False),)
+
+
+async def _restrictions(asked: Asked) -> tuple[DutyView, ...]:
+    """What is kept by a restriction alone, though its time is up: each wants to be lifted some day."""
+    if not asked.user.may(Permission.RECORDING_RESTRICT):
+        return ()
+    late = [one for one in await asked.site.restrictions.listed() if one.overdue]
+    if not late:
+        return ()
+    text = asked.words.plural(
+        "{count} recording is past its period and kept by its restriction alone, since {day}. See if it is lifted.",
+        "{count} recordings are past their period and kept by a restriction alone, the first since {day}. See if it is "
+        "lifted.",
+        sum(one.overdue for one in late),
+        day=asked.words.date(min(one.overdue_since for one in late if one.overdue_since is not None)),
+    )
+    address = asked.request.app[HOUSE].templates.url("restrictions")
+    return (DutyView(text=text, address=address, is_late=True),)
 
 
 async def _listenings(asked: Asked) -> tuple[DutyView, ...]:

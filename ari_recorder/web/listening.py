@@ -12,6 +12,7 @@ from pydantic import Field
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.listening import Purpose, Why
 from ari_recorder.domain.ranges import Span, Unsatisfiable
+from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.domain.timeline import Moment
 from ari_recorder.services.listenings import Part
 from ari_recorder.web.answer import once_more
@@ -20,9 +21,10 @@ from ari_recorder.web.form import Form, Second
 
 
 class PurposeForm(Form):
-    """`at`: where listening begins."""
+    """`at`: where listening begins. `ground`: on which something restricted is opened."""
 
     purpose: Purpose
+    ground: OpeningGround | None = None
     at: Second = 0.0
     reference: Annotated[str, Field(max_length=64)] = ""
     text: Annotated[str, Field(max_length=500)] = ""
@@ -38,12 +40,14 @@ class EndForm(Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlayerView:
-    """`at`: the second it begins at. `waiting`: for a decision on its flag."""
+    """`at`: the second it begins at. `waiting`: for a decision on its flag. `ground`: on which it is opened, if it is
+    restricted."""
 
     listening_id: UUID
     recording_id: UUID
     purpose: Purpose
     reference: str
+    ground: OpeningGround | None
     duration: timedelta | None
     at: float
     waiting: bool
@@ -52,7 +56,7 @@ class PlayerView:
 
 async def begin(asked: Asked) -> Redirect:
     form = asked.form_as(PurposeForm)
-    why = Why(purpose=form.purpose, reference=form.reference, text=form.text)
+    why = Why(purpose=form.purpose, reference=form.reference, text=form.text, ground=form.ground)
     listening = await asked.site.listenings.begin(asked.user, asked.id("recording_id"), why)
     query = {"at": f"{form.at:g}"} if form.at else {}
     return Redirect(to="listening", params={"listening_id": listening.id}, query=query)
@@ -67,6 +71,7 @@ async def show_player(asked: Asked) -> Page:
             recording_id=listening.recording_id,
             purpose=listening.purpose,
             reference=listening.reference,
+            ground=listening.ground,
             duration=found.duration,
             at=asked.query_as(ListeningQuery).at,
             waiting=found.waiting,

@@ -27,6 +27,7 @@ class FlaggedView:
     destroyed_on: date
     days_left: int
     in_grace: bool
+    restricted: bool
     asked: tuple[str, ...]
     asks_me: bool
 
@@ -112,6 +113,7 @@ def _view(one: Flagged) -> FlaggedView:
         destroyed_on=one.call.destroyed_on,
         days_left=one.days_left,
         in_grace=one.in_grace,
+        restricted=one.restricted,
         asked=one.asked,
         asks_me=one.asks_me,
     )

@@ -14,6 +14,8 @@ from ari_recorder.domain.events import SoundTrouble
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason
+from ari_recorder.domain.restriction import OpeningGround, Restriction, RestrictionGround, ToldHow
+from ari_recorder.domain.retention import local_day
 from ari_recorder.domain.retention_told import Retention, Rule
 from ari_recorder.services.recording_page import Integrity, RecordingPage
 from ari_recorder.web.asked import Asked
@@ -45,6 +47,44 @@ RECEIVERS: Mapping[ReceiverKind, str] = {
     ReceiverKind.AUTHORITY: N_("Another authority"),
     ReceiverKind.OTHER: N_("Somebody else"),
 }
+# Why a person obtained a restriction, and on what ground it is opened all the same: GDPR, article 18(1) and (2).
+RESTRICTIONS: Mapping[RestrictionGround, str] = {
+    RestrictionGround.ACCURACY_CONTESTED: N_("The person contests that it is accurate"),
+    RestrictionGround.UNLAWFUL: N_("Processing is unlawful, and the person opposes the destruction"),
+    RestrictionGround.NEEDED_FOR_CLAIMS: N_("The person needs it for a legal claim"),
+    RestrictionGround.OBJECTION: N_("The person has objected, and that is not decided yet"),
+}
+GROUNDS: Mapping[OpeningGround, str] = {
+    OpeningGround.CONSENT: N_("The consent of the person concerned"),
+    OpeningGround.LEGAL_CLAIMS: N_("Establishing, exercising or defending a legal claim"),
+    OpeningGround.RIGHTS_OF_ANOTHER: N_("The rights of another person"),
+    OpeningGround.PUBLIC_INTEREST: N_("An important public interest of the Union or a member state"),
+}
+TOLD_HOW: Mapping[ToldHow, str] = {
+    ToldHow.LETTER: N_("By letter"),
+    ToldHow.SECURE_MAIL: N_("By encrypted mail"),
+    ToldHow.E_SERVICE: N_("In the e-service"),
+    ToldHow.PHONE: N_("By phone"),
+    ToldHow.IN_PERSON: N_("In person"),
+}
+_RESTRICTED: Mapping[RestrictionGround, str] = {
+    RestrictionGround.ACCURACY_CONTESTED: N_(
+        "Restricted since {day} because the person concerned contests that it is accurate (case {reference}). It is "
+        "stored, and opened only on a ground of the law."
+    ),
+    RestrictionGround.UNLAWFUL: N_(
+        "Restricted since {day} because processing it is unlawful and the person concerned opposes its destruction "
+        "(case {reference}). It is stored, and opened only on a ground of the law."
+    ),
+    RestrictionGround.NEEDED_FOR_CLAIMS: N_(
+        "Restricted since {day} because the person concerned needs it for a legal claim (case {reference}). It is "
+        "stored, and opened only on a ground of the law."
+    ),
+    RestrictionGround.OBJECTION: N_(
+        "Restricted since {day} because the person concerned has objected to the processing and that is not decided "
+        "yet (case {reference}). It is stored, and opened only on a ground of the law."
+    ),
+}
 EXPORTS: Mapping[ExportStage, str] = {
     ExportStage.ASKED: N_("Waits for a second person"),
     ExportStage.AGREED: N_("May be downloaded once"),
@@ -56,6 +96,7 @@ DISCLOSURES: Mapping[DisclosureEnd, str] = {
     DisclosureEnd.BROKEN_OFF: N_("It broke off"),
     DisclosureEnd.RIGHT_ENDED: N_("The right to it ended meanwhile"),
     DisclosureEnd.RECORDING_GONE: N_("The recording was destroyed meanwhile"),
+    DisclosureEnd.RESTRICTED: N_("The recording was restricted meanwhile"),
     DisclosureEnd.FAILED: N_("It failed"),
     DisclosureEnd.LOST: N_("The service ended meanwhile"),
 }
@@ -155,6 +196,7 @@ _ENDS: Mapping[EndReason, str] = {
 _RULES: Mapping[Rule, str] = {
     Rule.HOLD: N_("Kept by the hold {reference}, which is looked at again on {review_on}."),
     Rule.REQUEST: N_("Kept as long as the request {reference} is open."),
+    Rule.RESTRICTION: N_("Kept as long as its processing is restricted ({reference})."),
     Rule.PERIOD: N_("Destroyed on {day}: {period} of queue {queue}."),
     Rule.LONGEST: N_("Destroyed on {day}: {period}, the longest period, for queue {queue} is not configured."),
     Rule.UNDECIDED: N_(
@@ -178,6 +220,11 @@ def destruction(words: Words, told: Retention) -> str:
         queue=told.queue,
         reference=told.reference,
     )
+
+
+def restricted(words: Words, one: Restriction) -> str:
+    """Since when and why: wherever the recording is shown."""
+    return words.text(_RESTRICTED[one.ground], day=words.date(local_day(one.set_at)), reference=one.case_number)
 
 
 def seconds(text: str) -> timedelta:

@@ -26,6 +26,7 @@ from ari_recorder.config import Config
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
 from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.disclosures import ReceiverKind, Terms
+from ari_recorder.domain.restriction import RestrictionGround, RestrictionTerms
 from ari_recorder.domain.retention import HELSINKI, midnight
 from ari_recorder.domain.use import WEEK, week_of
 from ari_recorder.services import site as sites
@@ -137,12 +138,20 @@ class House:
             samples["account_id"] = str((await self.site.people.accounts.list_all())[0].account.id)
         if "{export_id}" in route.path:
             samples["export_id"] = str(await self._export())
+        if "{restriction_id}" in route.path:
+            samples["restriction_id"] = str(await self.restrict())
         if "{token}" in route.path:
             samples["token"] = await invite(self.site.people, Role.ADVISER, f"invited-{uuid4().hex[:8]}")
         try:
             return self.address + route.path.format(**samples)
         except KeyError as missing:
             raise LookupError(f"{route.name}: {missing} has no sample in tests/browser/house.py") from None
+
+    async def restrict(self) -> UUID:
+        """A restriction of a recording of its own."""
+        made = await self.record(number="0407654322")
+        terms = RestrictionTerms(ground=RestrictionGround.OBJECTION, case_number="TP-2026-4")
+        return (await self.site.restrictions.restrict([made.recording_id], terms, GRANTER)).restriction.id
 
     async def _export(self) -> UUID:
         """One that a colleague has asked for, of a recording of its own: whoever looks may agree."""

@@ -17,9 +17,10 @@ from ari_recorder.domain.refusal_templates import Ground
 from ari_recorder.domain.subject_requests import Channel, Decision, IdentityCheck, Kind, Method, Received
 from ari_recorder.services import connect
 from ari_recorder.services.caller_index import CallerIndex
-from ari_recorder.services.request_answers import RefusalTerms, Restrict
+from ari_recorder.services.request_answers import RefusalTerms
 from ari_recorder.services.request_freeze import RequestFreeze
 from ari_recorder.services.request_list import Done
+from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.services.subject_requests import SubjectRequests, Wanted
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
@@ -54,7 +55,6 @@ TERMS = RefusalTerms(
 @dataclass
 class RequestHouse(House):
     config: Config = None  # type: ignore[assignment]
-    restrict: Restrict | None = None
 
     @property
     def desk(self) -> SubjectRequests:
@@ -68,7 +68,9 @@ class RequestHouse(House):
             bases={"advice": Basis.PUBLIC_TASK, "dental": Basis.CONSENT},
             pace=Pace(),
             appeal_days=37,
-            restrict=self.restrict,
+            restrictions=Restrictions(
+                database=self.database, holds=self.holds(), policies=self.policies, clocks=self.clocks
+            ),
         )
 
     @property

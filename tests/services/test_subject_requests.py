@@ -1,19 +1,17 @@
 """Cases of persons at the desk, on a real database: each step whole or not at all, and what it does to recordings."""
 
 import asyncio
-from collections.abc import Collection, MutableMapping
+from collections.abc import MutableMapping
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import pytest
 
 from ari_recorder.config import Mail
 from ari_recorder.domain.accounts import Role
-from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.corrections import Correctable, Proposed
 from ari_recorder.domain.due_dates import Pace
 from ari_recorder.domain.errors import (
@@ -23,9 +21,10 @@ from ari_recorder.domain.errors import (
     DecisionDestroys,
     RequestSearchRefused,
     RequestTextRefused,
-    RestrictionUnavailable,
+    RestrictionGroundMissing,
 )
 from ari_recorder.domain.refusal_templates import Extent, Ground
+from ari_recorder.domain.restriction import RestrictionGround
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.domain.subject_requests import Decision, Handover, Kind, State
 from ari_recorder.services import key_admin
@@ -34,8 +33,8 @@ from ari_recorder.services.mail import Post
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.request_answers import RefusalTerms
 from ari_recorder.services.subject_requests import Wanted
-from ari_recorder.storage.db import Connection, Database
-from ari_recorder.storage.subject_requests import StoredCase
+from ari_recorder.storage import restrictions
+from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from tests.services.listeners import person
 from tests.services.request_house import (
@@ -152,19 +151,24 @@ async def test_withdrawn_consent_destroys_and_of_a_public_task_it_is_an_objectio
     advice, dental = await house.call(), await house.call(queue="dental")
     await house.index()
     done = await house.matched(Kind.WITHDRAWAL, [first(advice), first(dental)])
-    with pytest.raises(RestrictionUnavailable):
-        await house.decided(done, yes=True)
-    restricted: list[UUID] = []
-
-    async def restrict(_: Connection, case: StoredCase, recordings: Collection[UUID], actor: Actor) -> None:
-        assert (case.kind, actor) == (Kind.WITHDRAWAL, OLLI)
-        restricted.extend(recordings)
-
-    house.restrict = restrict
     await house.decided(done, yes=True)
-    assert restricted == [first(advice)]
+    assert [(await house.row(first(one))).restricted for one in (advice, dental)] == [True, False]
     await house.sweep_at(OPENED + timedelta(hours=1))
     assert [await house.state(one) for one in (advice, dental)] == [StoredState.SEALED, StoredState.ERASED]
+
+
+async def test_a_restriction_is_granted_on_a_ground_of_the_law(house: RequestHouse) -> None:
+    call = await house.call()
+    await house.index()
+    done = await house.matched(Kind.RESTRICTION, [first(call)])
+    with pytest.raises(RestrictionGroundMissing):
+        await house.decided(done)
+    assert not (await house.row(first(call))).restricted
+    await house.decided(done, restricted_on=RestrictionGround.UNLAWFUL)
+    assert (await house.row(first(call))).restricted
+    async with house.database.transaction() as conn:
+        (one,) = (await restrictions.of_recordings(conn, [first(call)]))[first(call)]
+    assert (one.ground, one.case_id) == (RestrictionGround.UNLAWFUL, done.case.id)
 
 
 async def test_a_correction_is_carried_out_before_it_is_told(house: RequestHouse) -> None:

@@ -22,6 +22,7 @@ from ari_recorder.domain.corrections import Correctable, Proposed
 from ari_recorder.domain.disclosures import ReceiverKind, Terms
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.recordings import EndReason
+from ari_recorder.domain.restriction import RestrictionGround, RestrictionTerms
 from ari_recorder.domain.retention import Erase, Kept, Period, Policy, Rules, decide, local_day
 from ari_recorder.services import connect
 from ari_recorder.services.accounts import Person
@@ -65,6 +66,7 @@ class Desk:
     flagged: Recorded
     calls: dict[str, Recorded]
     hold_id: UUID
+    restriction_id: UUID
     asked_id: UUID
     export_id: UUID
     week: date
@@ -97,6 +99,7 @@ class Desk:
                 samples = {
                     "recording_id": str(self.flagged.recording_id),
                     "hold_id": str(self.hold_id),
+                    "restriction_id": str(self.restriction_id),
                     "export_id": str(self.export_id),
                     "day": local_day(people.watch.now()).isoformat(),
                     "week": self.week.isoformat(),
@@ -161,6 +164,8 @@ async def desk(house: House) -> Desk:
     await call("late", now - timedelta(days=95))  # flagged, past its period: within the grace
     for name in ("held", "frozen", "asked"):
         await call(name, now - hour)
+    for ground in RestrictionGround:
+        await call(ground.value, now - hour)
     await call("due", now - timedelta(days=120), marks=())
     await call("undecided", now - timedelta(days=120))
     for state, reasons in STATES.items():
@@ -187,6 +192,10 @@ async def desk(house: House) -> Desk:
     await site.holds.open_freeze([made["frozen"].recording_id], "TP-1", OPERATOR)
     terms_of_export = Terms(receiver_kind=ReceiverKind.POLICE, receiver=NAME, reference="VN-1", reason=TEXT)
     export_id = await site.export_desk.ask(officer, made["flagged"].recording_id, terms_of_export)
+    for ground in RestrictionGround:
+        terms_of = RestrictionTerms(ground=ground, case_number="TP-2")
+        made_of = await site.restrictions.restrict([made[ground.value].recording_id], terms_of, OPERATOR)
+    restriction = made_of.restriction
     eraser = Eraser(database=site.database, copies=Copies(site.config.storage.vault), clocks=people.watch, at_most=1e9)
     policy = await connect.policies(site.config, site.database).adopt(now)
     await eraser.queue(QUEUE, policy, now, _nothing)
@@ -200,6 +209,7 @@ async def desk(house: House) -> Desk:
         flagged=made["flagged"],
         calls=made,
         hold_id=placed.hold.id,
+        restriction_id=restriction.id,
         asked_id=asked.hold.id,
         export_id=export_id,
         week=week,
