@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli import audit, certificates, holds, keys, notice, packages, retention, users
+from ari_recorder.cli import audit, certificates, deliveries, holds, keys, notice, packages, retention, users
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -53,6 +53,7 @@ app.add_typer(holds.holds, name="holds")
 app.add_typer(holds.freezes, name="freezes")
 app.add_typer(audit.app, name="audit")
 app.add_typer(certificates.certificates, name="certificates")
+app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(users.user, name="user")
 app.add_typer(notice.app, name="notice")
 

@@ -33,7 +33,7 @@ holds = typer.Typer(help="Holds: recordings kept longer because a supervisor sai
 freezes = typer.Typer(help="Freezes: recordings kept while a subject request is open.", no_args_is_help=True)
 
 
-def _uuid(text: str) -> UUID:
+def identified(text: str) -> UUID:
     if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()) is None:
         raise typer.BadParameter(f"{text!r} is not a whole id")
     return UUID(text)
@@ -43,9 +43,11 @@ IdArguments = Annotated[
     list[str],
     typer.Argument(metavar="ID...", help="Recordings: ids, or their beginnings. Their calls are kept as a whole."),
 ]
-HoldArgument = Annotated[UUID, typer.Argument(metavar="HOLD", parser=_uuid, help="The hold's id, from `holds list`.")]
+HoldArgument = Annotated[
+    UUID, typer.Argument(metavar="HOLD", parser=identified, help="The hold's id, from `holds list`.")
+]
 FreezeArgument = Annotated[
-    UUID, typer.Argument(metavar="FREEZE", parser=_uuid, help="The freeze's id, from `freezes list`.")
+    UUID, typer.Argument(metavar="FREEZE", parser=identified, help="The freeze's id, from `freezes list`.")
 ]
 ReferenceOption = Annotated[
     str, typer.Option("--reference", metavar="TEXT", help="A case number; nothing about people, it is not sealed.")

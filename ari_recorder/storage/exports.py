@@ -17,14 +17,16 @@ class Export:
     host: str
     device: int
     inode: int
+    # The package that waits to be fetched; of it nothing is in clear.
+    delivery_id: UUID | None = None
 
 
 async def insert(conn: Connection, export: Export, now: datetime) -> bool:
     """False when the recording is not there any more. Nobody begins to erase it before the transaction has ended."""
     row = await conn.fetchrow(
         """
-        INSERT INTO export (recording_id, path, host, device, inode, exported_at)
-        SELECT id, $2, $3, $4, $5, $6 FROM (
+        INSERT INTO export (recording_id, path, host, device, inode, exported_at, delivery_id)
+        SELECT id, $2, $3, $4, $5, $6, $7 FROM (
             SELECT id FROM recording WHERE id = $1 AND state = 'sealed' FOR SHARE
         ) AS there
         ON CONFLICT (recording_id, path, host) DO UPDATE SET device = excluded.device, inode = excluded.inode
@@ -36,6 +38,7 @@ async def insert(conn: Connection, export: Export, now: datetime) -> bool:
         export.device,
         export.inode,
         now,
+        export.delivery_id,
     )
     return row is not None
 
@@ -56,6 +59,19 @@ async def outliving(conn: Connection, host: str) -> tuple[Export, ...]:
         host,
     )
     return tuple(_from_row(row) for row in rows)
+
+
+async def of_file(conn: Connection, host: str, device: int, inode: int) -> tuple[Export, ...]:
+    """What that very file is a copy of."""
+    rows = await conn.fetch(
+        "SELECT * FROM export WHERE (host, device, inode) = ($1, $2, $3) ORDER BY recording_id", host, device, inode
+    )
+    return tuple(_from_row(row) for row in rows)
+
+
+async def forget_delivery(conn: Connection, delivery_id: UUID) -> None:
+    """Its file is gone."""
+    await conn.execute("DELETE FROM export WHERE delivery_id = $1", delivery_id)
 
 
 async def forget(conn: Connection, gone: Collection[Export]) -> None:
@@ -82,4 +98,5 @@ def _from_row(row: Row) -> Export:
         host=row["host"],
         device=row["device"],
         inode=row["inode"],
+        delivery_id=row["delivery_id"],
     )

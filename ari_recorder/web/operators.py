@@ -85,6 +85,7 @@ OPERATORS = frozenset(
         "journal_write_failed",
         "queue_log_unreadable",
         "export_target_refused",
+        "hand_over_unknown",
         "service_away",
         "service_refused",
         "folder_unusable",

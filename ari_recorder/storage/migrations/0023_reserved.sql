@@ -1,0 +1,2 @@
+-- Nothing: this number is kept free for tables of others.
+SELECT 1;
