@@ -14,9 +14,10 @@ import pytest
 from ari_recorder.config import Config
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.deliveries import LOST_AFTER, DeliveryState
-from ari_recorder.domain.errors import DeliveryOver, DeliveryPassphraseWrong
+from ari_recorder.domain.errors import DeliveryBusy, DeliveryOver, DeliveryPassphraseWrong
 from ari_recorder.services import connect, deliveries, delivery_sending
 from ari_recorder.services.delivery_sending import DeliverySending
+from ari_recorder.services.export_sending import Sending
 from ari_recorder.services.login import Where
 from ari_recorder.storage import exports, promises
 from ari_recorder.storage.db import Database
@@ -118,6 +119,25 @@ async def _begun(house: House) -> Any:
     made = await deliver(house.site, house.database, recorded.recording_id, now=house.clocks.now)
     sending = await house.sending.begin(made.path.rpartition("/")[2], made.passphrase, "s", WHERE)
     return made, sending
+
+
+async def test_while_one_is_sent_it_nobody_else_is(house: House) -> None:
+    """Whoever comes meanwhile, and who comes in the same moment: one of them is sent it."""
+    recorded = await record(house.site, house.database)
+    made = await deliver(house.site, house.database, recorded.recording_id, now=house.clocks.now)
+    token = made.path.rpartition("/")[2]
+    ways = [house.sending.begin(token, made.passphrase, secret, WHERE) for secret in ("a", "b")]
+    found = await asyncio.gather(*ways, return_exceptions=True)
+    sent = [one for one in found if isinstance(one, Sending)]
+    assert [type(one) for one in found if one not in sent] == [DeliveryOver]
+    assert len(sent) == 1
+    mine = "ab"[found.index(sent[0])]
+    first = await anext(sent[0].chunks)
+    with pytest.raises(DeliveryBusy):
+        await house.sending.begin(token, made.passphrase, mine, WHERE)
+    rest = [piece async for piece in sent[0].chunks]
+    assert len(first) + sum(map(len, rest)) == made.size_bytes
+    assert (await house.state(), house.on_disk()) == (DeliveryState.DELIVERED, [])
 
 
 async def test_what_the_service_did_not_live_to_end_is_over_after_an_hour(house: House) -> None:
