@@ -185,6 +185,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             jobs.start("cross-check", connect.cross_check(config, recorder).run)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
             jobs.start("exports", lambda stop: _once(usable, stop, built.export_sending.run))
+            jobs.start("deliveries", lambda stop: _once(usable, stop, built.deliveries.run))
             jobs.start("connections", built.promises.watch)
             jobs.start("promises", lambda stop: _once(usable, stop, built.promises.run))
             _start_web(config, built, stack, jobs)

@@ -16,6 +16,7 @@ from ari_recorder.services import anchors, caller_index
 from ari_recorder.storage import journal
 from ari_recorder.vault import (
     aes_zip,
+    delivered,
     files,
     key_files,
     key_pairs,
@@ -50,6 +51,7 @@ DRAWN = {
     "Certificates of destruction": certificates,
     "Packages of recordings": packages,
     "Packages that a passphrase opens": aes_zip,
+    "Packages that wait to be fetched": delivered,
     "Entries of the audit log": audit,
     "Tree of the audit log": merkle,
     "Checkpoints, proofs and exports of the audit log": checkpoints,

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from pydantic.fields import FieldInfo
 
-from ari_recorder.domain import accounts, corrections, holds, listening, restriction, throttle
+from ari_recorder.domain import accounts, corrections, deliveries, holds, listening, restriction, throttle
 from ari_recorder.domain.accounts import PERMISSIONS, Permission, Role
 from ari_recorder.domain.audit import Action
-from ari_recorder.services import enrol, login, tokens
+from ari_recorder.services import delivery_sending, enrol, login, tokens
 from ari_recorder.services.accounts import INVITATION
 from ari_recorder.storage import db, outbox, sessions
 from ari_recorder.vault import passwords, weak_passwords
@@ -257,6 +257,11 @@ def guessing_table() -> str:
                 "nobody out",
             ),
             Limit(
+                what="wrong passphrases of one link of a delivery",
+                value=deliveries.MOST_TRIES,
+                why="then the link is closed for good and its package removed; the alarm is `delivery-blocked`",
+            ),
+            Limit(
                 what="browsers of one person that are known", value=login.MOST_DEVICES, why="the oldest is forgotten"
             ),
             Limit(
@@ -279,6 +284,9 @@ def ways_in_table() -> str:
         f"| with a recovery code | the password and one of {tokens.RECOVERY_CODES} codes of 140 bits, each once | the "
         "same | the session; its owner and the administrators hear of it |",
         f"| an invitation or a reset | a link of 256 bits, once; sets both factors anew | its length | {link} |",
+        f"| whoever was sent a package | a link of 256 bits and a passphrase of 125, which go two ways; for that one "
+        f"package, once | the same counts, for the link and the address; {deliveries.MOST_TRIES} wrong ones close it | "
+        "`delivery.days`, seven at most |",
         f"| a new authenticator | a session, a fresh code of the old one, a code of the new one | the same counts | "
         f"{renewed} |",
         "| a machine | a token of 256 bits, for one role in one unit; it never has what wants a fresh code | its "
@@ -361,6 +369,11 @@ def work_table() -> str:
                 what="password hashes at a time",
                 value=passwords.AT_ONCE,
                 why="in threads: the costliest thing a stranger can ask for. Others wait, and recording does not",
+            ),
+            Limit(
+                what="passphrases of links tried at a time",
+                value=delivery_sending.AT_ONCE,
+                why="each takes 19 MiB, and waits for others at its link; others wait, ten seconds at most (429)",
             ),
             Limit(what="characters of a password", value=passwords.MOST_CHARACTERS, why="refused, not cut"),
             Limit(
@@ -482,6 +495,7 @@ CLASSES = (
             {"account", "right_held", "right_history", "unit_history", "notice_to_user", "listening", "saved_filter"}
             | {"approval", "own_number", "use_touch", "use_cursor", "use_report", "use_row", "use_sample", "flag_asked"}
             | {"recording_agent", "outbox", "throttle", "owner_history", "unit_wanted", "export_ask"}
+            | {"delivery", "delivery_recording"}
         ),
     ),
     Class(

@@ -1,5 +1,7 @@
 """`notice` at the command line: the notice as it is and was, and published copies held against it."""
 
+import asyncio
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from ari_recorder.services import connect
 from ari_recorder.services.clock import Clocks
 from ari_recorder.storage.db import Database
 from tests.command import ari
+from tests.reading_pdf import read
 from tests.site import open_keyring, write_site
 
 BEGAN = datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -44,6 +47,25 @@ async def test_the_notice_is_printed_in_the_language_that_is_asked_for(site: Pat
     assert [one["number"] for one in made["sections"]] == list(range(1, 21))
     refused = await ari("notice", "render", "--language", "de", "--config", str(site))
     assert (refused.code, "'de' is not a language" in refused.err) == (1, True)
+
+
+async def test_the_notice_is_printed_as_pdf(site: Path, database: Database, tmp_path: Path) -> None:
+    await connect.notices(config.load(site), database, _At(BEGAN)).adopt()
+    for day in ((), ("--on", "2026-11-25")):
+        target = tmp_path / "notice.pdf"
+        with target.open("wb") as file:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "ari_recorder", "notice", "render", "--format", "pdf", "--language", "sv", *day),
+                *("--config", str(site)),
+                stdout=file,
+            )
+            assert await process.wait() == 0
+        found = read(target.read_bytes())
+        assert (found.language, len(found.of("H1")), found.part_of_ua) == ("sv-FI", 20, 1)
+        assert found.author == "Exempelby stad"
+    refused = await ari("notice", "render", "--format", "pdf", "--json", "--config", str(site))
+    assert (refused.code, "without --json" in refused.err) == (2, True)
 
 
 async def test_each_version_is_kept_from_the_moment_it_was_first_seen(site: Path, database: Database) -> None:

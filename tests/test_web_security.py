@@ -96,7 +96,8 @@ def test_what_everybody_may_ask_is_this_and_no_more() -> None:
     """What is added here is seen by strangers: documents and the machine's state are not, unless somebody meant it."""
     public = {route.name for route in ROUTES if route.permission is Access.PUBLIC}
     assert public == {
-        *("accessibility", "language", "static", "openapi", "privacy-notice"),
+        *("accessibility", "language", "static", "openapi", "privacy-notice", "privacy-notice-pdf"),
+        *("delivery", "delivery-fetch"),
         *("login", "login-begin", "login-code", "login-finish", "invitation", "invitation-picture", "enrol"),
     }
     assert "`/openapi.json` is public on purpose" in TEXT
@@ -105,9 +106,17 @@ def test_what_everybody_may_ask_is_this_and_no_more() -> None:
 def test_the_ways_in_are_those_that_are_told() -> None:
     """Acts of strangers, but for the choice of a language, are steps of the ways in the table."""
     acts = {route.path for route in ROUTES if route.method == "POST" and route.permission is Access.PUBLIC}
-    assert acts == {"/language", "/login", "/login/code", "/invitation/{token}"}
+    assert acts == {"/language", "/login", "/login/code", "/invitation/{token}", "/delivery/{token}"}
     table = docs_parts.PARTS[WEB_SECURITY, "ways in"]()
-    for way in ("`/login`", "recovery code", "an invitation", "a new authenticator", "a machine", "the command line"):
+    for way in (
+        "`/login`",
+        "recovery code",
+        "an invitation",
+        "a new authenticator",
+        "a machine",
+        "a package",
+        "the command line",
+    ):
         assert way in table
 
 

@@ -11,6 +11,7 @@ KEYS = "tests.services.test_key_control:test_a_wrong_passphrase_has_the_code_it_
 LISTENING = "tests.services.test_listenings"
 EXPORTS = "tests.services.test_export_desk"
 REQUESTS = "tests.services.test_subject_requests"
+DELIVERIES = "tests.web.test_deliveries"
 LOGIN = "tests.services.test_login"
 SESSIONS = "tests.services.test_sessions"
 ENROL = "tests.services.test_enrol"
@@ -31,6 +32,12 @@ TRIGGERED: Mapping[Action, str] = {
     Action.FLAG_DECIDE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.RECORDING_EXPORT: f"{EVENTS}:test_an_export_in_clear",
     Action.RECORDING_EXPORTED: f"{EXPORTS}:test_what_was_sent_is_in_the_audit_log_before_and_after",
+    Action.RECORDING_HAND_OVER: "tests.test_cli_deliveries:test_what_is_handed_over_is_in_the_log_of_disclosures",
+    Action.DELIVERY_MAKE: f"{DELIVERIES}:test_a_package_is_fetched_once_and_then_it_is_gone",
+    Action.DELIVERY_TRY: f"{DELIVERIES}:test_ten_wrong_passphrases_close_the_link",
+    Action.DELIVERY_OPEN: f"{DELIVERIES}:test_a_package_is_fetched_once_and_then_it_is_gone",
+    Action.DELIVERY_SEND: f"{DELIVERIES}:test_a_package_is_fetched_once_and_then_it_is_gone",
+    Action.DELIVERY_END: f"{DELIVERIES}:test_a_package_is_fetched_once_and_then_it_is_gone",
     Action.RECORDING_VERIFY: f"{READING}:test_whatever_is_read_is_on_record",
     Action.CERTIFICATE_READ: f"{READING}:test_whatever_is_read_is_on_record",
     Action.REFUSAL_ISSUE: "tests.services.test_refusal_certificates:test_it_is_kept_as_it_was_given_out",

@@ -13,7 +13,19 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli import audit, certificates, holds, keys, notice, packages, requests, restriction, retention, users
+from ari_recorder.cli import (
+    audit,
+    certificates,
+    deliveries,
+    holds,
+    keys,
+    notice,
+    packages,
+    requests,
+    restriction,
+    retention,
+    users,
+)
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -55,6 +67,7 @@ app.add_typer(holds.freezes, name="freezes")
 app.add_typer(restriction.app, name="restriction")
 app.add_typer(audit.app, name="audit")
 app.add_typer(certificates.certificates, name="certificates")
+app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(users.user, name="user")
 app.add_typer(notice.app, name="notice")
 app.add_typer(requests.app, name="request")

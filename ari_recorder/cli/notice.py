@@ -1,7 +1,9 @@
 """`notice`: the privacy notice as it is now and as it was, and whether what it promises is so."""
 
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
     from ari_recorder.services.notice import Notices
 
 T = TypeVar("T")
+
+
+class Form(StrEnum):
+    HTML = "html"
+    PDF = "pdf"
+
 
 app = typer.Typer(help="The privacy notice.", no_args_is_help=True)
 
@@ -27,10 +35,14 @@ def render(
             "--on", formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="What it said at the end of that day; else now."
         ),
     ] = None,
+    form: Annotated[Form, typer.Option("--format", help="A page, or a PDF (PDF/UA-1), to be published.")] = Form.HTML,
     json: JsonOption = False,
 ) -> None:
-    """Print the notice as an HTML page, to be published as it is."""
+    """Print the notice as an HTML page or a PDF, to be published as it is."""
     from ari_recorder.output import write_json
+
+    if form is Form.PDF and (json or sys.stdout.isatty()):
+        raise typer.BadParameter("a PDF is bytes: send it to a file with >, without --json", param_hint="--format")
 
     with troubles_told(json=json):
         from ari_recorder.domain.errors import NoticeUnknown
@@ -38,16 +50,21 @@ def render(
         from ari_recorder.domain.notice_html import document
         from ari_recorder.domain.retention import midnight
 
-        async def ask(notices: "Notices") -> Notice:
+        async def ask(notices: "Notices") -> Notice | bytes:
             if on is None:
+                if form is Form.PDF:
+                    return await notices.pdf(language, await notices.since())
                 return await notices.notice(language)
             kept = await notices.in_force(midnight(on.date() + timedelta(days=1)) - timedelta(microseconds=1))
             found = [one for one in kept.notices if one.language == language] if kept is not None else []
             if not found:
                 raise NoticeUnknown(day=on.date(), language=language)
-            return found[0]
+            return await notices.pdf_of(found[0], on.date()) if form is Form.PDF else found[0]
 
         notice = _ask(config, ask)
+        if isinstance(notice, bytes):
+            sys.stdout.buffer.write(notice)
+            return
         write_json(notice) if json else print(document(notice), end="")
 
 

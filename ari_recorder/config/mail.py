@@ -79,6 +79,11 @@ class Mail(Section):
         description="Who is told of each week's report of use, and reminded of listenings nobody has signed off.",
         examples=[["privacy@example.org"]],
     )
+    deliveries_to: MailAddresses = Field(
+        default=(),
+        description="Who is told that a link of a delivery was closed after too many wrong passphrases.",
+        examples=[["privacy@example.org"]],
+    )
     audit_to: MailAddresses = Field(
         default=(),
         description="Who is sent the signed head of the audit log once a day, to be kept: an anchor outside this host.",

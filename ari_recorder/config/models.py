@@ -18,6 +18,7 @@ from ari_recorder.config import secrets
 from ari_recorder.config.accounts import Accounts
 from ari_recorder.config.connections import database_in_clear, pbx_in_clear, syslog_in_clear
 from ari_recorder.config.controller import Controller, Notice
+from ari_recorder.config.delivery import Delivery
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.monitor import Alarms, Monitor
 from ari_recorder.config.papers import Papers
@@ -96,6 +97,11 @@ class Storage(Section):
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+    @property
+    def deliveries(self) -> Path:
+        """Of packages that wait to be fetched."""
+        return self.state / "deliveries"
 
     @property
     def alarms(self) -> Path:
@@ -239,6 +245,7 @@ class Config(Section):
     accounts: Accounts = Accounts()
     papers: Papers = Papers()
     requests: Requests = Requests()
+    delivery: Delivery = Delivery()
     monitor: Monitor = Monitor()
     alarms: Alarms = Alarms()
     log: Log = Log.model_validate({})

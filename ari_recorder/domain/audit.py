@@ -81,6 +81,7 @@ class Action(StrEnum):
     RECORDING_PLAYED = "recording:played"  # the ranges really sent
     RECORDING_EXPORT = "recording:export"  # before the first byte
     RECORDING_EXPORTED = "recording:exported"  # what really went out, of an export from the page
+    RECORDING_HAND_OVER = "recording:hand-over"  # on the premises, against a signature
     RECORDING_CORRECT = "recording:correct"
     RECORDING_VERIFY = "recording:verify"
     RECORDING_INCOMPLETE = "recording:incomplete"  # truncated, late, with a gap, or a call that nobody can explain
@@ -88,6 +89,12 @@ class Action(StrEnum):
     RECORDING_DAMAGE = "recording:damage"
     RECORDING_ERASE = "recording:erase"
     CERTIFICATE_READ = "certificate:read"
+    # packages that are fetched by a link
+    DELIVERY_MAKE = "delivery:make"
+    DELIVERY_TRY = "delivery:try"  # a passphrase that was wrong
+    DELIVERY_OPEN = "delivery:open"  # before the first byte
+    DELIVERY_SEND = "delivery:send"  # how much really went out, each time
+    DELIVERY_END = "delivery:end"  # delivered, expired, withdrawn, blocked …: its file goes
     # requests of persons, answered in writing
     REFUSAL_ISSUE = "refusal:issue"
     REFUSAL_READ = "refusal:read"

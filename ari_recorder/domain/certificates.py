@@ -14,7 +14,8 @@ Of a recording (times are UTC, days those of Helsinki; nothing about people)::
     what                                recording: its id; queue; day; sealed_sha256 and sealed_bytes of its file
     when                                decided: from here on there was no way back; destroyed: all of it was gone
     why                                 the rule: "P3M of queue advice"
-    copies_destroyed                    "wrapped data key", "sealed file", "live-sealed parts", "export in clear"
+    copies_destroyed                    "wrapped data key", "sealed file", "live-sealed parts", "export in clear",
+                                        "package that waited to be fetched"
     copies_not_found                    copies that were known and could not be destroyed from here: "export in clear,
                                         on another host", "export in clear, not where it was written any more"
     caller                              what became of the caller's number and name

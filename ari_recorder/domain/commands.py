@@ -48,6 +48,7 @@ class AlarmCode(StrEnum):
     MAIL_FAILED = "mail-failed"
     LOGIN_CLOSED = "login-closed"
     PROMISE_BROKEN = "promise-broken"
+    DELIVERY_BLOCKED = "delivery-blocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

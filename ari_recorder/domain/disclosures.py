@@ -38,6 +38,14 @@ class DisclosureEnd(StrEnum):
     LOST = "lost"  # the service ended meanwhile: at most what is on record went out
 
 
+class DisclosureWay(StrEnum):
+    """How it got to who received it."""
+
+    DOWNLOAD = "download"  # by who asked for it, on the page
+    LINK = "link"  # by the receiver: domain/deliveries.py
+    ON_PREMISES = "on-premises"  # from hand to hand, against a signature
+
+
 class ExportStage(StrEnum):
     ASKED = "asked"
     AGREED = "agreed"

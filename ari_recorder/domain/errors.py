@@ -1355,6 +1355,48 @@ class ExportOver(Conflict):
     code = "export_over"
 
 
+class DeliveryUnknown(NotFound):
+    """There is no such link. Look whether all of it was copied."""
+
+    code = "delivery_unknown"
+
+
+class DeliveryOver(Conflict):
+    """This link is not good any more. Ask whoever sent it for a new one."""
+
+    code = "delivery_over"
+
+
+class DeliveryBusy(Conflict):
+    """The package is being sent this moment. If that broke off, try again in {minutes} minutes."""
+
+    code = "delivery_busy"
+
+
+class DeliveryPassphraseWrong(Forbidden):
+    """This is not the passphrase. Tries left: {left}."""
+
+    code = "delivery_passphrase_wrong"
+
+
+class DeliveryIdUnknown(NotFound):
+    """There is no delivery {delivery_id}. Look at the list of those there are."""
+
+    code = "delivery_id_unknown"
+
+
+class DeliveryEnded(Conflict):
+    """This delivery is over already, and its package is gone."""
+
+    code = "delivery_ended"
+
+
+class HandOverUnknown(NotFound):
+    """No copy of a recording that was written here is known as {path}. Write it with `recordings package` first."""
+
+    code = "hand_over_unknown"
+
+
 class SecondPersonNeeded(Forbidden):
     """This takes a second person who agrees. Ask for it first; who asks does not approve."""
 

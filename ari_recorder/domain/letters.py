@@ -18,6 +18,7 @@ class LetterKind(StrEnum):
     FLAG_ASKED = "flag-asked"
     USE_REPORT = "use-report"
     SIGN_OVERDUE = "sign-overdue"
+    DELIVERY_BLOCKED = "delivery-blocked"
     ACCOUNT_NOTICE = "account-notice"
     AUDIT_HEAD = "audit-head"
 
@@ -169,6 +170,26 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
             subject_of_one="Not signed off in time: one listening",
             body="Listenings that a supervisor should have signed off are not: {count}. "
             "The oldest was due on {due_on}.",
+        ),
+    },
+    LetterKind.DELIVERY_BLOCKED: {
+        "fi": Text(
+            subject="Toimituslinkki on suljettu",
+            body="Toimituslinkin tunnuslause syötettiin väärin {tries} kertaa. Linkki on suljettu ja paketti "
+            "poistettu; mitään ei luovutettu.\n"
+            "Ota selvää vastaanottajalta, mitä tapahtui, ja tee tarvittaessa uusi paketti.",
+        ),
+        "sv": Text(
+            subject="En leveranslänk har stängts",
+            body="Fel lösenfras angavs {tries} gånger för en leveranslänk. Länken är stängd och paketet borttaget; "
+            "ingenting lämnades ut.\n"
+            "Fråga mottagaren vad som hände och gör vid behov ett nytt paket.",
+        ),
+        "en": Text(
+            subject="A link of a delivery was closed",
+            body="Wrong passphrases were tried {tries} times at a link of a delivery. The link is closed and its "
+            "package removed; nothing was given out.\n"
+            "Ask the receiver what happened, and make a new package if one is needed.",
         ),
     },
     LetterKind.ACCOUNT_NOTICE: {

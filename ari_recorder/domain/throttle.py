@@ -78,6 +78,10 @@ def of_address(address: str) -> str:
     return _subject("address", str(parsed))
 
 
+def of_delivery(delivery_id: str) -> str:
+    return _subject("delivery", delivery_id)
+
+
 def of_device(device_id: str) -> str:
     return _subject("device", device_id)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from ari_recorder.domain.disclosures import DisclosureEnd, ReceiverKind, Terms
+from ari_recorder.domain.disclosures import DisclosureEnd, DisclosureWay, ReceiverKind, Terms
 from ari_recorder.domain.errors import KeyringLocked
 from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.services.call_texts import CallTexts
@@ -17,10 +17,11 @@ from ari_recorder.storage.disclosures import Told
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parties:
-    """What is sealed of an export: who gets it, and why."""
+    """What is sealed of an export: who gets it, and why; of what was handed over, what they signed."""
 
     receiver: str = dataclasses.field(repr=False)
     reason: str = dataclasses.field(repr=False)
+    signature: str = dataclasses.field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +36,12 @@ class Disclosed:
     begun_at: datetime
     by: str
     approved_by: str
+    way: DisclosureWay
     receiver_kind: ReceiverKind
     receiver: str | None = dataclasses.field(repr=False)
     reference: str
     reason: str | None = dataclasses.field(repr=False)
+    signature: str = dataclasses.field(repr=False)
     size_bytes: int
     sent_bytes: int
     because: DisclosureEnd | None
@@ -47,8 +50,9 @@ class Disclosed:
     ground: OpeningGround | None = None
 
 
-def sealed_text(terms: Terms) -> str:
-    return json.dumps({"receiver": terms.receiver, "reason": terms.reason}, ensure_ascii=False)
+def sealed_text(terms: Terms, signature: str = "") -> str:
+    told = {"receiver": terms.receiver, "reason": terms.reason}
+    return json.dumps({**told, "signature": signature} if signature else told, ensure_ascii=False)
 
 
 async def parties(conn: Connection, texts: CallTexts, text_ids: Collection[UUID]) -> Mapping[UUID, Parties]:
@@ -60,7 +64,7 @@ async def parties(conn: Connection, texts: CallTexts, text_ids: Collection[UUID]
     found = {}
     for text_id, text in opened.items():
         told = json.loads(text)
-        found[text_id] = Parties(receiver=told["receiver"], reason=told["reason"])
+        found[text_id] = Parties(receiver=told["receiver"], reason=told["reason"], signature=told.get("signature", ""))
     return found
 
 
@@ -78,10 +82,12 @@ def _disclosed(row: Told, told: Parties | None) -> Disclosed:
         begun_at=one.begun_at,
         by=one.user_name,
         approved_by=one.approved_by_name,
+        way=one.way,
         receiver_kind=one.receiver_kind,
         receiver=told.receiver if told is not None else None,
         reference=one.reference,
         reason=told.reason if told is not None else None,
+        signature=told.signature if told is not None else "",
         size_bytes=one.size_bytes,
         sent_bytes=sent.bytes if sent is not None else row.so_far,
         because=sent.because if sent is not None else None,

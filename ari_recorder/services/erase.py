@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 # Small enough that a transaction takes milliseconds and nobody waits behind it.
 BATCH = 200
 _EXPORT = "export in clear"
+_PACKAGE = "package that waited to be fetched"
 _MOVED = f"{NOT_FOUND}{_EXPORT}, not where it was written any more"
 _ELSEWHERE = f"{NOT_FOUND}{_EXPORT}, on another host"
 
@@ -160,7 +161,8 @@ class Eraser:
 
     def _remove_export(self, export: Export) -> str:
         if export.host == self._host:
-            return _EXPORT if _unlinked(export) else _MOVED
+            kind = _EXPORT if export.delivery_id is None else _PACKAGE
+            return kind if _unlinked(export) else _MOVED
         _tell(export.recording_id, f"an export in clear is on host {export.host}: run `ari-recorder sweep` there")
         return _ELSEWHERE
 

@@ -118,7 +118,7 @@ class ExportSending:
         label = kept.label_of(row, call)
         opened = ExitStack()
         try:
-            wav = await _whole(asyncio.to_thread(self._open, opened, row, label))
+            wav = await whole(asyncio.to_thread(self._open, opened, row, label))
             await self._begun(principal, ask, told, scope, wav.size)
         except BaseException:
             opened.close()
@@ -227,7 +227,7 @@ class ExportSending:
     async def _chunks(self, out: _Out) -> AsyncGenerator[bytes, None]:
         try:
             blocks = out.wav.blocks()
-            while block := await _whole(asyncio.to_thread(next, blocks, b"")):
+            while block := await whole(asyncio.to_thread(next, blocks, b"")):
                 if asyncio.get_running_loop().time() - out.checked_at > CHECK_EVERY:
                     await self._check(out)
                 await self._let_out(out, len(block))
@@ -250,7 +250,7 @@ class ExportSending:
         finally:
             out.opened.close()
             # Who was sent it may have gone, and with them whoever waits here: the end is told all the same.
-            await _whole(self._end(out))
+            await whole(self._end(out))
 
     async def _check(self, out: _Out) -> None:
         """May this go on? Asked of the session, the rights and the audit log; of the recording, with each piece."""
@@ -300,7 +300,7 @@ class ExportSending:
         log.info("recording_exported", export_id=str(row.id), because=because.value, bytes=sent_bytes)
 
 
-async def _whole(work: Coroutine[Any, Any, _T]) -> _T:
+async def whole(work: Coroutine[Any, Any, _T]) -> _T:
     """Done to its end, whoever goes away: no file is closed under a thread that reads it, and what ends is told."""
     done = asyncio.ensure_future(work)
     try:

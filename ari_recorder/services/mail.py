@@ -19,7 +19,7 @@ from email.utils import format_datetime
 
 import structlog
 
-from ari_recorder.config import Config, ConfigError, Mail
+from ari_recorder.config import Config, ConfigError, Mail, Web
 from ari_recorder.domain import letters
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.letters import Letter, LetterKind
@@ -39,6 +39,11 @@ GIVE_UP_AFTER = timedelta(days=3)
 _BATCH = 20
 
 
+def link(web: Web, path: str) -> str:
+    """Where people outside this host find a page of ours."""
+    return f"{web.origin or f'https://{socket.gethostname()}:{web.port}'}{path}"
+
+
 class Post:
     """Queues letters for the addresses of the configuration. Without a mail server it does nothing."""
 
@@ -51,6 +56,7 @@ class Post:
             LetterKind.REQUEST_DUE: mail.requests_to,
             LetterKind.USE_REPORT: mail.use_to,
             LetterKind.SIGN_OVERDUE: mail.use_to,
+            LetterKind.DELIVERY_BLOCKED: mail.deliveries_to,
             LetterKind.AUDIT_HEAD: mail.audit_to,
         }
         self._is_on = mail.host is not None
@@ -154,9 +160,7 @@ class Mailer:
         return message
 
     def _link(self, path: str) -> str:
-        web = self._config.web
-        origin = web.origin or f"https://{socket.gethostname()}:{web.port}"
-        return f"{origin}{path}"
+        return link(self._config.web, path)
 
     async def _note(self, batch: Sequence[Waiting], outcome: Outcome, *, stopped: bool) -> None:
         now = self._now()

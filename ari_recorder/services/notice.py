@@ -1,6 +1,6 @@
 """The privacy notice of this site: made from the running configuration, its versions kept, the published copy compared.
 
-    settings + rules in force ─► facts ─► notices in fi, sv, en ─┬─► the public page, `ari-recorder notice render`
+    settings + rules in force ─► facts ─► notices in fi, sv, en ─┬─► the public page, `notice render`; both as PDF
                                                                  ├─► a version, when it says something new
                                                                  └─► compared with what is published
 
@@ -11,7 +11,7 @@ the moment it was first seen: what any call was recorded under follows from its 
 import asyncio
 import ssl
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,10 +33,14 @@ from ari_recorder.domain.notice import (
     notice,
 )
 from ari_recorder.domain.notice_html import published_texts
-from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.domain.notice_paper import paper
+from ari_recorder.domain.papers import Paper
+from ari_recorder.domain.retention import Period, Rules, local_day
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.destinations import beyond
+from ari_recorder.services.papers import as_pdf
 from ari_recorder.services.policy import Policies
+from ari_recorder.services.refusal_templates import offices
 from ari_recorder.storage import notice_versions
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.notice_versions import Kept, NoticeVersion
@@ -105,6 +109,7 @@ class Notices:
         self._database = database
         self._policies = policies
         self._clocks = clocks
+        self._pdfs: dict[str, tuple[Paper, bytes]] = {}
 
     async def facts(self) -> NoticeFacts:
         """With the database away, as the configuration has them: what everybody may read is there all the same."""
@@ -118,6 +123,23 @@ class Notices:
         if language not in LANGUAGES:
             raise LanguageRefused(language=language, known=", ".join(LANGUAGES))
         return notice(await self.facts(), language)
+
+    async def pdf(self, language: str, since: datetime | None) -> bytes:
+        """The notice as a paper of the day since which it says what it says; of today, where that is not known. Made
+        once: everybody may ask for it. LanguageRefused, PaperNotMade."""
+        notice = await self.notice(language)
+        made = paper(notice, self._author(language), local_day(since or self._clocks.now()))
+        known = self._pdfs.get(language)
+        if known is None or known[0] != made:
+            known = self._pdfs[language] = (made, await as_pdf(made))
+        return known[1]
+
+    async def pdf_of(self, notice: Notice, day: date) -> bytes:
+        """One of the past, as the paper of that day."""
+        return await as_pdf(paper(notice, self._author(notice.language), day))
+
+    def _author(self, language: str) -> str:
+        return offices(self._config.controller)[language].controller
 
     async def adopt(self) -> NoticeVersion:
         """What the notice says now is kept, if it is new."""

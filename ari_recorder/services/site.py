@@ -8,13 +8,15 @@ from uuid import UUID
 
 from ari_recorder.config import Config
 from ari_recorder.domain.errors import RecorderError
-from ari_recorder.services import commands, connect
+from ari_recorder.services import commands, connect, deliveries
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_desk import AuditDesk
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
 from ari_recorder.services.connections import Connections
 from ari_recorder.services.corrections import Corrections
+from ari_recorder.services.deliveries import Deliveries
+from ari_recorder.services.delivery_sending import DeliverySending
 from ari_recorder.services.export_desk import ExportDesk
 from ari_recorder.services.export_sending import ExportSending
 from ari_recorder.services.hold_desk import HoldDesk
@@ -33,6 +35,7 @@ from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.services.search import Searches
 from ari_recorder.services.use import OwnNumbers, UseReports
 from ari_recorder.storage.db import Database
+from ari_recorder.vault.delivered import Deliveries as DeliveryFiles
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.login_key import LoginKey
@@ -65,6 +68,8 @@ class Site:
     hold_desk: HoldDesk
     export_desk: ExportDesk
     export_sending: ExportSending
+    deliveries: Deliveries
+    delivery_sending: DeliverySending
     refusal_desk: RefusalDesk
     audit_desk: AuditDesk
     key_desk: KeyDesk
@@ -90,6 +95,7 @@ def build(
     people = connect.people(config, database, clocks, passwords)
     holds = Holds(database=database, keyring=keyring, policies=policies, clocks=clocks)
     approvals = connect.approvals(config, database, clocks)
+    waiting = deliveries.of(config, database, keyring, clocks)
     return Site(
         config=config,
         database=database,
@@ -130,6 +136,14 @@ def build(
             queue_log=config.pbx.queue_log,
             cel=config.pbx.cel,
             queues=frozenset(queue.name for queue in config.queues),
+            clocks=clocks,
+        ),
+        deliveries=waiting,
+        delivery_sending=DeliverySending(
+            database=database,
+            files=DeliveryFiles(config.storage.deliveries),
+            keyring=keyring,
+            deliveries=waiting,
             clocks=clocks,
         ),
         quarantines=Quarantines(database=database, clocks=clocks),

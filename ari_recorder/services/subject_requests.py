@@ -186,8 +186,8 @@ class SubjectRequests:
         restricted_on: RestrictionGround | None = None,
         yes: bool = False,
     ) -> Done:
-        """`only`: granted for the calls of these recordings; else for all of the person's. `restricted_on`: the ground of
-        a restriction. DecisionDestroys when it destroys, and nobody said `yes`."""
+        """`only`: granted for the calls of these recordings; else for all of the person's. `restricted_on`: the ground
+        of a restriction. DecisionDestroys when it destroys, and nobody said `yes`."""
         now = self._clocks.now()
         words = machine.words("because", because)
         async with self._database.transaction(within=SECONDS) as conn:

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.approvals import ApprovalState
 from ari_recorder.domain.audit import Actor
-from ari_recorder.domain.disclosures import DisclosureEnd, ReceiverKind
+from ari_recorder.domain.disclosures import DisclosureEnd, DisclosureWay, ReceiverKind
 from ari_recorder.domain.restriction import OpeningGround
 from ari_recorder.storage.db import Connection, Row
 from ari_recorder.storage.scoped import within
@@ -54,13 +54,14 @@ class Going:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disclosure:
-    """`approved_by` is None where the settings want no second person."""
+    """`approved_by` is None where the settings want no second person; `user_id`, where it was given out from
+    the command line. `delivery_id`: of the link it was fetched by."""
 
     id: UUID
     recording_id: UUID
     asked_at: datetime
     begun_at: datetime
-    user_id: UUID
+    user_id: UUID | None
     user_name: str
     approved_by: UUID | None
     approved_by_name: str
@@ -69,6 +70,8 @@ class Disclosure:
     text_id: UUID
     size_bytes: int
     ground: OpeningGround | None = None
+    way: DisclosureWay = DisclosureWay.DOWNLOAD
+    delivery_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,12 +168,18 @@ async def begin(conn: Connection, disclosure: Disclosure, actor: Actor) -> bool:
     )
     if begun is None:
         return False
+    await insert(conn, disclosure)
+    return True
+
+
+async def insert(conn: Connection, disclosure: Disclosure) -> None:
+    """It begins to be given out."""
     await conn.execute(
         """
         INSERT INTO disclosure (
             id, recording_id, asked_at, begun_at, user_id, user_name, approved_by, approved_by_name, receiver_kind,
-            reference, text_id, size_bytes, ground
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+            reference, text_id, size_bytes, ground, way, delivery_id
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
         """,
         disclosure.id,
         disclosure.recording_id,
@@ -185,8 +194,9 @@ async def begin(conn: Connection, disclosure: Disclosure, actor: Actor) -> bool:
         disclosure.text_id,
         disclosure.size_bytes,
         disclosure.ground,
+        disclosure.way,
+        disclosure.delivery_id,
     )
-    return True
 
 
 async def let_out(conn: Connection, export_id: UUID, scope: Scope, count: int, now: datetime) -> str | None:
@@ -231,26 +241,31 @@ async def lost(conn: Connection, active_before: datetime, *, limit: int) -> tupl
 
 async def end(conn: Connection, export_id: UUID, sent: Sent) -> None:
     """Its row is locked."""
+    await insert_sent(conn, export_id, sent)
+    await conn.execute("DELETE FROM export_ask WHERE id = $1", export_id)
+
+
+async def insert_sent(conn: Connection, disclosure_id: UUID, sent: Sent) -> None:
     await conn.execute(
         """
         INSERT INTO disclosure_sent (disclosure_id, ended_at, because, sent_bytes, sha256) VALUES ($1, $2, $3, $4, $5)
         """,
-        export_id,
+        disclosure_id,
         sent.ended_at,
         sent.because,
         sent.bytes,
         bytes.fromhex(sent.sha256) if sent.sha256 is not None else None,
     )
-    await conn.execute("DELETE FROM export_ask WHERE id = $1", export_id)
 
 
 # --- what went out
 
 _TOLD = """
     SELECT disclosure.*, disclosure_sent.ended_at, because, disclosure_sent.sent_bytes, disclosure_sent.sha256,
-           export_ask.sent_bytes AS so_far
+           coalesce(export_ask.sent_bytes, delivery.sent_bytes) AS so_far
     FROM disclosure LEFT JOIN disclosure_sent ON disclosure_id = disclosure.id
     LEFT JOIN export_ask ON export_ask.id = disclosure.id
+    LEFT JOIN delivery ON delivery.id = disclosure.delivery_id
 """
 _IN_SCOPE = "JOIN recording ON recording.id = disclosure.recording_id JOIN call ON call.id = recording.call_id"
 
@@ -272,6 +287,14 @@ async def newest(conn: Connection, scope: Scope, *, limit: int) -> tuple[Told, .
         *values,
     )
     return _told(rows)
+
+
+async def of_delivery(conn: Connection, delivery_id: UUID) -> tuple[tuple[UUID, UUID], ...]:
+    """The disclosures of what was fetched by a link, each with its recording."""
+    rows = await conn.fetch(
+        "SELECT id, recording_id FROM disclosure WHERE delivery_id = $1 ORDER BY recording_id", delivery_id
+    )
+    return tuple((row["id"], row["recording_id"]) for row in rows)
 
 
 async def one(conn: Connection, disclosure_id: UUID, scope: Scope) -> Told | None:
@@ -327,6 +350,8 @@ def _told(rows: Sequence[Row]) -> tuple[Told, ...]:
                 text_id=row["text_id"],
                 size_bytes=row["size_bytes"],
                 ground=_ground(row),
+                way=DisclosureWay(row["way"]),
+                delivery_id=row["delivery_id"],
             ),
             sent=_sent(row),
             so_far=row["so_far"] or 0,

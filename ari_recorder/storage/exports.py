@@ -20,6 +20,8 @@ class Export:
     device: int
     inode: int
     ground: OpeningGround | None = None
+    # The package that waits to be fetched; of it nothing is in clear.
+    delivery_id: UUID | None = None
 
 
 async def insert(conn: Connection, export: Export, now: datetime) -> bool:
@@ -33,8 +35,8 @@ async def insert(conn: Connection, export: Export, now: datetime) -> bool:
     check_open(export.recording_id, export.ground, restricted=restricted)
     await conn.execute(
         """
-        INSERT INTO export (recording_id, path, host, device, inode, exported_at, ground)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        INSERT INTO export (recording_id, path, host, device, inode, exported_at, ground, delivery_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
         ON CONFLICT (recording_id, path, host) DO UPDATE
             SET device = excluded.device, inode = excluded.inode, ground = excluded.ground
         """,
@@ -45,6 +47,7 @@ async def insert(conn: Connection, export: Export, now: datetime) -> bool:
         export.inode,
         now,
         export.ground,
+        export.delivery_id,
     )
     return True
 
@@ -65,6 +68,19 @@ async def outliving(conn: Connection, host: str) -> tuple[Export, ...]:
         host,
     )
     return tuple(_from_row(row) for row in rows)
+
+
+async def of_file(conn: Connection, host: str, device: int, inode: int) -> tuple[Export, ...]:
+    """What that very file is a copy of."""
+    rows = await conn.fetch(
+        "SELECT * FROM export WHERE (host, device, inode) = ($1, $2, $3) ORDER BY recording_id", host, device, inode
+    )
+    return tuple(_from_row(row) for row in rows)
+
+
+async def forget_delivery(conn: Connection, delivery_id: UUID) -> None:
+    """Its file is gone."""
+    await conn.execute("DELETE FROM export WHERE delivery_id = $1", delivery_id)
 
 
 async def forget(conn: Connection, gone: Collection[Export]) -> None:
@@ -92,4 +108,5 @@ def _from_row(row: Row) -> Export:
         device=row["device"],
         inode=row["inode"],
         ground=OpeningGround(row["ground"]) if row["ground"] is not None else None,
+        delivery_id=row["delivery_id"],
     )

@@ -218,7 +218,7 @@ async def exports_without_reason(conn: Connection) -> Found:
             JOIN recording ON recording.id = recording_id JOIN call ON call.id = call_id
             WHERE forgotten_at IS NULL AND NOT EXISTS (SELECT FROM call_text WHERE call_text.id = text_id)
             UNION ALL
-            SELECT DISTINCT recording_id FROM export
+            SELECT DISTINCT recording_id FROM export WHERE delivery_id IS NULL
             """
         )
     )

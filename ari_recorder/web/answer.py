@@ -250,10 +250,14 @@ async def show(asked: Asked, answer: Answer) -> web.StreamResponse:
             return _blob(asked, answer)
         case Stream():
             return await _stream(asked, answer)
+    _set_cookies(asked, answer, response)
+    return response
+
+
+def _set_cookies(asked: Asked, answer: Page | Redirect | Stream, response: web.StreamResponse) -> None:
     if who.bearer(asked.request) is None:  # a machine has its token, and no cookie
         for cookie in answer.cookies:
             cookies.set_on(response, cookie)
-    return response
 
 
 def _page(asked: Asked, page: Page) -> web.Response:
@@ -321,6 +325,7 @@ async def _stream(asked: Asked, stream: Stream) -> web.StreamResponse:
     if stream.size_bytes is not None:
         response.content_length = stream.size_bytes
     secure(response, asked.request_id)
+    _set_cookies(asked, stream, response)
     if request.method == "HEAD":
         await response.prepare(request)
         return response

@@ -78,6 +78,7 @@ class Stream:
     status: int = 200
     size_bytes: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[Cookie, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

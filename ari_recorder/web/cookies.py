@@ -4,6 +4,7 @@
     __Host-device    this browser has logged in before; keeps the door open while somebody else is guessing
     __Host-login     between password and code, five minutes
     __Host-visit     a random secret before log-in, so that the log-in form has its proof too
+    __Host-delivery  a random secret of the browser that fetched a package, for an hour: it may try again
     __Host-language  fi, sv, en
     __Host-notice    one sentence, shown on the next page
     __Host-search    the last search of recordings, as in its address: the way back to it from a recording
@@ -27,6 +28,7 @@ SESSION = "__Host-session"
 DEVICE = "__Host-device"
 VISIT = "__Host-visit"
 TICKET = "__Host-login"
+DELIVERY = "__Host-delivery"
 LANGUAGE = "__Host-language"
 NOTICE = "__Host-notice"
 SEARCH = "__Host-search"

@@ -10,7 +10,7 @@ from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.audit import Action
 from ari_recorder.domain.notice import NoticeSection
 from ari_recorder.domain.promises import Promise, PromiseName, PromiseState
-from ari_recorder.web.asked import Access, Asked, Page, Route
+from ari_recorder.web.asked import Access, Asked, Blob, Page, Route
 from ari_recorder.web.forms import Form
 from ari_recorder.web.house import HOUSE
 from ari_recorder.web.languages import N_
@@ -135,6 +135,12 @@ async def show_notice(asked: Asked) -> Page:
     )
 
 
+async def send_notice(asked: Asked) -> Blob:
+    language = asked.query_as(PrivacyNoticeQuery).language or asked.language
+    since = await asked.site.notices.since() if asked.site.usable.is_set() else None
+    return Blob(body=await asked.site.notices.pdf(language, since), content_type="application/pdf")
+
+
 async def show_promises(asked: Asked) -> Page:
     found = await asked.site.promises.shown(asked.user)
     versions = await asked.site.notices.versions()
@@ -178,6 +184,16 @@ ROUTES = (
         template="notice/notice.html",
         view=PrivacyNoticeView,
         summary="The privacy notice",
+    ),
+    Route(
+        method="GET",
+        path="/privacy-notice.pdf",
+        name="privacy-notice-pdf",
+        handler=send_notice,
+        permission=Access.PUBLIC,
+        query=PrivacyNoticeQuery,
+        media=("application/pdf",),
+        summary="The privacy notice as PDF",
     ),
     Route(
         method="GET",

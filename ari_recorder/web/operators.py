@@ -86,6 +86,7 @@ OPERATORS = frozenset(
         "queue_log_unreadable",
         "cel_unreadable",
         "export_target_refused",
+        "hand_over_unknown",
         "service_away",
         "service_refused",
         "folder_unusable",

@@ -102,8 +102,10 @@ class Templates:
     @staticmethod
     def _here(asked: Asked) -> str:
         """Where this page can be had again; `//name` would be another house's."""
-        path = asked.request.path_qs
-        return path if asked.request.method in ("GET", "HEAD") and not path.startswith("//") else "/"
+        path, resource = asked.request.path_qs, asked.request.match_info.route.resource
+        # A form that is sent to the address of its own page is shown again there.
+        is_here = asked.request.method in ("GET", "HEAD") or (resource and resource.canonical == asked.route.path)
+        return path if is_here and not path.startswith("//") else "/"
 
 
 def reachable(route: Route, asked: Asked) -> bool:

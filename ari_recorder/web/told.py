@@ -9,7 +9,8 @@ from ari_recorder.domain.accounts import Role
 from ari_recorder.domain.audit import ActorKind, Outcome
 from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.corrections import Correctable
-from ari_recorder.domain.disclosures import DisclosureEnd, ExportStage, ReceiverKind
+from ari_recorder.domain.deliveries import DeliveryState
+from ari_recorder.domain.disclosures import DisclosureEnd, DisclosureWay, ExportStage, ReceiverKind
 from ari_recorder.domain.events import SoundTrouble
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.listening import Purpose
@@ -99,6 +100,21 @@ DISCLOSURES: Mapping[DisclosureEnd, str] = {
     DisclosureEnd.RESTRICTED: N_("The recording was restricted meanwhile"),
     DisclosureEnd.FAILED: N_("It failed"),
     DisclosureEnd.LOST: N_("The service ended meanwhile"),
+}
+WAYS: Mapping[DisclosureWay, str] = {
+    DisclosureWay.DOWNLOAD: N_("Downloaded here"),
+    DisclosureWay.LINK: N_("Fetched by a link"),
+    DisclosureWay.ON_PREMISES: N_("Handed over on the premises"),
+}
+DELIVERIES: Mapping[DeliveryState, str] = {
+    DeliveryState.WAITING: N_("Waits to be fetched"),
+    DeliveryState.OPENED: N_("Opened, not all of it was sent yet"),
+    DeliveryState.DELIVERED: N_("Delivered"),
+    DeliveryState.BROKEN_OFF: N_("The download broke off"),
+    DeliveryState.EXPIRED: N_("Expired"),
+    DeliveryState.WITHDRAWN: N_("Withdrawn"),
+    DeliveryState.BLOCKED: N_("Closed after wrong passphrases"),
+    DeliveryState.GONE: N_("The package is gone"),
 }
 MOMENTS: Mapping[str, str] = {
     MarkKind.THREAT: N_("Flagged as a threat"),

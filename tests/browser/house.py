@@ -41,6 +41,7 @@ from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.routes import ROUTES
 from ari_recorder.web.serve import WebServer
 from tests.browser.contexts import Contexts
+from tests.deliveries import deliver
 from tests.people import GRANTER, ClocksAhead, Person, enrol, invite, open_desk
 from tests.services.listeners import person as officer
 from tests.site import APPROVED, LENGTH, QUEUE, Recorded, open_keyring, prepare, record, tone
@@ -140,7 +141,11 @@ class House:
             samples["export_id"] = str(await self._export())
         if "{restriction_id}" in route.path:
             samples["restriction_id"] = str(await self.restrict())
-        if "{token}" in route.path:
+        if route.name.startswith("delivery"):
+            made = await deliver(self.config, self.site.database, self.recorded.recording_id, now=self.clocks.now)
+            samples["token"] = made.path.rpartition("/")[2]
+            samples["delivery_id"] = str(made.delivery_id)
+        elif "{token}" in route.path:
             samples["token"] = await invite(self.site.people, Role.ADVISER, f"invited-{uuid4().hex[:8]}")
         try:
             return self.address + route.path.format(**samples)

@@ -51,6 +51,8 @@ RARELY_RIGHT = frozenset(
         "approval-approve",
         "approval-refuse",
         "authenticator-change",
+        "delivery-fetch",
+        "delivery-withdraw",
         "enrol",
         "export-agree",
         "export-download",

@@ -15,6 +15,7 @@ FACTS: dict[LetterKind, dict[str, str | int]] = {
     LetterKind.FLAG_ASKED: {},
     LetterKind.USE_REPORT: {"week": "48/2026", "findings": 1234, "samples": 5, "due_on": "2026-11-24"},
     LetterKind.SIGN_OVERDUE: {"count": 1234, "due_on": "2026-11-24"},
+    LetterKind.DELIVERY_BLOCKED: {"tries": 10},
     LetterKind.ACCOUNT_NOTICE: {},
     LetterKind.AUDIT_HEAD: {"day": "2026-11-24", "size": 1234, "note": "a signed note"},
 }

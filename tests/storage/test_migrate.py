@@ -10,7 +10,8 @@ from ari_recorder.domain.approvals import ApprovalKind, ApprovalState
 from ari_recorder.domain.calls import CallState
 from ari_recorder.domain.certificates import CertificateKind
 from ari_recorder.domain.corrections import Correctable
-from ari_recorder.domain.disclosures import DisclosureEnd, ReceiverKind
+from ari_recorder.domain.deliveries import DeliveryState
+from ari_recorder.domain.disclosures import DisclosureEnd, DisclosureWay, ReceiverKind
 from ari_recorder.domain.errors import DatabaseNewer, MigrationBlocked, MigrationChanged
 from ari_recorder.domain.holds import ThreatDecision
 from ari_recorder.domain.ledger import LedgerState
@@ -118,6 +119,8 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("verdict", Verdict),
         ("receiver_kind", ReceiverKind),
         ("disclosure_end", DisclosureEnd),
+        ("disclosure_way", DisclosureWay),
+        ("delivery_state", DeliveryState),
         ("promise_state", PromiseState),
     ],
 )
@@ -154,4 +157,6 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "verdict",
         "receiver_kind",
         "disclosure_end",
+        "disclosure_way",
+        "delivery_state",
     }

@@ -4,6 +4,7 @@ import pytest
 
 from ari_recorder.domain.accounts import Role
 from ari_recorder.domain.promises import CHECKS
+from tests.reading_pdf import read
 from tests.web.house import House
 
 WORDS = {"fi": "Neuvonta: 3 kuukautta", "sv": "Rådgivning: 3 månader", "en": "Advice line: 3 months"}
@@ -25,6 +26,43 @@ async def test_everybody_reads_the_notice_in_the_own_language(house: House, lang
     assert [one["number"] for one in view["sections"]] == list(range(1, 21))
 
 
+@pytest.mark.parametrize("language", WORDS)
+async def test_the_same_is_there_as_pdf(house: House, language: str) -> None:
+    """Tagged, in its language, in the order of the page: what a screen reader finds, by another program."""
+    version = await house.site.notices.adopt()
+    stranger = house.stranger()
+    stranger.language = language
+    page = await stranger.get("/privacy-notice")
+    address = f"/privacy-notice.pdf?language={language}"
+    assert f'href="{address}"' in page.text
+    async with house.http.get(house.address + address) as answer:
+        assert (answer.status, answer.headers["Content-Type"]) == (200, "application/pdf")
+        found = read(await answer.read())
+    made = await house.site.notices.notice(language)
+    assert (found.language, found.title) == (f"{language}-FI", made.title)
+    assert found.author == house.site.config.controller.name[language]  # type: ignore[index]
+    assert found.shows_title
+    assert found.marked
+    assert found.part_of_ua == 1
+    assert found.fonts_inside
+    assert found.untagged == ""
+    assert found.of("H1") == [f"{one.number} {one.heading}" for one in made.sections]
+    assert [_plain(one) for one in found.of("P")] == [
+        _plain(one.text) for section in made.sections for one in section.blocks
+    ]
+    text, at = _plain(found.text()), 0
+    for one in made.texts:
+        at = text.index(_plain(one), at) + len(_plain(one))
+    assert await house.site.notices.pdf(language, version.since) is await house.site.notices.pdf(
+        language, version.since
+    )
+
+
+def _plain(text: str) -> str:
+    """Without blanks: a line that is broken has none at its end, and a word that is divided a hyphen."""
+    return "".join(text.split()).replace("\u00ad", "")
+
+
 async def test_it_says_since_when(house: House) -> None:
     version = await house.site.notices.adopt()
     view = (await house.stranger().get("/privacy-notice?format=json")).json()
@@ -36,6 +74,7 @@ async def test_the_notice_is_there_while_the_database_is_away(house: House) -> N
     got = await house.stranger().get("/privacy-notice?language=sv")
     assert got.status == 200
     assert WORDS["sv"] in got.text
+    assert (await house.stranger().get("/privacy-notice.pdf?language=sv")).text.startswith("%PDF-1.7")
 
 
 async def test_each_promise_has_a_line_with_its_evidence(house: House) -> None:

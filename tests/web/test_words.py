@@ -36,6 +36,7 @@ from ari_recorder.web import languages
 from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.operators import OPERATORS
 from ari_recorder.web.routes import ROUTES
+from tests.deliveries import deliver
 from tests.docs_parts import subclasses
 from tests.services.people import BEGAN, OPERATOR
 from tests.site import IDLE, NAME, QUEUE, Recorded, record, spoilt
@@ -83,6 +84,9 @@ class Desk:
             case "invitation":
                 made = await people.accounts.create(replace(PERSON, name=f"uusi-{uuid4().hex[:6]}"), OPERATOR)
                 return f"/invitation/{made.token}"
+            case "delivery":
+                site, now = self.house.site, people.watch.now
+                return (await deliver(site.config, site.database, self.flagged.recording_id, now=now)).path
             case "listening":
                 began = await visitor.post(
                     f"/recordings/{self.flagged.recording_id}/listenings",
