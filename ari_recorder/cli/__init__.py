@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli import audit, certificates, holds, keys, notice, packages, retention, users
+from ari_recorder.cli import audit, certificates, holds, keys, notice, packages, records, retention, users
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -55,6 +55,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(certificates.certificates, name="certificates")
 app.add_typer(users.user, name="user")
 app.add_typer(notice.app, name="notice")
+app.add_typer(records.app, name="records")
 
 
 def main() -> None:

@@ -41,6 +41,7 @@ from ari_recorder.services.policy import Policies
 from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
+from ari_recorder.services.records import Records
 from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.rights import Rights
@@ -297,6 +298,15 @@ def promises(
         clocks=clocks or Clocks(),
         verify=verify,
         connections=connections,
+    )
+
+
+def records(config: Config, opened: Database, clocks: Clocks | None = None) -> Records:
+    return Records(
+        database=opened,
+        notices=notices(config, opened, clocks),
+        approvals=approvals_of(config),
+        clocks=clocks or Clocks(),
     )
 
 
