@@ -19,6 +19,7 @@ APPROVALS = "tests.services.test_approvals"
 USE = "tests.services.test_use"
 LOG = "tests.services.test_audit_log"
 CLI = "tests.test_cli_audit"
+BREACHES = "tests.services.test_breaches:test_whatever_is_done_is_on_record_and_no_caller_is_in_it"
 TRIGGERED: Mapping[Action, str] = {
     Action.HOLD_PLACE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.HOLD_EXTEND: f"{EVENTS}:test_holds_freezes_and_decisions",
@@ -32,6 +33,10 @@ TRIGGERED: Mapping[Action, str] = {
     Action.CERTIFICATE_READ: f"{READING}:test_whatever_is_read_is_on_record",
     Action.REFUSAL_ISSUE: "tests.services.test_refusal_certificates:test_it_is_kept_as_it_was_given_out",
     Action.REFUSAL_READ: "tests.services.test_refusal_certificates:test_it_is_kept_as_it_was_given_out",
+    Action.BREACH_REPORT: BREACHES,
+    Action.BREACH_READ: BREACHES,
+    Action.BREACH_NOTIFY: BREACHES,
+    Action.BREACH_CLOSE: BREACHES,
     Action.RECORDING_ERASE: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.SWEEP_RUN: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.KEY_DESTROY: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ari_recorder.cli import audit, certificates, holds, keys, notice, packages, records, retention, users
+from ari_recorder.cli import audit, breach, certificates, holds, keys, notice, packages, records, retention, users
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -56,6 +56,7 @@ app.add_typer(certificates.certificates, name="certificates")
 app.add_typer(users.user, name="user")
 app.add_typer(notice.app, name="notice")
 app.add_typer(records.app, name="records")
+app.add_typer(breach.app, name="breach")
 
 
 def main() -> None:

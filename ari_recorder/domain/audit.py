@@ -91,6 +91,11 @@ class Action(StrEnum):
     # requests of persons, answered in writing
     REFUSAL_ISSUE = "refusal:issue"
     REFUSAL_READ = "refusal:read"
+    # breaches
+    BREACH_REPORT = "breach:report"  # the case begins, and the log of its time is kept
+    BREACH_READ = "breach:read"
+    BREACH_NOTIFY = "breach:notify"  # the authority was told
+    BREACH_CLOSE = "breach:close"
     # what keeps them
     HOLD_PLACE = "hold:place"
     HOLD_EXTEND = "hold:extend"
@@ -151,6 +156,7 @@ LOOKS = frozenset(
         Action.RECORDING_VERIFY,
         Action.CERTIFICATE_READ,
         Action.REFUSAL_READ,
+        Action.BREACH_READ,
         Action.LEDGER_VIEW,
         Action.AUDIT_READ,
         Action.AUDIT_EXPORT,

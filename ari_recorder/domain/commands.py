@@ -45,6 +45,7 @@ class AlarmCode(StrEnum):
     MAIL_FAILED = "mail-failed"
     LOGIN_CLOSED = "login-closed"
     PROMISE_BROKEN = "promise-broken"
+    BREACH_DUE = "breach-due"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

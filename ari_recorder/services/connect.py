@@ -25,6 +25,7 @@ from ari_recorder.services.audit_access import AuditAccess
 from ari_recorder.services.audit_check import Verified
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditLog, sequence, started, written
+from ari_recorder.services.breaches import Breaches
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connections import Connections
@@ -308,6 +309,10 @@ def records(config: Config, opened: Database, clocks: Clocks | None = None) -> R
         approvals=approvals_of(config),
         clocks=clocks or Clocks(),
     )
+
+
+def breaches(config: Config, opened: Database, clocks: Clocks | None = None) -> Breaches:
+    return Breaches(database=opened, notices=notices(config, opened, clocks), clocks=clocks or Clocks())
 
 
 def approvals(config: Config, opened: Database, clocks: Clocks | None = None) -> Approvals:

@@ -51,6 +51,7 @@ class Post:
             LetterKind.USE_REPORT: mail.use_to,
             LetterKind.SIGN_OVERDUE: mail.use_to,
             LetterKind.AUDIT_HEAD: mail.audit_to,
+            LetterKind.BREACH_DUE: mail.breaches_to,
         }
         self._is_on = mail.host is not None
 

@@ -1,5 +1,5 @@
-"""Reminders: of flagged calls nobody decided on, of holds whose review is near or over, and of audio in quarantine.
-When: domain/reminders.py.
+"""Reminders: of flagged calls nobody decided on, of holds whose review is near or over, of audio in quarantine, and of
+breaches the authority has not been told of. When: domain/reminders.py.
 
 They are alarms in the log and, where somebody is to be written to, letters: one a day for each subject; of several
 services one tells.
@@ -12,12 +12,13 @@ import structlog
 
 from ari_recorder.domain import reminders
 from ari_recorder.domain.accounts import Scope
+from ari_recorder.domain.breaches import BreachState
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.letters import Letter, LetterKind
-from ari_recorder.domain.reminders import Reminder, Urgency
-from ari_recorder.domain.retention import Policy, local_day
+from ari_recorder.domain.reminders import BreachReminder, Reminder, Urgency
+from ari_recorder.domain.retention import HELSINKI, Policy, local_day
 from ari_recorder.services.mail import Post
-from ari_recorder.storage import holds, quarantine, sweeps
+from ari_recorder.storage import breaches, holds, quarantine, sweeps
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.quarantine import Quarantined
 
@@ -38,6 +39,7 @@ class Reminders:
             await self._of_flags(conn, policy, today, now)
             await self._of_holds(conn, today, now)
             await self._of_quarantine(conn, today, now)
+            await self._of_breaches(conn, now)
 
     async def _of_flags(self, conn: Connection, policy: Policy, today: date, now: datetime) -> None:
         found = await holds.undecided(conn)
@@ -93,6 +95,38 @@ class Reminders:
                     facts={"destroyed_on": str(destroyed_on)},
                 )
                 await self._post.queue(conn, letter, now)
+
+    async def _of_breaches(self, conn: Connection, now: datetime) -> None:
+        for one in await breaches.all_cases(conn):
+            if one.state is not BreachState.OPEN:
+                continue
+            told = await breaches.reminders(conn, one.id)
+            due = reminders.for_breach(due_at=one.due_at, now=now, told=told)
+            step = breaches.Step(change="reminded", at=now, by="reminders", by_name="", note=due.stage if due else "")
+            if due is not None and await breaches.add(conn, one.id, step):
+                _tell_breach(one.id, due, one.due_at)
+                local = one.due_at.astimezone(HELSINKI)
+                letter = Letter(
+                    kind=LetterKind.BREACH_DUE,
+                    once=f"breach:{one.id}:{due.stage}",
+                    path=f"/audit?object=breach:{one.id}",
+                    facts={
+                        "due_on": local.date().isoformat(),
+                        "due_at": f"{local:%H:%M}",
+                        "hours": max(due.hours_left, 0),
+                    },
+                )
+                await self._post.queue(conn, letter, now)
+
+
+def _tell_breach(breach_id: UUID, due: BreachReminder, due_at: datetime) -> None:
+    log.error(
+        "alarm",
+        alarm=AlarmCode.BREACH_DUE.value,
+        subject=str(breach_id),
+        urgency=due.urgency.value,
+        because=f"the authority is to be told by {due_at.isoformat(timespec='minutes')}: {due.hours_left} hour(s) left",
+    )
 
 
 def _tell_quarantine(one: Quarantined, destroyed_on: date) -> None:
