@@ -14,6 +14,7 @@ from uuid import UUID
 from ari_recorder.domain.retention import HELSINKI
 
 if TYPE_CHECKING:
+    from ari_recorder.domain.papers import Paper
     from ari_recorder.domain.reconcile import Difference
     from ari_recorder.services.findings import Finding
     from ari_recorder.services.ledger import DayLedger
@@ -58,6 +59,18 @@ def as_json(value: object) -> object:
 def write_json(value: object) -> None:
     json.dump(as_json(value), sys.stdout, ensure_ascii=False, indent=2)
     sys.stdout.write("\n")
+
+
+def write_paper(paper: "Paper", *, pdf: bool) -> None:
+    """A paper as one HTML file, or as PDF."""
+    from ari_recorder.services import papers
+
+    if not pdf:
+        sys.stdout.write(papers.as_html(paper))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(papers.pdf(paper))
+    sys.stdout.buffer.flush()
 
 
 def write_trouble(text: str) -> None:

@@ -476,6 +476,14 @@ CLASSES = (
         sealed=frozenset({"refusal_certificate_body.sealed", "request_text.sealed"}),
     ),
     Class(
+        name="breaches",
+        what="of which account or host, what it could reach and opened, by ids of recordings; the clock, who did what",
+        rules="only added to: the database refuses any other change; no caller is in it; each reading is an entry; "
+        "while a case is open the database keeps the audit log of its time, with names and addresses",
+        tables=frozenset({"breach", "breach_recording", "breach_history"}),
+        sealed=frozenset(),
+    ),
+    Class(
         name="secret of a person",
         what="passwords, authenticators' secrets, recovery codes, tokens of sessions, devices, invitations, machines",
         rules="passwords as Argon2id, random secrets as SHA-256, authenticators' secrets sealed under `login.key`; "

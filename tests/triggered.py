@@ -21,6 +21,7 @@ APPROVALS = "tests.services.test_approvals"
 USE = "tests.services.test_use"
 LOG = "tests.services.test_audit_log"
 CLI = "tests.test_cli_audit"
+BREACHES = "tests.services.test_breaches:test_whatever_is_done_is_on_record_and_no_caller_is_in_it"
 TRIGGERED: Mapping[Action, str] = {
     Action.HOLD_PLACE: f"{EVENTS}:test_holds_freezes_and_decisions",
     Action.HOLD_EXTEND: f"{EVENTS}:test_holds_freezes_and_decisions",
@@ -53,6 +54,10 @@ TRIGGERED: Mapping[Action, str] = {
     Action.REQUEST_READ: f"{REQUESTS}:test_an_access_request_from_the_letter_to_the_closed_case",
     Action.REQUEST_REFUSE: f"{REQUESTS}:test_a_refused_request_closes_with_its_certificate_alone",
     Action.REQUEST_EXTEND: "tests.services.test_request_refusals:test_it_is_extended_once_and_before_the_month_is_over",
+    Action.BREACH_REPORT: BREACHES,
+    Action.BREACH_READ: BREACHES,
+    Action.BREACH_NOTIFY: BREACHES,
+    Action.BREACH_CLOSE: BREACHES,
     Action.RECORDING_ERASE: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.SWEEP_RUN: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",
     Action.KEY_DESTROY: f"{EVENTS}:test_a_sweep_each_recording_and_the_key_of_the_day",

@@ -15,12 +15,14 @@ import typer
 
 from ari_recorder.cli import (
     audit,
+    breach,
     certificates,
     deliveries,
     holds,
     keys,
     notice,
     packages,
+    records,
     requests,
     restriction,
     retention,
@@ -71,6 +73,8 @@ app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(users.user, name="user")
 app.add_typer(notice.app, name="notice")
 app.add_typer(requests.app, name="request")
+app.add_typer(records.app, name="records")
+app.add_typer(breach.app, name="breach")
 
 
 def main() -> None:

@@ -90,6 +90,13 @@ class Mail(Section):
         examples=[["privacy@example.org"]],
     )
 
+    breaches_to: MailAddresses = Field(
+        default=(),
+        description="Who is reminded that the authority is to be told of a breach within 72 hours: the privacy "
+        "officer.",
+        examples=[["privacy@example.org"]],
+    )
+
     def contradictions(self) -> Iterator[Problem]:
         if self.host is None:
             return

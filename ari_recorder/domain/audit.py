@@ -109,6 +109,11 @@ class Action(StrEnum):
     REQUEST_CLOSE = "request:close"
     REQUEST_RELEASE = "request:release"  # nothing is frozen for it any more
     REQUEST_READ = "request:read"
+    # breaches
+    BREACH_REPORT = "breach:report"  # the case begins, and the log of its time is kept
+    BREACH_READ = "breach:read"
+    BREACH_NOTIFY = "breach:notify"  # the authority was told
+    BREACH_CLOSE = "breach:close"
     # what keeps them
     HOLD_PLACE = "hold:place"
     HOLD_EXTEND = "hold:extend"
@@ -173,6 +178,7 @@ LOOKS = frozenset(
         Action.CERTIFICATE_READ,
         Action.REFUSAL_READ,
         Action.REQUEST_READ,
+        Action.BREACH_READ,
         Action.LEDGER_VIEW,
         Action.AUDIT_READ,
         Action.AUDIT_EXPORT,

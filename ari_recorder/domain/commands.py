@@ -49,6 +49,7 @@ class AlarmCode(StrEnum):
     LOGIN_CLOSED = "login-closed"
     PROMISE_BROKEN = "promise-broken"
     DELIVERY_BLOCKED = "delivery-blocked"
+    BREACH_DUE = "breach-due"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

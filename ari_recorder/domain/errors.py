@@ -1546,3 +1546,56 @@ class FreezeOfRequest(Conflict):
     """This freeze belongs to case {case}: it ends when that is closed and the time to appeal is over."""
 
     code = "freeze_of_request"
+
+
+# --- breaches
+
+
+class BreachPeriodEmpty(Invalid):
+    """The period of the breach has no time in it: --from must lie before --to."""
+
+    code = "breach_period_empty"
+
+
+class BreachAhead(Invalid):
+    """{moment} is still to come: a breach is reported up to now, and nobody is aware of it later than
+    now. Give times that have passed."""
+
+    code = "breach_ahead"
+
+
+class BreachAwareEarly(Invalid):
+    """Nobody is aware of a breach before it begins: --aware-at lies before --from. Mend one of them."""
+
+    code = "breach_aware_early"
+
+
+class HostRefused(Invalid):
+    """{host!r} is no address. Give the address of a host as the audit log has it, such as 192.0.2.7."""
+
+    code = "host_refused"
+
+
+class HostUnseen(NotFound):
+    """The audit log has no entry from the address {host}. `ari-recorder audit list --json` shows the addresses there
+    are."""
+
+    code = "host_unseen"
+
+
+class BreachUnknown(NotFound):
+    """There is no breach {breach_id}. `ari-recorder breach list` shows those there are."""
+
+    code = "breach_unknown"
+
+
+class BreachDone(Conflict):
+    """This has been done already: the breach {breach_id} is {state}."""
+
+    code = "breach_done"
+
+
+class BreachTextRefused(Invalid):
+    """The {field} wants to be one line of at most {most} characters, and not empty."""
+
+    code = "breach_text_refused"

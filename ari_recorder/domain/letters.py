@@ -21,6 +21,7 @@ class LetterKind(StrEnum):
     DELIVERY_BLOCKED = "delivery-blocked"
     ACCOUNT_NOTICE = "account-notice"
     AUDIT_HEAD = "audit-head"
+    BREACH_DUE = "breach-due"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +208,23 @@ _TEXTS: Mapping[LetterKind, Mapping[str, Text]] = {
             subject="A notice about your account",
             body="Something happened to the credentials or log-ins of your account that you should know of.\n"
             "Log in and read the notice. If it was not you, tell an administrator at once.",
+        ),
+    },
+    LetterKind.BREACH_DUE: {
+        "fi": Text(
+            subject="Tietoturvaloukkauksesta ilmoitettava viimeistään {due_on} klo {due_at}",
+            body="Henkilötietojen tietoturvaloukkauksesta ei ole vielä ilmoitettu valvontaviranomaiselle.\n"
+            "Määräaika on {due_on} klo {due_at}. Täysiä tunteja jäljellä: {hours}.",
+        ),
+        "sv": Text(
+            subject="Personuppgiftsincident ska anmälas senast {due_on} kl. {due_at}",
+            body="En personuppgiftsincident har ännu inte anmälts till tillsynsmyndigheten.\n"
+            "Tiden går ut {due_on} kl. {due_at}. Hela timmar kvar: {hours}.",
+        ),
+        "en": Text(
+            subject="A breach is to be notified by {due_on}, {due_at}",
+            body="The supervisory authority has not been told yet of a personal data breach.\n"
+            "It is to be told by {due_on}, {due_at}. Whole hours left: {hours}.",
         ),
     },
     # What stands between the blank lines is the anchor: it is verified as it was sent.

@@ -18,6 +18,9 @@ from ari_recorder.domain.accounts import LANGUAGES
 from ari_recorder.domain.retention import Period
 
 SECTIONS = 20
+# The sentences about how data are protected; LOOKED_AT has a figure in it.
+MEASURES = ("sealed", "rights", "two_steps", "encrypted", "logged")
+LOOKED_AT = "looked_at"
 # In one language each.
 Text = Mapping[str, str]
 
@@ -134,7 +137,7 @@ _WORDS: Mapping[str, notice_en.Words] = {"fi": notice_fi.WORDS, "sv": notice_sv.
 
 def notice(facts: NoticeFacts, language: str) -> Notice:
     """The notice in one of LANGUAGES."""
-    writer = _Writer(facts, language)
+    writer = Writer(facts, language)
     words = _WORDS[language]
     sections = tuple(
         NoticeSection(number=number, heading=heading, blocks=tuple(write(writer)))
@@ -167,7 +170,7 @@ def digest(notices: Sequence[Notice]) -> str:
 # --- how
 
 
-class _Writer:
+class Writer:
     """Sentences of one language, filled in."""
 
     def __init__(self, facts: NoticeFacts, language: str) -> None:
@@ -198,32 +201,39 @@ class _Writer:
         called = line.called.get(self._language) or line.queue
         return f"{called} ({', '.join(line.numbers)})" if line.numbers else called
 
+    def places(self) -> tuple[str, ...]:
+        """What the service is connected to beyond its host, each with its country."""
+        told = (
+            f"{self.text(f'to_{one.kind}')}: {one.country or self.text('missing')}" for one in self.facts.destinations
+        )
+        return tuple(dict.fromkeys(told))
+
     def several(self, names: Sequence[str]) -> tuple[str, ...]:
         return tuple(self.text(name) for name in names)
 
 
-def _name(writer: _Writer) -> Iterator[Block]:
+def _name(writer: Writer) -> Iterator[Block]:
     yield Block(text=writer.own(writer.facts.register.register_name))
 
 
-def _controller(writer: _Writer) -> Iterator[Block]:
+def _controller(writer: Writer) -> Iterator[Block]:
     register = writer.facts.register
     yield Block(text=writer.address(register.name, register.address))
 
 
-def _person(writer: _Writer) -> Iterator[Block]:
+def _person(writer: Writer) -> Iterator[Block]:
     yield Block(text=writer.own(writer.facts.register.person_in_charge))
 
 
-def _contact(writer: _Writer) -> Iterator[Block]:
+def _contact(writer: Writer) -> Iterator[Block]:
     yield Block(text=writer.own(writer.facts.register.contact))
 
 
-def _officer(writer: _Writer) -> Iterator[Block]:
+def _officer(writer: Writer) -> Iterator[Block]:
     yield Block(text=writer.own(writer.facts.register.data_protection_officer))
 
 
-def _kept(writer: _Writer) -> Iterator[Block]:
+def _kept(writer: Writer) -> Iterator[Block]:
     facts = writer.facts
     lines = [f"{writer.line(line)}: {writer.period(line.kept)}" for line in facts.lines]
     yield writer.say("kept", *lines)
@@ -234,7 +244,7 @@ def _kept(writer: _Writer) -> Iterator[Block]:
     yield writer.say("quarantine", days=writer.period(Period(text="", months=0, days=facts.quarantine_days)))
 
 
-def _purpose(writer: _Writer) -> Iterator[Block]:
+def _purpose(writer: Writer) -> Iterator[Block]:
     yield writer.say("purpose", *writer.several(("safety", "quality")))
     yield writer.say("announced")
     bases = [
@@ -245,52 +255,51 @@ def _purpose(writer: _Writer) -> Iterator[Block]:
     yield writer.say("listeners")
 
 
-def _content(writer: _Writer) -> Iterator[Block]:
+def _content(writer: Writer) -> Iterator[Block]:
     yield writer.say("content")
     yield writer.say("beside", *writer.several(("caller", "call", "agents", "marks")))
     yield writer.say("derived")
 
 
-def _sources(writer: _Writer) -> Iterator[Block]:
+def _sources(writer: Writer) -> Iterator[Block]:
     yield writer.say("sources")
 
 
-def _disclosures(writer: _Writer) -> Iterator[Block]:
+def _disclosures(writer: Writer) -> Iterator[Block]:
     yield writer.say("disclosures")
     yield writer.say("disclosed_by_two" if writer.facts.two_persons else "disclosed")
 
 
-def _transfers(writer: _Writer) -> Iterator[Block]:
+def _transfers(writer: Writer) -> Iterator[Block]:
     places = writer.facts.destinations
     yield writer.say("transfers" if all(one.is_within or not one.country for one in places) else "transfers_outside")
     if not places:
         yield writer.say("nowhere")
         return
-    told = [f"{writer.text(f'to_{one.kind}')}: {one.country or writer.text('missing')}" for one in places]
-    yield writer.say("speaks_to", *dict.fromkeys(told))
+    yield writer.say("speaks_to", *writer.places())
 
 
-def _protection(writer: _Writer) -> Iterator[Block]:
-    points = writer.several(("sealed", "rights", "two_steps", "encrypted", "logged"))
-    yield writer.say("protection", *points, writer.text("looked_at", percent=writer.facts.sample_percent))
+def _protection(writer: Writer) -> Iterator[Block]:
+    points = writer.several(MEASURES)
+    yield writer.say("protection", *points, writer.text(LOOKED_AT, percent=writer.facts.sample_percent))
 
 
-def _decisions(writer: _Writer) -> Iterator[Block]:
+def _decisions(writer: Writer) -> Iterator[Block]:
     yield writer.say("decisions")
 
 
-def _access(writer: _Writer) -> Iterator[Block]:
+def _access(writer: Writer) -> Iterator[Block]:
     yield writer.say("access", contact=writer.own(writer.facts.register.contact))
     yield writer.say("identity")
     yield writer.say("answer")
 
 
-def _correction(writer: _Writer) -> Iterator[Block]:
+def _correction(writer: Writer) -> Iterator[Block]:
     yield writer.say("correction")
     yield writer.say("corrected")
 
 
-def _consent(writer: _Writer) -> Iterator[Block]:
+def _consent(writer: Writer) -> Iterator[Block]:
     bases = {line.basis for line in writer.facts.lines}
     if Basis.CONSENT in bases:
         yield writer.say("withdraw", contact=writer.own(writer.facts.register.contact))
@@ -298,7 +307,7 @@ def _consent(writer: _Writer) -> Iterator[Block]:
         yield writer.say("no_consent")
 
 
-def _rights(writer: _Writer) -> Iterator[Block]:
+def _rights(writer: Writer) -> Iterator[Block]:
     bases = {line.basis for line in writer.facts.lines}
     names = ["erasure", "restriction"]
     names += ["objection"] if bases != {Basis.CONSENT} else []
@@ -306,18 +315,18 @@ def _rights(writer: _Writer) -> Iterator[Block]:
     yield writer.say("other_rights", *writer.several(names))
 
 
-def _complaint(writer: _Writer) -> Iterator[Block]:
+def _complaint(writer: Writer) -> Iterator[Block]:
     yield writer.say("refused")
     yield writer.say("complaint", authority=writer.own(writer.facts.register.supervisory_authority))
 
 
-def _more(writer: _Writer) -> Iterator[Block]:
+def _more(writer: Writer) -> Iterator[Block]:
     yield writer.say("made")
     if writer.facts.published:
         yield writer.say("published", *writer.facts.published)
 
 
-def _administration(writer: _Writer) -> Iterator[Block]:
+def _administration(writer: Writer) -> Iterator[Block]:
     register = writer.facts.register
     duties = writer.several(("duty_content", "duty_rights", "duty_people", "duty_data", "duty_notice"))
     told = {"name": writer.own(register.name), "person": writer.own(register.person_in_charge)}

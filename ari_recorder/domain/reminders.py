@@ -1,5 +1,5 @@
 """Which reminder is due today: of a flagged call nobody decided on, of a hold, of audio in quarantine, of somebody's
-request. How it is delivered: not here.
+request, of a breach nobody has told the authority of. How it is delivered: not here.
 
     flag     14 days before the ordinary end  │ notice, weekly
              in the grace period              │ urgent, daily
@@ -7,6 +7,8 @@ request. How it is delivered: not here.
     hold     30 days before the review day    │ notice, once
              from the review day on           │ urgent, daily
              a fortnight after it             │ final, daily: nobody looks after this hold
+    breach   at once, and while the 72 hours run: 24 hours before they are over, 6 hours before
+             from then on                 │ final, daily, until the authority has been told
     quarantine   as soon as it is there       │ urgent, once
              its last three days              │ final, once more: who wants to know what made it has to look now
     request  seven days before the answer     │ notice, once
@@ -17,10 +19,11 @@ A day has one reminder for each subject, however often one asks and however many
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from ari_recorder.domain.due_dates import Due, Standing, standing
+from ari_recorder.domain.retention import local_day
 
 _FLAG_FIRST = timedelta(days=14)
 _FLAG_EVERY = timedelta(days=7)
@@ -34,6 +37,14 @@ class Urgency(StrEnum):
     NOTICE = "notice"
     URGENT = "urgent"
     FINAL = "final"
+
+
+# Of a breach: so long before it is due.
+_BREACH_STAGES = (
+    (timedelta(hours=6), "6-hours", Urgency.FINAL),
+    (timedelta(hours=24), "24-hours", Urgency.URGENT),
+    (timedelta(hours=72), "opened", Urgency.NOTICE),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,3 +110,24 @@ def for_request(due: Due, today: date, last: date | None) -> Reminder | None:
             return None
         urgency = Urgency.URGENT if stands is Standing.LATE else Urgency.FINAL
     return Reminder(urgency=urgency, days_left=(due.law_by - today).days)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreachReminder:
+    """`stage`: each is told once. `hours_left`: whole ones; negative when it is over."""
+
+    urgency: Urgency
+    stage: str
+    hours_left: int
+
+
+def for_breach(*, due_at: datetime, now: datetime, told: frozenset[str]) -> BreachReminder | None:
+    """`told`: stages that were. One that was missed is not told after a later one."""
+    left = due_at - now
+    if left <= timedelta():
+        urgency, stage = Urgency.FINAL, f"over-{local_day(now)}"
+    else:
+        urgency, stage = next((one, name) for before, name, one in _BREACH_STAGES if left <= before)
+    if stage in told:
+        return None
+    return BreachReminder(urgency=urgency, stage=stage, hours_left=left // timedelta(hours=1))

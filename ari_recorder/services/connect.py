@@ -26,6 +26,7 @@ from ari_recorder.services.audit_access import AuditAccess
 from ari_recorder.services.audit_check import Verified
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditLog, sequence, started, written
+from ari_recorder.services.breaches import Breaches
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connections import Connections
@@ -42,6 +43,7 @@ from ari_recorder.services.policy import Policies
 from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
+from ari_recorder.services.records import Records
 from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.request_freeze import RequestFreeze
@@ -341,6 +343,19 @@ def promises(
         verify=verify,
         connections=connections,
     )
+
+
+def records(config: Config, opened: Database, clocks: Clocks | None = None) -> Records:
+    return Records(
+        database=opened,
+        notices=notices(config, opened, clocks),
+        approvals=approvals_of(config),
+        clocks=clocks or Clocks(),
+    )
+
+
+def breaches(config: Config, opened: Database, clocks: Clocks | None = None) -> Breaches:
+    return Breaches(database=opened, notices=notices(config, opened, clocks), clocks=clocks or Clocks())
 
 
 def approvals(config: Config, opened: Database, clocks: Clocks | None = None) -> Approvals:

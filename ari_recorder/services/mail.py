@@ -58,6 +58,7 @@ class Post:
             LetterKind.SIGN_OVERDUE: mail.use_to,
             LetterKind.DELIVERY_BLOCKED: mail.deliveries_to,
             LetterKind.AUDIT_HEAD: mail.audit_to,
+            LetterKind.BREACH_DUE: mail.breaches_to,
         }
         self._is_on = mail.host is not None
 

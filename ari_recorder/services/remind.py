@@ -1,5 +1,5 @@
 """Reminders: of flagged calls nobody decided on, of holds whose review is near or over, of audio in quarantine, and of
-requests of persons that are to be answered. When: domain/reminders.py.
+requests of persons and breaches the authority has to be told of. When: domain/reminders.py.
 
 They are alarms in the log and, where somebody is to be written to, letters: one a day for each subject; of several
 services one tells.
@@ -12,15 +12,16 @@ import structlog
 
 from ari_recorder.domain import due_dates, reminders
 from ari_recorder.domain.accounts import Scope
+from ari_recorder.domain.breaches import BreachState
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.due_dates import Due, Pace
 from ari_recorder.domain.letters import Letter, LetterKind
-from ari_recorder.domain.reminders import Reminder, Urgency
-from ari_recorder.domain.retention import Policy, local_day
+from ari_recorder.domain.reminders import BreachReminder, Reminder, Urgency
+from ari_recorder.domain.retention import HELSINKI, Policy, local_day
 from ari_recorder.domain.subject_requests import State
 from ari_recorder.services.casebook import number_of
 from ari_recorder.services.mail import Post
-from ari_recorder.storage import holds, quarantine, subject_requests, sweeps
+from ari_recorder.storage import breaches, holds, quarantine, subject_requests, sweeps
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.quarantine import Quarantined
 
@@ -46,6 +47,7 @@ class Reminders:
             await self._of_holds(conn, today, now)
             await self._of_quarantine(conn, today, now)
             await self._of_requests(conn, today, now)
+            await self._of_breaches(conn, now)
 
     async def _of_flags(self, conn: Connection, policy: Policy, today: date, now: datetime) -> None:
         found = await holds.undecided(conn)
@@ -120,11 +122,43 @@ class Reminders:
                 )
                 await self._post.queue(conn, letter, now)
 
+    async def _of_breaches(self, conn: Connection, now: datetime) -> None:
+        for one in await breaches.all_cases(conn):
+            if one.state is not BreachState.OPEN:
+                continue
+            told = await breaches.reminders(conn, one.id)
+            due = reminders.for_breach(due_at=one.due_at, now=now, told=told)
+            step = breaches.Step(change="reminded", at=now, by="reminders", by_name="", note=due.stage if due else "")
+            if due is not None and await breaches.add(conn, one.id, step):
+                _tell_breach(one.id, due, one.due_at)
+                local = one.due_at.astimezone(HELSINKI)
+                letter = Letter(
+                    kind=LetterKind.BREACH_DUE,
+                    once=f"breach:{one.id}:{due.stage}",
+                    path=f"/audit?object=breach:{one.id}",
+                    facts={
+                        "due_on": local.date().isoformat(),
+                        "due_at": f"{local:%H:%M}",
+                        "hours": max(due.hours_left, 0),
+                    },
+                )
+                await self._post.queue(conn, letter, now)
+
 
 def _tell_request(number: str, due: Due, reminder: Reminder) -> None:
     because = f"the person is to be answered by {due.answer_by}, by law until {due.law_by}"
     log.error(
         "alarm", alarm=AlarmCode.REQUEST_DUE.value, subject=number, urgency=reminder.urgency.value, because=because
+    )
+
+
+def _tell_breach(breach_id: UUID, due: BreachReminder, due_at: datetime) -> None:
+    log.error(
+        "alarm",
+        alarm=AlarmCode.BREACH_DUE.value,
+        subject=str(breach_id),
+        urgency=due.urgency.value,
+        because=f"the authority is to be told by {due_at.isoformat(timespec='minutes')}: {due.hours_left} hour(s) left",
     )
 
 

@@ -29,6 +29,7 @@ from ari_recorder.services.notice import Notices
 from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.quarantine import Quarantines
 from ari_recorder.services.recording_page import RecordingPages
+from ari_recorder.services.records import Records
 from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.refusals import Refusals
 from ari_recorder.services.restrictions import Restrictions
@@ -75,6 +76,7 @@ class Site:
     key_desk: KeyDesk
     notices: Notices
     promises: PromiseDesk
+    records: Records
 
     async def told(self, command: UUID | None, error: RecorderError) -> RecorderError:
         """What a refusal says to who ordered it before: services/commands.py."""
@@ -117,6 +119,7 @@ def build(
         audit_desk=AuditDesk(config=config, database=database, clocks=clocks),
         notices=connect.notices(config, database, clocks),
         promises=connect.promises(config, database, clocks, Connections(config)),
+        records=connect.records(config, database, clocks),
         key_desk=KeyDesk(config=config, database=database, keyring=keyring, clocks=clocks),
         hold_desk=HoldDesk(
             database=database,

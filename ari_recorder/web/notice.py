@@ -10,10 +10,11 @@ from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.audit import Action
 from ari_recorder.domain.notice import NoticeSection
 from ari_recorder.domain.promises import Promise, PromiseName, PromiseState
+from ari_recorder.domain.records import PromiseWords
 from ari_recorder.web.asked import Access, Asked, Blob, Page, Route
 from ari_recorder.web.forms import Form
 from ari_recorder.web.house import HOUSE
-from ari_recorder.web.languages import N_
+from ari_recorder.web.languages import N_, Words
 from ari_recorder.web.render import reachable
 
 STATES: Mapping[PromiseState, str] = {
@@ -72,6 +73,14 @@ TOLD: Mapping[PromiseName, Told] = {
         N_("Each right was granted or attested within twelve months"), "audit", action=Action.RIGHT_ATTEST.value
     ),
 }
+
+
+def promise_words(words: Words) -> PromiseWords:
+    """For papers, in the language of `words`."""
+    return PromiseWords(
+        promises={name: words.text(told.words) for name, told in TOLD.items()},
+        states={state: words.text(told) for state, told in STATES.items()},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

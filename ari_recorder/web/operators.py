@@ -98,5 +98,13 @@ OPERATORS = frozenset(
         "monitor_address_taken",
         "web_address_taken",
         "web_certificate_unusable",
+        "breach_period_empty",
+        "breach_ahead",
+        "breach_aware_early",
+        "host_refused",
+        "host_unseen",
+        "breach_unknown",
+        "breach_done",
+        "breach_text_refused",
     )
 )

@@ -57,6 +57,7 @@ from ari_recorder.web import (
     notice,
     public,
     recordings,
+    records,
     restrictions,
     review,
     rights,
@@ -90,6 +91,7 @@ ROUTES: tuple[Route, ...] = (
     *rights.ROUTES,
     *keys.ROUTES,
     *audit.ROUTES,
+    *records.ROUTES,
 )
 
 # In the order they are shown. Who may not go there does not see it.
@@ -125,6 +127,11 @@ NAV: tuple[Place, ...] = (
     Place(route="audit", label=N_("Audit log"), about=N_("Search what was done by whom, and prove it.")),
     Place(
         route="promises", label=N_("Promises"), about=N_("See whether the service does what the privacy notice says.")
+    ),
+    Place(
+        route="records",
+        label=N_("Papers"),
+        about=N_("Read what the controller has to keep in writing, and see what is left to be filled in."),
     ),
     Place(route="use", label=N_("Use"), about=N_("See how recordings are used, and sign off listenings of others.")),
 )

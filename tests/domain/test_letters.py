@@ -17,6 +17,7 @@ FACTS: dict[LetterKind, dict[str, str | int]] = {
     LetterKind.SIGN_OVERDUE: {"count": 1234, "due_on": "2026-11-24"},
     LetterKind.DELIVERY_BLOCKED: {"tries": 10},
     LetterKind.ACCOUNT_NOTICE: {},
+    LetterKind.BREACH_DUE: {"due_on": "2026-11-24", "due_at": "12:30", "hours": 1234},
     LetterKind.AUDIT_HEAD: {"day": "2026-11-24", "size": 1234, "note": "a signed note"},
 }
 DAY = {"fi": "24.11.2026", "sv": "24.11.2026", "en": "24 Nov 2026"}
