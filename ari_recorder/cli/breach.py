@@ -147,10 +147,10 @@ def _print(
 
 def _ask(config: Path, question: "Callable[[Breaches], Awaitable[T]]") -> T:
     settings = load(config)
-    from ari_recorder.services import connect
+    from ari_recorder.services import connect, connect_subjects
 
     async def ask() -> T:
         async with connect.ready_database(settings) as database:
-            return await question(connect.breaches(settings, database))
+            return await question(connect_subjects.breaches(settings, database))
 
     return wait_for(ask())

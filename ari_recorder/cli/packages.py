@@ -72,7 +72,7 @@ def package(
     with troubles_told(json=json):
         settings = load(config)
         from ari_recorder.domain.packages import PackageKind
-        from ari_recorder.services import connect, listen
+        from ari_recorder.services import connect, connect_subjects, listen
         from ari_recorder.services.delivery_making import Made, maker
         from ari_recorder.services.mail import link
         from ari_recorder.services.package_file import Packaged, write_package
@@ -91,7 +91,7 @@ def package(
                     mutes=mutes,
                     ground=ground,
                 )
-                packages = connect.packages(settings, database, keyring)
+                packages = connect_subjects.packages(settings, database, keyring)
                 with progress(f"packing {len(ids)} recording(s)", hidden=json) as told:
                     if target is None:
                         default = ReceiverKind.POLICE if police else ReceiverKind.PERSON_CONCERNED

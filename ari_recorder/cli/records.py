@@ -71,7 +71,7 @@ def _write(kind: "RecordKind", config: Path, language: str, format: Format, json
         from ari_recorder.domain.errors import LanguageRefused
         from ari_recorder.domain.records import RecordKind, as_json
         from ari_recorder.output import write_paper
-        from ari_recorder.services import connect
+        from ari_recorder.services import connect, connect_subjects
         from ari_recorder.web import languages
         from ari_recorder.web.notice import promise_words
 
@@ -84,7 +84,7 @@ def _write(kind: "RecordKind", config: Path, language: str, format: Format, json
                 promises: tuple[Promise, ...] = ()
                 if kind is RecordKind.DPIA:
                     promises = await connect.promises(settings, database).look(deep=False, keep=False)
-                return await connect.records(settings, database).made(kind, language, words, promises)
+                return await connect_subjects.records(settings, database).made(kind, language, words, promises)
 
         made = wait_for(ask())
         if json:

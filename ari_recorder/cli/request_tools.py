@@ -85,13 +85,13 @@ def answer(
 
     with troubles_told(json=json):
         settings = load(config)
-        from ari_recorder.services import connect
+        from ari_recorder.services import connect, connect_subjects
 
         keyring = connect.keyring(settings, passphrase_of(settings, passphrase_file))
 
         async def asked() -> T:
             async with connect.ready_database(settings) as database:
-                return await ask(connect.subject_requests(settings, database, keyring), database)
+                return await ask(connect_subjects.subject_requests(settings, database, keyring), database)
 
         answer = wait_for(asked())
         write_json(as_json(answer)) if json else write(answer)

@@ -18,7 +18,7 @@ from ari_recorder.domain.due_dates import Pace
 from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
 from ari_recorder.domain.notice import Basis
 from ari_recorder.domain.retention import Period, Policy, Rules
-from ari_recorder.services import activations, anchors, receivers, refusal_templates
+from ari_recorder.services import activations, anchors, receivers
 from ari_recorder.services.accounts import Accounts
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.approvals import Approvals
@@ -26,7 +26,6 @@ from ari_recorder.services.audit_access import AuditAccess
 from ari_recorder.services.audit_check import Verified
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditLog, sequence, started, written
-from ari_recorder.services.breaches import Breaches
 from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connections import Connections
@@ -38,19 +37,14 @@ from ari_recorder.services.ledger_keeper import LedgerKeeper
 from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
 from ari_recorder.services.notice import Notices
-from ari_recorder.services.packages import Packages
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
-from ari_recorder.services.records import Records
-from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.request_freeze import RequestFreeze
-from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.services.rights import Rights
 from ari_recorder.services.sessions import Sessions, forget_old
-from ari_recorder.services.subject_requests import SubjectRequests
 from ari_recorder.services.sweep import Chore, Sweep
 from ari_recorder.services.use import UseReports
 from ari_recorder.services.witnesses import Witnesses
@@ -134,27 +128,6 @@ def rules(config: Config) -> Rules:
     )
 
 
-def refusal_desk(config: Config, keys: Keyring) -> RefusalDesk:
-    """TemplateRefused names the template that cannot be used: before anybody is answered with it."""
-    return RefusalDesk(
-        keyring=keys,
-        templates=refusal_templates.load(config.papers.templates),
-        offices=refusal_templates.offices(config.controller),
-    )
-
-
-def packages(config: Config, opened: Database, keys: Keyring) -> Packages:
-    return Packages(
-        database=opened,
-        vault=Vault(VaultFiles(config.storage.vault), keys, config.pbx.spool),
-        keyring=keys,
-        policies=policies(config, opened),
-        offices=refusal_templates.offices(config.controller),
-        bases=bases(config),
-        clocks=Clocks(),
-    )
-
-
 def bases(config: Config) -> Mapping[str, Basis]:
     """On what each queue stands."""
     return {queue.name: Basis(queue.basis) for queue in config.queues if queue.basis is not None}
@@ -166,20 +139,6 @@ def pace(config: Config) -> Pace:
 
 def request_freeze(opened: Database, keys: Keyring, clocks: Clocks | None = None) -> RequestFreeze:
     return RequestFreeze(database=opened, keyring=keys, clocks=clocks or Clocks())
-
-
-def subject_requests(config: Config, opened: Database, keys: Keyring, clocks: Clocks | None = None) -> SubjectRequests:
-    return SubjectRequests(
-        database=opened,
-        keyring=keys,
-        clocks=clocks or Clocks(),
-        freeze=request_freeze(opened, keys, clocks),
-        refusals=refusal_desk(config, keys),
-        bases=bases(config),
-        pace=pace(config),
-        appeal_days=config.requests.appeal_days,
-        restrictions=restrictions(config, opened, keys, clocks),
-    )
 
 
 def policies(config: Config, opened: Database) -> Policies:
@@ -309,15 +268,6 @@ def holds(config: Config, opened: Database, keys: Keyring) -> Holds:
     return Holds(database=opened, keyring=keys, policies=policies(config, opened), clocks=Clocks())
 
 
-def restrictions(config: Config, opened: Database, keyring: Keyring, clocks: Clocks | None = None) -> Restrictions:
-    return Restrictions(
-        database=opened,
-        holds=holds(config, opened, keyring),
-        policies=policies(config, opened),
-        clocks=clocks or Clocks(),
-    )
-
-
 def use_reports(config: Config, opened: Database, clocks: Clocks | None = None) -> UseReports:
     post = Post(config.mail, config.web.language)
     return UseReports(database=opened, settings=config.use, post=post, clocks=clocks or Clocks())
@@ -343,19 +293,6 @@ def promises(
         verify=verify,
         connections=connections,
     )
-
-
-def records(config: Config, opened: Database, clocks: Clocks | None = None) -> Records:
-    return Records(
-        database=opened,
-        notices=notices(config, opened, clocks),
-        approvals=approvals_of(config),
-        clocks=clocks or Clocks(),
-    )
-
-
-def breaches(config: Config, opened: Database, clocks: Clocks | None = None) -> Breaches:
-    return Breaches(database=opened, notices=notices(config, opened, clocks), clocks=clocks or Clocks())
 
 
 def approvals(config: Config, opened: Database, clocks: Clocks | None = None) -> Approvals:

@@ -26,7 +26,7 @@ from ari_recorder.domain.disclosures import DisclosureEnd, DisclosureWay, Terms,
 from ari_recorder.domain.errors import HandOverUnknown, RecordingErased
 from ari_recorder.domain.packages import package_name
 from ari_recorder.domain.restriction import OpeningGround
-from ari_recorder.services import connect, kept, tokens
+from ari_recorder.services import connect_subjects, kept, tokens
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.deliveries import about
@@ -212,7 +212,7 @@ class Maker:
 def maker(config: Config, database: Database, keyring: Keyring) -> Maker:
     return Maker(
         database=database,
-        packages=connect.packages(config, database, keyring),
+        packages=connect_subjects.packages(config, database, keyring),
         files=Files(config.storage.deliveries),
         keyring=keyring,
         lasts=timedelta(days=config.delivery.days),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ari_recorder.config import Config
 from ari_recorder.domain.errors import RecorderError
-from ari_recorder.services import commands, connect, deliveries
+from ari_recorder.services import commands, connect, connect_subjects, deliveries
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_desk import AuditDesk
 from ari_recorder.services.clock import Clocks
@@ -119,7 +119,7 @@ def build(
         audit_desk=AuditDesk(config=config, database=database, clocks=clocks),
         notices=connect.notices(config, database, clocks),
         promises=connect.promises(config, database, clocks, Connections(config)),
-        records=connect.records(config, database, clocks),
+        records=connect_subjects.records(config, database, clocks),
         key_desk=KeyDesk(config=config, database=database, keyring=keyring, clocks=clocks),
         hold_desk=HoldDesk(
             database=database,
@@ -133,7 +133,7 @@ def build(
         export_sending=ExportSending(
             database=database, vault=vault, keyring=keyring, approvals=approvals, clocks=clocks
         ),
-        refusal_desk=connect.refusal_desk(config, keyring),
+        refusal_desk=connect_subjects.refusal_desk(config, keyring),
         ledgers=Ledgers(
             database=database,
             queue_log=config.pbx.queue_log,

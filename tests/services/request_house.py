@@ -15,7 +15,7 @@ from ari_recorder.domain.due_dates import Pace
 from ari_recorder.domain.notice import Basis
 from ari_recorder.domain.refusal_templates import Ground
 from ari_recorder.domain.subject_requests import Channel, Decision, IdentityCheck, Kind, Method, Received
-from ari_recorder.services import connect
+from ari_recorder.services import connect_subjects
 from ari_recorder.services.caller_index import CallerIndex
 from ari_recorder.services.request_answers import RefusalTerms
 from ari_recorder.services.request_freeze import RequestFreeze
@@ -64,7 +64,7 @@ class RequestHouse(House):
             keyring=self.keyring,
             clocks=self.clocks,
             freeze=self.freeze,
-            refusals=connect.refusal_desk(self.config, self.keyring),
+            refusals=connect_subjects.refusal_desk(self.config, self.keyring),
             bases={"advice": Basis.PUBLIC_TASK, "dental": Basis.CONSENT},
             pace=Pace(),
             appeal_days=37,

@@ -17,7 +17,7 @@ from ari_recorder.domain.accounts import Role
 from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry, Outcome
 from ari_recorder.domain.breaches import BreachState, SubjectKind, Wanted
 from ari_recorder.domain.retention import Policy
-from ari_recorder.services import connect
+from ari_recorder.services import connect_subjects
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.breaches import Breaches, Report
 from ari_recorder.services.caller_index import CallerIndex
@@ -43,7 +43,7 @@ class Rig:
         self.house = house
         self.people = house.people
         self.database = house.site.database
-        self.cases: Breaches = connect.breaches(house.site.config, self.database, self.people.watch)
+        self.cases: Breaches = connect_subjects.breaches(house.site.config, self.database, self.people.watch)
         self._made = 0
 
     def now(self) -> datetime:

@@ -19,7 +19,7 @@ from ari_recorder.domain.errors import (
     TemplateRefused,
 )
 from ari_recorder.domain.refusal_certificates import Refusal
-from ari_recorder.services import connect, key_admin
+from ari_recorder.services import connect_subjects, key_admin
 from ari_recorder.services.check import check_host
 from ari_recorder.services.findings import Level
 from ari_recorder.services.refusal_certificates import Issued, RefusalDesk
@@ -43,7 +43,7 @@ def site(tmp_path: Path, dsn: str) -> Config:
 
 @pytest.fixture
 def desk(site: Config) -> RefusalDesk:
-    return connect.refusal_desk(site, open_keyring(site))
+    return connect_subjects.refusal_desk(site, open_keyring(site))
 
 
 async def issue(desk: RefusalDesk, database: Database, refusal: Refusal = REFUSAL, now: datetime = NOW) -> Issued:
@@ -139,13 +139,13 @@ async def test_a_new_hold_key_opens_what_was_issued_under_the_old_one(
     files.prepare()
     rotated = await key_admin.rotate_hold(database, open_keyring(site), files, lambda _: None, SARI)
     assert (rotated.destroyed, rotated.rewrapped.refusals) == (("hold-1",), 1)
-    fresh = connect.refusal_desk(site, open_keyring(site))
+    fresh = connect_subjects.refusal_desk(site, open_keyring(site))
     async with database.transaction() as conn:
         assert await fresh.read(conn, issued.stored.id, SARI, NOW) == issued
 
 
 async def test_a_locked_keyring_issues_and_does_not_read(site: Config, desk: RefusalDesk, database: Database) -> None:
-    locked = connect.refusal_desk(site, Keyring.open(site.storage.keys))
+    locked = connect_subjects.refusal_desk(site, Keyring.open(site.storage.keys))
     issued = await issue(locked, database)
     async with database.transaction() as conn:
         with pytest.raises(KeyringLocked):
@@ -159,7 +159,7 @@ async def test_in_nobody_s_name_nothing_is_issued(tmp_path: Path, dsn: str, data
     settings = prepare(tmp_path, changes={"database": f'dsn = "{dsn}"'})
     unnamed = settings.model_copy(update={"controller": settings.controller.model_copy(update={"name": {}})})
     with pytest.raises(ControllerUnnamed):
-        await issue(connect.refusal_desk(unnamed, open_keyring(settings)), database)
+        await issue(connect_subjects.refusal_desk(unnamed, open_keyring(settings)), database)
     told = [one for one in check_host(unnamed) if "in whose name" in one.what]
     assert [one.level for one in told] == [Level.WARN]
 
@@ -176,4 +176,4 @@ def test_a_template_with_an_unknown_field_is_found_by_check_and_at_the_start(tmp
     assert "refusal.sv.toml" in told
     assert "{nummer}; is number meant?" in told
     with pytest.raises(TemplateRefused, match="nummer"):
-        connect.refusal_desk(settings, open_keyring(settings))
+        connect_subjects.refusal_desk(settings, open_keyring(settings))
