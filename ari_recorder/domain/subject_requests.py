@@ -281,7 +281,7 @@ def decided(case: Case, decision: Decision, granted: int) -> Moved:
     if case.state is not State.MATCHED:
         raise _out_of_order(case, "it was decided on already")
     if decision is Decision.NOTHING_FOUND and case.theirs:
-        raise DecisionRefused(decision=decision.value, reason=f"{case.theirs} calls were found and confirmed")
+        raise DecisionRefused(decision=decision.value, reason="calls were found, and are the person's")
     if decision is not Decision.NOTHING_FOUND and not case.theirs:
         raise RequestMatchesNothing(case=case.number)
     if decision is Decision.PARTLY and not 0 < granted < case.theirs + (case.kind in _PARTLY_IN_WORDS):

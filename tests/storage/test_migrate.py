@@ -18,6 +18,7 @@ from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.listening import ListeningEnd, Purpose
 from ari_recorder.domain.promises import PromiseState
 from ari_recorder.domain.recordings import EndReason, StartedBy
+from ari_recorder.domain.restriction import OpeningGround, RestrictionGround, ToldHow
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.domain.rights import Change
 from ari_recorder.domain.use import TouchKind, Verdict
@@ -121,6 +122,9 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("disclosure_end", DisclosureEnd),
         ("disclosure_way", DisclosureWay),
         ("delivery_state", DeliveryState),
+        ("restriction_ground", RestrictionGround),
+        ("opening_ground", OpeningGround),
+        ("told_how", ToldHow),
         ("promise_state", PromiseState),
     ],
 )
@@ -159,4 +163,7 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "disclosure_end",
         "disclosure_way",
         "delivery_state",
+        "restriction_ground",
+        "opening_ground",
+        "told_how",
     }
