@@ -47,6 +47,7 @@ MATRIX = """
     recording:play      o u a - -
     recording:export    - - a - -
     recording:correct   - - a - -
+    recording:restrict  - - a - -
     hold:place          - u - - -
     hold:release        - u - - -
     flag:decide         - u - - -

@@ -272,7 +272,9 @@ def weigh(after: Aftermath, differs: float = TALK_DIFFERS) -> list[Figure]:
             [f"{one}: {one.problem}" for one in after.stored if one.problem and not one.row.truncated_because],
         ),
         shown("recordings marked as truncated", sum(bool(one.row.truncated_because) for one in after.stored)),
-        none_of("recordings in which the caller's own tones are not alone", _voices(talked, of)),
+        none_of("recordings with tones of another caller", _voices(talked, of, others=True)),
+        # On a machine that tests on every core not all is sent in time.
+        none_of("recordings without the caller's own tones most of the time", _voices(talked, of), timed=True),
         none_of("seconds of talk missing while a service was there", _missing(after, talked, of, differs), timed=True),
         *_of_ledger(after, talked),
         none_of("files left over or unknown", after.left),
@@ -287,13 +289,14 @@ def _by_uniqueid(stored: Iterable[Stored]) -> dict[str, list[Stored]]:
     return found
 
 
-def _voices(talked: Sequence[Fact], of: dict[str, list[Stored]]) -> list[str]:
+def _voices(talked: Sequence[Fact], of: dict[str, list[Stored]], *, others: bool = False) -> list[str]:
     wrong = []
     for fact in talked:
         for one in of.get(fact.uniqueid, []):
             own = set(fact.tones)
             # A caller who hung up in the moment in which the order was given has said nothing: no voice is right, too.
-            if one.tones - own or ((one.tones != own or one.weak) and (one.row.duration or ZERO) >= HEARABLE):
+            is_weak = (not own <= one.tones or one.weak) and (one.row.duration or ZERO) >= HEARABLE
+            if one.tones - own if others else is_weak:
                 wrong.append(f"{one}: {sorted(one.tones)} instead of {fact.tones}, weak {sorted(one.weak)}")
     return wrong
 

@@ -100,7 +100,7 @@ async def listen(base: Path) -> tuple[Sound, Sound]:
 
 async def test_the_shipped_files_are_used_as_they_are(lab: Lab) -> None:
     shipped = sorted(SHIPPED_CONF.glob("*.conf"))
-    assert len(shipped) == 6
+    assert len(shipped) == 8
     for file in shipped:
         assert (lab.pbx.folder / "etc" / file.name).read_bytes() == file.read_bytes()
 
