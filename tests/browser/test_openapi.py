@@ -42,8 +42,8 @@ EXAMPLES = 20 if NIGHTLY else 0
 ALL = frozenset(route.name for route in ROUTES) - {"openapi"}  # schemathesis leaves out the description itself
 # Afterwards somebody is logged in no more, or what the others need is gone.
 ENDS = frozenset({"log-out", "listening-end", "account-disable", "keys-lock"})
-# A code, an approval, a name, a link, a call to explain, a day soon, or a longer reason is wanted that nobody finds by chance.
-# What is right is tried in tests/web.
+# A code, an approval, a name, a link, a call to explain, a day soon, or a longer reason is wanted that nobody finds by
+# chance. What is right is tried in tests/web.
 RARELY_RIGHT = frozenset(
     {
         "account-confirm",
