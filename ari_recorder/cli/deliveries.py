@@ -6,7 +6,6 @@ from uuid import UUID
 
 import typer
 
-from ari_recorder.cli.holds import whole_id
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -17,6 +16,7 @@ from ari_recorder.cli.tools import (
     passphrase_of,
     troubles_told,
     wait_for,
+    whole_id,
 )
 from ari_recorder.domain.disclosures import ReceiverKind
 

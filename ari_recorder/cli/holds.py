@@ -1,6 +1,5 @@
 """`holds` and `freezes`: what keeps recordings longer. Placing and ending them wants the keyring unlocked."""
 
-import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +14,11 @@ from ari_recorder.cli.tools import (
     IdArgument,
     JsonOption,
     PassphraseOption,
-    load,
+    answer,
+    identified,
     operator,
-    passphrase_of,
-    troubles_told,
-    wait_for,
+    text_in,
+    whole_id,
 )
 
 if TYPE_CHECKING:
@@ -31,13 +30,6 @@ T = TypeVar("T")
 
 holds = typer.Typer(help="Holds: recordings kept longer because a supervisor said so.", no_args_is_help=True)
 freezes = typer.Typer(help="Freezes: recordings kept while a subject request is open.", no_args_is_help=True)
-
-
-def whole_id(text: str) -> UUID:
-    """Of an argument."""
-    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()) is None:
-        raise typer.BadParameter(f"{text!r} is not a whole id")
-    return UUID(text)
 
 
 IdArguments = Annotated[
@@ -258,36 +250,12 @@ def _answer(
     ask: "Callable[[Holds, Database], Awaitable[T]]",
     write: Callable[[T], None],
 ) -> None:
-    from ari_recorder.output import write_json
+    from ari_recorder.services import connect
 
-    with troubles_told(json=json):
-        settings = load(config)
-        from ari_recorder.services import connect
-
-        keyring = connect.keyring(settings, passphrase_of(settings, passphrase_file))
-
-        async def asked() -> T:
-            async with connect.ready_database(settings) as database:
-                return await ask(connect.holds(settings, database, keyring), database)
-
-        answer = wait_for(asked())
-        write_json(answer) if json else write(answer)
-
-
-async def identified(database: "Database", wanted: list[str]) -> list[UUID]:
-    """Recordings, whose ids begin so."""
-    from ari_recorder.services import listen
-
-    return [await listen.identify(database, one.lower()) for one in wanted]
+    answer(config, passphrase_file, json, connect.holds, ask, write)
 
 
 def _read(path: Path) -> str:
-    import sys
-
     from ari_recorder.domain.errors import HoldTextRefused
 
-    try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise HoldTextRefused(field="reason", reason=f"{path}: {reason}") from None
+    return text_in(path, lambda reason: HoldTextRefused(field="reason", reason=f"{path}: {reason}"))

@@ -1,7 +1,6 @@
 """What the commands of `ari-recorder request` share: their options, reading what names a person, asking the desk."""
 
 import re
-import sys
 import tomllib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
@@ -11,11 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from ari_recorder.cli.tools import load, passphrase_of, troubles_told, wait_for
+from ari_recorder.cli import tools
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from ari_recorder.services.request_list import Done
     from ari_recorder.services.subject_requests import SubjectRequests, Wanted
     from ari_recorder.storage.db import Database
@@ -81,26 +78,9 @@ def answer(
     write: Callable[[T], None],
     as_json: Callable[[T], object] = lambda answer: answer,
 ) -> None:
-    from ari_recorder.output import write_json
+    from ari_recorder.services import connect_subjects
 
-    with troubles_told(json=json):
-        settings = load(config)
-        from ari_recorder.services import connect, connect_subjects
-
-        keyring = connect.keyring(settings, passphrase_of(settings, passphrase_file))
-
-        async def asked() -> T:
-            async with connect.ready_database(settings) as database:
-                return await ask(connect_subjects.subject_requests(settings, database, keyring), database)
-
-        answer = wait_for(asked())
-        write_json(as_json(answer)) if json else write(answer)
-
-
-async def identified(database: "Database", wanted: list[str] | None) -> "list[UUID]":
-    from ari_recorder.services import listen
-
-    return [await listen.identify(database, one.lower()) for one in wanted or []]
+    tools.answer(config, passphrase_file, json, connect_subjects.subject_requests, ask, write, as_json)
 
 
 def wanted_of(number: str, queue: str, since: datetime | None, until: datetime | None) -> "Wanted | None":
@@ -122,11 +102,7 @@ def text_of(path: Path | None) -> str:
 
     if path is None:
         return ""
-    try:
-        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RequestTextRefused(field=str(path), reason=reason) from None
+    return tools.text_in(path, lambda reason: RequestTextRefused(field=str(path), reason=reason))
 
 
 def typed_of(path: Path) -> Mapping[str, str]:

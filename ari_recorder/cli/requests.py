@@ -20,7 +20,6 @@ from ari_recorder.cli.request_tools import (
     UntilOption,
     VersionOption,
     answer,
-    identified,
     step,
     text_of,
     typed_of,
@@ -31,6 +30,7 @@ from ari_recorder.cli.tools import (
     ConfigOption,
     JsonOption,
     PassphraseOption,
+    identified,
     operator,
 )
 from ari_recorder.domain.refusal_templates import Ground

@@ -8,17 +8,16 @@ from uuid import UUID
 
 import typer
 
-from ari_recorder.cli.holds import AllOption, DryOption, YesOption, identified, whole_id
+from ari_recorder.cli.holds import AllOption, DryOption, YesOption
 from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
     JsonOption,
     PassphraseOption,
-    load,
+    answer,
+    identified,
     operator,
-    passphrase_of,
-    troubles_told,
-    wait_for,
+    whole_id,
 )
 from ari_recorder.domain.restriction import RestrictionGround, ToldHow
 
@@ -116,17 +115,6 @@ def _answer(
     ask: "Callable[[Restrictions, Database], Awaitable[T]]",
     write: Callable[[T], None],
 ) -> None:
-    from ari_recorder.output import write_json
+    from ari_recorder.services import connect_subjects
 
-    with troubles_told(json=json):
-        settings = load(config)
-        from ari_recorder.services import connect, connect_subjects
-
-        keyring = connect.keyring(settings, passphrase_of(settings, passphrase_file))
-
-        async def asked() -> T:
-            async with connect.ready_database(settings) as database:
-                return await ask(connect_subjects.restrictions(settings, database, keyring), database)
-
-        answer = wait_for(asked())
-        write_json(answer) if json else write(answer)
+    answer(config, passphrase_file, json, connect_subjects.restrictions, ask, write)

@@ -7,12 +7,13 @@ import asyncio
 import os
 import pwd
 import re
-from collections.abc import Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
+from uuid import UUID
 
 import typer
 
@@ -21,8 +22,12 @@ from ari_recorder.domain.restriction import OpeningGround
 if TYPE_CHECKING:
     from ari_recorder.config import Config
     from ari_recorder.domain.audit import Actor
+    from ari_recorder.domain.errors import RecorderError
+    from ari_recorder.storage.db import Database
+    from ari_recorder.vault.keyring import Keyring
 
 T = TypeVar("T")
+Desk = TypeVar("Desk")
 
 DEFAULT_CONFIG = Path("/etc/ari-recorder/ari-recorder.toml")
 
@@ -147,6 +152,56 @@ def typed(file: Path | None, option: str, *, new: bool = False) -> str:
 
 def wait_for(work: Coroutine[object, object, T]) -> T:
     return asyncio.run(work)
+
+
+def answer(
+    config: Path,
+    passphrase_file: Path | None,
+    json: bool,
+    build: "Callable[[Config, Database, Keyring], Desk]",
+    ask: "Callable[[Desk, Database], Awaitable[T]]",
+    write: Callable[[T], None],
+    as_json: Callable[[T], object] = lambda answer: answer,
+) -> None:
+    """Ask a desk that wants the keyring unlocked, and tell what it says."""
+    from ari_recorder.output import write_json
+
+    with troubles_told(json=json):
+        settings = load(config)
+        from ari_recorder.services import connect
+
+        keyring = connect.keyring(settings, passphrase_of(settings, passphrase_file))
+
+        async def asked() -> T:
+            async with connect.ready_database(settings) as database:
+                return await ask(build(settings, database, keyring), database)
+
+        answer = wait_for(asked())
+        write_json(as_json(answer)) if json else write(answer)
+
+
+async def identified(database: "Database", wanted: Iterable[str] | None) -> list[UUID]:
+    """Recordings, whose ids begin so."""
+    from ari_recorder.services import listen
+
+    return [await listen.identify(database, one.lower()) for one in wanted or ()]
+
+
+def whole_id(text: str) -> UUID:
+    """Of an argument."""
+    if re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text.lower()) is None:
+        raise typer.BadParameter(f"{text!r} is not a whole id")
+    return UUID(text)
+
+
+def text_in(path: Path, refused: "Callable[[str], RecorderError]") -> str:
+    """What somebody wrote into a file, or - for standard input. `refused` makes the error of a reason."""
+    import sys
+
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise refused(getattr(error, "strerror", None) or "it is not UTF-8 text") from None
 
 
 def operator() -> "Actor":
