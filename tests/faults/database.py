@@ -274,17 +274,9 @@ async def _drained(service: Service, within: float = DRAINED_WITHIN) -> float:
             async with http.get(f"http://127.0.0.1:{service.monitor_port}/health") as response:
                 health = json.loads(await response.text())
             parts = {part["part"]: part["state"] for part in health["parts"]}
-            if parts["store"] == parts["database"] == "well" and await _waiting(service, http) < AT_ONCE / 10:
+            if parts["store"] == parts["database"] == "well" and await service.waiting_calls() < AT_ONCE / 10:
                 return time.monotonic() - began
             await asyncio.sleep(0.5)
-
-
-async def _waiting(service: Service, http: aiohttp.ClientSession) -> float:
-    async with http.get(f"http://127.0.0.1:{service.monitor_port}/metrics") as response:
-        text = await response.text()
-    return next(
-        float(line.split()[1]) for line in text.splitlines() if line.startswith("ari_recorder_store_waiting_calls ")
-    )
 
 
 async def trouble(

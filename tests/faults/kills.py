@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import random
+import socket
 import statistics
 import time
 from collections import Counter
@@ -23,6 +24,7 @@ from tests.faults.figures import Figure, Scenario, Tell, at_least, at_most, none
 from tests.faults.steps import STEPS, LogStep, Step, Watch
 from tests.faults.weigh import Aftermath, alarms, gather, weigh, write_facts
 from tests.faults.witness import witness_of
+from tests.lab.asterisk import free_port
 from tests.lab.lab import CROWD_NUMBER, CROWD_NUMBER_ARMED, CROWD_QUEUE, Lab, start_lab
 from tests.lab.service import Service, installed_service
 
@@ -32,10 +34,12 @@ TALK = (1.2, 9.0)  # s: some end before MixMonitor's first 2.05 s are written, s
 STARTS_IN = 1.2  # s, about: kills while it starts are within
 STEP_WITHIN = 2.5
 START_UP = 5.0
-# Kills until it may catch up, and what is in the spool then but for the calls that go on: two files each.
+# Kills until it may catch up. What is in the spool then but for the calls that go on, two files each, and what of the
+# journal the database has not got.
 BREATHES_AFTER = 50
 FEW_FILES = 4 * AT_ONCE
-CAUGHT_UP_WITHIN = 60.0
+FEW_CALLS = 5
+CAUGHT_UP_WITHIN = 300.0
 # How a service is known to be there: its heartbeat, by which the dialplan knows it.
 LOOK = 0.05
 
@@ -110,13 +114,17 @@ class Killer:
         began = time.monotonic()
         await self._spawn()
         await self._there(began)
-        while len(os.listdir(self._service.lab.pbx.spool)) > FEW_FILES:
+        while not await self._caught_up():
             if time.monotonic() - began > CAUGHT_UP_WITHIN:
                 break
             await asyncio.sleep(0.5)
         await self._end()
         self.kinds["when it had caught up"] += 1
         return time.monotonic() - began
+
+    async def _caught_up(self) -> bool:
+        spooled = len(os.listdir(self._service.lab.pbx.spool))
+        return spooled <= FEW_FILES and await self._service.waiting_calls() <= FEW_CALLS
 
     async def start(self) -> None:
         """For good."""
@@ -166,6 +174,8 @@ async def kill_loop(
 ) -> tuple[Killer, Aftermath, Crowd]:
     """So many kills, or as many as there is time for."""
     async with installed_service(lab, folder / "service", (CROWD_QUEUE,)) as service:
+        service.monitor_port = free_port(socket.SOCK_STREAM)
+        service.configure((CROWD_QUEUE,))
         await service.start(60)  # the first makes keys and a database
         await service.stop()
         killer = Killer(service)

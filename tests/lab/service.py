@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+
 from tests.lab.lab import Lab
 from tests.site import APPROVED, CALLED, CONTROLLER
 
@@ -19,6 +21,11 @@ RECORDED = ("asiakaspalvelu", "tekniikka", "paivystys", "hiljainen", "hidas", "e
 # As its unit has it (docs/operations.md).
 AFTER_THE_PBX = ("nice", "-n", "5")
 SERVICE = [sys.executable, "-m", "ari_recorder"]
+
+
+def _as_installed() -> dict[str, str]:
+    """An installed service is compiled: it does not read its source anew at each start."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 @dataclass(slots=True)
@@ -110,9 +117,18 @@ class Service:
     async def spawn(self) -> asyncio.subprocess.Process:
         with (self.folder / "stderr.txt").open("ab") as stderr:
             self.process = await asyncio.create_subprocess_exec(
-                *AFTER_THE_PBX, *SERVICE, "run", "--config", str(self.config), stderr=stderr
+                *AFTER_THE_PBX, *SERVICE, "run", "--config", str(self.config), stderr=stderr, env=_as_installed()
             )
         return self.process
+
+    async def waiting_calls(self) -> float:
+        """Calls that are over, and that the database has not got yet. It wants a `monitor_port`."""
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://127.0.0.1:{self.monitor_port}/metrics") as response,
+        ):
+            lines = (await response.text()).splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("ari_recorder_store_waiting_calls "))
 
     async def heartbeat(self) -> str:
         return await self.lab.pbx.get_global("ARI_RECORDER_HEARTBEAT")
