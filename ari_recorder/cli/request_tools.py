@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -84,17 +84,10 @@ def answer(
 
 
 def wanted_of(number: str, queue: str, since: datetime | None, until: datetime | None) -> "Wanted | None":
-    """Days are whole, in Helsinki. None: nothing is searched for."""
-    from ari_recorder.domain.retention import midnight
-    from ari_recorder.services.subject_requests import Wanted
+    from ari_recorder.services import subject_requests
 
-    wanted = Wanted(
-        number=number.strip(),
-        queue=queue,
-        since=midnight(since.date()) if since is not None else None,
-        until=midnight(until.date() + timedelta(days=1)) if until is not None else None,
-    )
-    return wanted if wanted != Wanted() else None
+    days = [one.date() if one is not None else None for one in (since, until)]
+    return subject_requests.wanted_of(number, queue, *days)
 
 
 def text_of(path: Path | None) -> str:

@@ -84,6 +84,7 @@ class Permission(StrEnum):
     RECORDING_EXPORT = "recording:export"
     RECORDING_CORRECT = "recording:correct"
     RECORDING_RESTRICT = "recording:restrict"
+    REQUEST_ANSWER = "request:answer"
     HOLD_PLACE = "hold:place"
     HOLD_RELEASE = "hold:release"
     FLAG_DECIDE = "flag:decide"
@@ -96,7 +97,6 @@ class Permission(StrEnum):
     RIGHT_GRANT = "right:grant"
     RIGHT_APPROVE = "right:approve"
     KEY_MANAGE = "key:manage"
-    POLICY_MANAGE = "policy:manage"
     TOKEN_MANAGE = "token:manage"  # noqa: S105 -- the name of a permission
 
 
@@ -125,6 +125,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.RECORDING_EXPORT,
             Permission.RECORDING_CORRECT,
             Permission.RECORDING_RESTRICT,
+            Permission.REQUEST_ANSWER,
             Permission.LEDGER_VIEW,
             Permission.LEDGER_EXPLAIN,
             Permission.AUDIT_READ,
@@ -139,7 +140,6 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.RIGHT_GRANT,
             Permission.RIGHT_APPROVE,
             Permission.KEY_MANAGE,
-            Permission.POLICY_MANAGE,
             Permission.TOKEN_MANAGE,
         }
     ),

@@ -706,6 +706,13 @@ class MuteRefused(Invalid):
     code = "mute_refused"
 
 
+class MuteLineRefused(Invalid):
+    """Line {line} of the parts to be made silent is not written like this: 1 0:10 0:12.5 and the reason. First which
+    recording, then from when and until when in its audio."""
+
+    code = "mute_line_refused"
+
+
 class PackageNeedsHold(Conflict):
     """Recording {recording_id} is under no hold: a package for the police is made of what is held."""
 
@@ -1540,6 +1547,12 @@ class CorrectionNotMade(Conflict):
     """In case {case} a correction was granted, and none was made since. Correct the recording first, on its page."""
 
     code = "correction_not_made"
+
+
+class PackageOfOwnDecision(Forbidden):
+    """Whoever decided on case {case} makes no package of it: what is given out takes two persons. Ask a colleague."""
+
+    code = "package_of_own_decision"
 
 
 class FreezeOfRequest(Conflict):

@@ -8,19 +8,22 @@ covers every sample it touches, and not one more:
 Audio is interleaved, signed 16 bit, the caller's sample first, as the vault gives it: four bytes a moment.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
 from ari_recorder.domain.audit import clean
-from ari_recorder.domain.errors import MuteRefused
+from ari_recorder.domain.errors import MuteLineRefused, MuteRefused
 from ari_recorder.domain.papers import shown
 
 SAMPLE = timedelta(microseconds=125)
 _SAMPLE_BYTES = 2
 _FRAME_BYTES = 2 * _SAMPLE_BYTES
 _MOST_TEXT = 500
+_WHICH = re.compile("[1-9][0-9]{0,3}", re.ASCII)
+_TIME = re.compile(r"(?:(?:([0-9]{1,2}):)?([0-9]{1,3}):)?([0-9]{1,5})(?:[.,]([0-9]{1,6}))?", re.ASCII)
 # More than that is no copy any more, and an hour's call with a part every ten seconds has fewer.
 MOST_PARTS = 500
 
@@ -67,6 +70,33 @@ def check(mutes: Iterable[Mute], duration: timedelta) -> tuple[Mute, ...]:
     if len(checked) > MOST_PARTS:
         raise MuteRefused(since=checked[MOST_PARTS].since, reason=f"there are more than {MOST_PARTS} parts")
     return tuple(checked)
+
+
+def typed(text: str, recordings: int) -> tuple[tuple[int, Mute], ...]:
+    """Parts as a person types them, one a line: which of so many recordings, counted from 1, from when, until when, and
+    why. MuteLineRefused.
+
+        1 0:10 0:12.5 another person's address      times in seconds, m:ss or h:mm:ss; a fraction with . or ,
+    """
+    parts = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        which, since, until, reason = (*line.split(None, 3), "", "", "")[:4]
+        if _WHICH.fullmatch(which) is None or int(which) > recordings or not reason:
+            raise MuteLineRefused(line=number)
+        times = [_time(one, number) for one in (since, until)]
+        parts.append((int(which), Mute(since=times[0], until=times[1], reason=reason)))
+    return tuple(parts)
+
+
+def _time(text: str, line: int) -> timedelta:
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise MuteLineRefused(line=line)
+    hours, minutes, seconds, fraction = found.groups(default="0")
+    parts = timedelta(microseconds=int(fraction.ljust(6, "0")))
+    return timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds)) + parts
 
 
 def muted(blocks: Iterable[bytes], mutes: Sequence[Mute]) -> Iterator[bytes]:

@@ -26,7 +26,7 @@ def refusal_desk(config: Config, keys: Keyring) -> RefusalDesk:
     )
 
 
-def packages(config: Config, opened: Database, keys: Keyring) -> Packages:
+def packages(config: Config, opened: Database, keys: Keyring, clocks: Clocks | None = None) -> Packages:
     return Packages(
         database=opened,
         vault=Vault(VaultFiles(config.storage.vault), keys, config.pbx.spool),
@@ -34,7 +34,7 @@ def packages(config: Config, opened: Database, keys: Keyring) -> Packages:
         policies=connect.policies(config, opened),
         offices=refusal_templates.offices(config.controller),
         bases=connect.bases(config),
-        clocks=Clocks(),
+        clocks=clocks or Clocks(),
     )
 
 

@@ -1,9 +1,10 @@
-"""A package made to be fetched by a link, by whoever unlocks the keyring here; and one handed over on the premises.
+"""A package made to be fetched by a link; and one handed over on the premises.
 
     prepared ─► sealed under its passphrase, in the folder of deliveries ─► known, with who gets it and why; an entry
 
 Link and passphrase are made here, shown once and kept nowhere; they are to go two ways. That it is given out is on
-record when it is fetched, or handed over, not when it is made. The command line asks nobody.
+record when it is fetched, or handed over, not when it is made. The command line asks nobody; the page of a case asks
+who may (case_packages.py).
 """
 
 import asyncio
@@ -209,14 +210,14 @@ class Maker:
         )
 
 
-def maker(config: Config, database: Database, keyring: Keyring) -> Maker:
+def maker(config: Config, database: Database, keyring: Keyring, clocks: Clocks | None = None) -> Maker:
     return Maker(
         database=database,
-        packages=connect_subjects.packages(config, database, keyring),
+        packages=connect_subjects.packages(config, database, keyring, clocks),
         files=Files(config.storage.deliveries),
         keyring=keyring,
         lasts=timedelta(days=config.delivery.days),
-        now=Clocks().now,
+        now=(clocks or Clocks()).now,
     )
 
 

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from ari_recorder.domain import due_dates
 from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.case_steps import Choice, choices
 from ari_recorder.domain.due_dates import Due, Pace, Standing
 from ari_recorder.domain.retention import local_day
 from ari_recorder.domain.subject_requests import Decision, Kind, State
-from ari_recorder.services.casebook import Casebook, number_of
+from ari_recorder.services.casebook import Casebook, facts_of, number_of
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.refusal_certificates import Issued
 from ari_recorder.storage import audit, request_matches, subject_requests
@@ -44,9 +45,13 @@ class StepTold:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A case with its history, opened. `waiting`: so many calls cannot be told yet."""
+    """A case with its history, opened. `choices`: what may be done with it now. `waiting`: so many calls cannot be told
+    yet. `paper_reference`: of the decision on a document."""
 
     case: Listed
+    choices: Sequence[Choice]
+    has_certificate: bool
+    paper_reference: str
     channel: str
     language: str
     is_proxy: bool
@@ -91,8 +96,12 @@ class RequestList:
                 action=Action.REQUEST_READ, actor=reader, object=f"case:{case.id}", facts={"case": number_of(case)}
             )
             await audit.append(conn, entry, now)
+        facts, extended = facts_of(case, matches), case.extended_to is not None
         return View(
             case=self.listed(case),
+            choices=choices(facts, case.received_on, local_day(now), extended=extended),
+            has_certificate=case.certificate_id is not None,
+            paper_reference=case.paper_reference,
             channel=case.channel.value,
             language=case.language,
             is_proxy=case.is_proxy,

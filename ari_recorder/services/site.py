@@ -8,9 +8,10 @@ from uuid import UUID
 
 from ari_recorder.config import Config
 from ari_recorder.domain.errors import RecorderError
-from ari_recorder.services import commands, connect, connect_subjects, deliveries
+from ari_recorder.services import commands, connect, connect_subjects, deliveries, delivery_making
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_desk import AuditDesk
+from ari_recorder.services.case_packages import CasePackages
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connect import People
 from ari_recorder.services.connections import Connections
@@ -34,6 +35,7 @@ from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.refusals import Refusals
 from ari_recorder.services.restrictions import Restrictions
 from ari_recorder.services.search import Searches
+from ari_recorder.services.subject_requests import SubjectRequests
 from ari_recorder.services.use import OwnNumbers, UseReports
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.delivered import Deliveries as DeliveryFiles
@@ -60,6 +62,8 @@ class Site:
     listenings: Listenings
     holds: Holds
     restrictions: Restrictions
+    requests: SubjectRequests
+    case_packages: CasePackages
     use_reports: UseReports
     own_numbers: OwnNumbers
     approvals: Approvals
@@ -113,6 +117,14 @@ def build(
         listenings=Listenings(database=database, vault=vault, keyring=keyring, clocks=clocks),
         holds=holds,
         restrictions=Restrictions(database=database, holds=holds, policies=policies, clocks=clocks),
+        requests=connect_subjects.subject_requests(config, database, keyring, clocks),
+        case_packages=CasePackages(
+            database=database,
+            keyring=keyring,
+            maker=delivery_making.maker(config, database, keyring, clocks),
+            two_persons=config.use.two_persons,
+            clocks=clocks,
+        ),
         use_reports=connect.use_reports(config, database, clocks),
         own_numbers=OwnNumbers(database=database, keyring=keyring, clocks=clocks),
         approvals=approvals,

@@ -33,7 +33,7 @@ from ari_recorder.domain.errors import (
 from ari_recorder.domain.notice import Basis
 from ari_recorder.domain.phone import e164, plain
 from ari_recorder.domain.restriction import RestrictionGround
-from ari_recorder.domain.retention import local_day
+from ari_recorder.domain.retention import local_day, midnight
 from ari_recorder.domain.subject_requests import (
     Decision,
     Handover,
@@ -71,6 +71,17 @@ class Wanted:
     queue: str = ""
     since: datetime | None = None
     until: datetime | None = None
+
+
+def wanted_of(number: str, queue: str, since: date | None, until: date | None) -> Wanted | None:
+    """Days are whole, in Helsinki, both included. None: nothing is searched for."""
+    wanted = Wanted(
+        number=number.strip(),
+        queue=queue,
+        since=midnight(since) if since is not None else None,
+        until=midnight(until + timedelta(days=1)) if until is not None else None,
+    )
+    return wanted if wanted != Wanted() else None
 
 
 class SubjectRequests:

@@ -50,9 +50,11 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A call that was found. `is_theirs` is None while nobody has looked. `recordings`: those that are there."""
+    """A call that was found, and when it began. `is_theirs` is None while nobody has looked. `recordings`: those that are
+    there."""
 
     call_id: UUID
+    began_at: datetime
     found_at: datetime
     is_theirs: bool | None
     is_granted: bool
@@ -181,7 +183,7 @@ async def of_case(conn: Connection, case_id: UUID) -> tuple[Match, ...]:
     """The oldest call first."""
     rows = await conn.fetch(
         """
-        SELECT request_match.*,
+        SELECT request_match.*, call.first_seen_at AS began_at,
             (
                 call.caller_index IS NULL OR call.caller_index = '\\x'
                 OR NOT EXISTS (SELECT FROM request_search WHERE case_id = $1 AND caller_index IS NOT NULL)
@@ -205,6 +207,7 @@ async def of_case(conn: Connection, case_id: UUID) -> tuple[Match, ...]:
     return tuple(
         Match(
             call_id=row["call_id"],
+            began_at=row["began_at"],
             found_at=row["found_at"],
             is_theirs=row["is_theirs"],
             is_granted=row["is_granted"],

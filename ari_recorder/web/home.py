@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from ari_recorder.domain.accounts import Permission
+from ari_recorder.domain.due_dates import Standing
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.retention import local_day
+from ari_recorder.domain.subject_requests import State
 from ari_recorder.web.account import NoticeView, RightView, notices, rights
 from ari_recorder.web.asked import Access, Asked, Page, Route
 from ari_recorder.web.house import HOUSE
@@ -48,6 +50,7 @@ async def show_home(asked: Asked) -> Page:
             duties=(
                 *await _flags(asked),
                 *await _quarantine(asked),
+                *await _cases(asked),
                 *await _restrictions(asked),
                 *await _listenings(asked),
             ),
@@ -104,6 +107,25 @@ async def _quarantine(asked: Asked) -> tuple[DutyView, ...]:
     )
     address = asked.request.app[HOUSE].templates.url("recordings", {"ledger": LedgerState.QUARANTINED.value})
     return (DutyView(text=text, address=address, is_late=False),)
+
+
+async def _cases(asked: Asked) -> tuple[DutyView, ...]:
+    """Persons who are to be answered soon, or should have been."""
+    if not asked.user.may(Permission.REQUEST_ANSWER):
+        return ()
+    # Whoever has the answer waits for nothing.
+    due = [one for one in await asked.site.requests.list.cases() if one.state is not State.ANSWERED]
+    due = [one for one in due if one.standing is not Standing.CALM]
+    if not due:
+        return ()
+    text = asked.words.plural(
+        "{count} person who asked about recordings is to be answered by {day}.",
+        "{count} persons who asked about recordings are to be answered, the first by {day}.",
+        len(due),
+        day=asked.words.date(min(one.due.answer_by for one in due)),
+    )
+    is_late = any(one.standing is not Standing.WARNED for one in due)
+    return (DutyView(text=text, address=asked.request.app[HOUSE].templates.url("cases"), is_late=is_late),)
 
 
 async def _restrictions(asked: Asked) -> tuple[DutyView, ...]:

@@ -93,7 +93,22 @@ FRAGMENTS = frozenset(
         N_("there is none"),
         N_("its window ends before it begins"),
         N_("without a number it wants a window of time that is over"),
+        N_("who asks was looked at already"),
+        N_("what it is about was settled with the decision"),
+        N_("it was decided on already"),
+        N_("its certificate was given already"),
+        N_("there is no decision to be carried out"),
+        N_("there is no decision that grants a copy"),
+        N_("it was answered already"),
+        N_("it was decided on: it is carried out, not taken back"),
+        N_("the person has no answer yet"),
         # fields
+        N_("name"),
+        N_("contact"),
+        N_("proxy"),
+        N_("because"),
+        N_("taken_back"),
+        N_("told_on"),
         N_("reason"),
         N_("receiver"),
         N_("reference"),
@@ -119,7 +134,16 @@ FRAGMENTS = frozenset(
         N_("paper_reference"),
         N_("signatory"),
         N_("signatory_title"),
-        # states
+        # states, and decisions
+        N_("received"),
+        N_("identified"),
+        N_("matched"),
+        N_("decided"),
+        N_("answered"),
+        N_("granted"),
+        N_("partly"),
+        N_("nothing-found"),
+        N_("taken-back"),
         N_("closed"),
         N_("idle"),
         N_("right-ended"),
@@ -258,7 +282,7 @@ class Words:
                 return ", ".join(self.catalogue.gettext(_ROLES.get(one, one)) for one in value.split(", "))
             case str() if name == "because":
                 return self.destroyed(value)
-            case str() if name in ("reason", "state", "field"):
+            case str() if name in ("reason", "state", "field", "decision"):
                 return self.why(value)
             case _:
                 return value

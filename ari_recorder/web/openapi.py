@@ -48,6 +48,7 @@ _SCHEMES: dict[str, dict[str, Any]] = {
 _IN_PATHS: dict[str, dict[str, Any]] = {
     "day": {"type": "string", "format": "date", "pattern": f"^{DAY_PATTERN}$"},
     "week": {"type": "string", "format": "date", "pattern": f"^{DAY_PATTERN}$"},
+    "case": {"type": "string", "pattern": "^R[0-9]{4}-[0-9]{1,9}$"},
     "seq": {"type": "string", "pattern": "^[0-9]{1,15}$"},
 }
 _ID = {"type": "string", "format": "uuid", "pattern": f"^{ID_PATTERN}$"}

@@ -6,7 +6,7 @@ url("name", key=…)         the address of a page; static("file.css") of a file
 user, may("…"), nav        who asks, what they may, where they can go
 searched                   the last search of recordings, as its address has it; None when there was none
 problems                   what is wrong with the form that is shown again
-told                       what enums of recordings are called
+told, told_cases           what enums of recordings, and of cases, are called
 words                      dates, numbers, durations (parts.html has macros for them)
 """
 
@@ -19,7 +19,7 @@ from uuid import uuid4
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ari_recorder.domain.accounts import Permission
-from ari_recorder.web import cookies, told
+from ari_recorder.web import cookies, told, told_cases
 from ari_recorder.web.asked import Access, Asked, Route
 from ari_recorder.web.languages import NAMES
 from ari_recorder.web.static import Assets
@@ -38,6 +38,8 @@ class Place:
     label: str
     # A sentence for the first page: what is done there.
     about: str
+    # The place it belongs to: it is shown once somebody is there, so that the first row stays short.
+    within: str = ""
 
 
 class Templates:
@@ -55,7 +57,12 @@ class Templates:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
-            static=assets.url, url=self.url, language_names=NAMES, told=told, order=lambda: str(uuid4())
+            static=assets.url,
+            url=self.url,
+            language_names=NAMES,
+            told=told,
+            told_cases=told_cases,
+            order=lambda: str(uuid4()),
         )
 
     def names(self) -> list[str]:
@@ -81,7 +88,7 @@ class Templates:
             view=view,
             user=principal,
             may=may,
-            nav=self.places(asked),
+            nav=self.rows(asked),
             here=asked.route.name,
             here_path=self._here(asked),
             problems=asked.problems,
@@ -98,6 +105,16 @@ class Templates:
     def places(self, asked: Asked) -> list[Place]:
         """Where who asks can go."""
         return [place for place in self._nav if reachable(self._routes[place.route], asked)]
+
+    def rows(self, asked: Asked) -> tuple[list[Place], list[Place]]:
+        """The places as they are shown: a first row, and one of those within the place where somebody is. What is
+        within one that is out of reach stands in the first."""
+        places = self.places(asked)
+        there = {place.route for place in places}
+        first = [place for place in places if place.within not in there]
+        here = next((place for place in places if place.route == asked.route.name), None)
+        head = here.within or here.route if here is not None else ""
+        return first, [place for place in places if head and place.within == head and place not in first]
 
     @staticmethod
     def _here(asked: Asked) -> str:

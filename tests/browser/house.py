@@ -40,6 +40,7 @@ from ari_recorder.vault.passwords import Passwords
 from ari_recorder.web.asked import Access, Route
 from ari_recorder.web.routes import ROUTES
 from ari_recorder.web.serve import WebServer
+from tests.browser import cases
 from tests.browser.contexts import Contexts
 from tests.deliveries import deliver
 from tests.people import GRANTER, ClocksAhead, Person, enrol, invite, open_desk
@@ -141,6 +142,8 @@ class House:
             samples["export_id"] = str(await self._export())
         if "{restriction_id}" in route.path:
             samples["restriction_id"] = str(await self.restrict())
+        if "{case}" in route.path:
+            samples["case"] = await cases.sample(self, route.name)
         if route.name.startswith("delivery"):
             made = await deliver(self.config, self.site.database, self.recorded.recording_id, now=self.clocks.now)
             samples["token"] = made.path.rpartition("/")[2]

@@ -30,6 +30,7 @@ from ari_recorder.web import cookies
 from ari_recorder.web.asked import Access
 from ari_recorder.web.routes import ROUTES
 from ari_recorder.web.static import Assets
+from tests.browser import cases
 from tests.browser.api import try_every_operation
 from tests.browser.house import House, open_house
 from tests.database import fresh
@@ -42,14 +43,26 @@ EXAMPLES = 20 if NIGHTLY else 0
 ALL = frozenset(route.name for route in ROUTES) - {"openapi"}  # schemathesis leaves out the description itself
 # Afterwards somebody is logged in no more, or what the others need is gone.
 ENDS = frozenset({"log-out", "listening-end", "account-disable", "keys-lock"})
-# A code, an approval, a name, a link, a call to explain, a day soon, or a longer reason is wanted that nobody finds by
-# chance. What is right is tried in tests/web.
+# A code, an approval, a name, a link, a call to explain, a version, a day soon, or a longer reason is wanted that
+# nobody finds by chance. What is right is tried in tests/web.
 RARELY_RIGHT = frozenset(
     {
         "account-confirm",
         "account-invite",
         "approval-approve",
         "approval-refuse",
+        "case-certificate",
+        "case-close",
+        "case-confirm",
+        "case-decide",
+        "case-extend",
+        "case-hand-over",
+        "case-identity",
+        "case-open",
+        "case-package-make",
+        "case-refuse",
+        "case-search",
+        "case-take-back",
         "authenticator-change",
         "delivery",
         "delivery-fetch",
@@ -148,6 +161,7 @@ async def there(house: House, headers: dict[str, str]) -> dict[str, str]:
         "filter_id": next((one["id"] for one in filters), str(UUID(int=0))),
         "hold_id": str(house.hold_id),
         "restriction_id": str(await house.restrict()),
+        "case": await cases.sample(house, "case"),
         "account_id": str(held[0].account.id),
         "right_id": str(waiting.id),
         "session_id": next((one["id"] for one in account["sessions"] if not one["is_this"]), str(UUID(int=0))),

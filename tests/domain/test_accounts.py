@@ -48,6 +48,7 @@ MATRIX = """
     recording:export    - - a - -
     recording:correct   - - a - -
     recording:restrict  - - a - -
+    request:answer      - - a - -
     hold:place          - u - - -
     hold:release        - u - - -
     flag:decide         - u - - -
@@ -60,7 +61,6 @@ MATRIX = """
     right:grant         - - - a -
     right:approve       - - a a -
     key:manage          - - - a -
-    policy:manage       - - - a -
     token:manage        - - - a -
 """
 CELLS = {

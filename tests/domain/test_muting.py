@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_recorder.domain.errors import MuteRefused
-from ari_recorder.domain.muting import SAMPLE, Mute, MutedSide, check, muted
+from ari_recorder.domain.errors import MuteLineRefused, MuteRefused
+from ari_recorder.domain.muting import SAMPLE, Mute, MutedSide, check, muted, typed
 
 LENGTH = timedelta(seconds=10)
 
@@ -89,3 +89,22 @@ def test_parts_come_in_their_order_and_name_nobody() -> None:
     assert "010190" not in check([named], LENGTH)[0].reason
     with pytest.raises(MuteRefused):
         check([early] * 501, LENGTH)
+
+
+def test_parts_are_typed_one_a_line() -> None:
+    text = "1 0:10 0:12.5 toisen henkilön osoite\n\n2 3 1:02:03,25 numero 040 1\r\n"
+    at = timedelta
+    assert typed(text, 2) == (
+        (1, Mute(since=at(seconds=10), until=at(seconds=12.5), reason="toisen henkilön osoite")),
+        (2, Mute(since=at(seconds=3), until=at(hours=1, minutes=2, seconds=3.25), reason="numero 040 1")),
+    )
+    assert typed(" \n", 0) == ()
+
+
+@pytest.mark.parametrize(
+    "line", ["1 0:10 0:12", "0 1 2 syy", "3 1 2 syy", "x 1 2 syy", "1 a 2 syy", "1 -1 2 syy", "1 1"]
+)
+def test_a_line_that_is_none_is_refused_by_its_number(line: str) -> None:
+    with pytest.raises(MuteLineRefused) as refused:
+        typed(f"1 1 2 syy\n{line}", 2)
+    assert refused.value.fields["line"] == 2

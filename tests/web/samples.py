@@ -10,5 +10,6 @@ TEXTS: Mapping[str, str] = {
     "token": "no-token-at-all",
     "week": "2026-11-16",
     "day": "2026-11-16",
+    "case": "R2000-1",
     "seq": "0",
 }

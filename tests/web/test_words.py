@@ -20,7 +20,7 @@ from ari_recorder.domain.audit import Action, Actor, Entry, Outcome
 from ari_recorder.domain.calls import MarkKind
 from ari_recorder.domain.corrections import Correctable, Proposed
 from ari_recorder.domain.disclosures import ReceiverKind, Terms
-from ari_recorder.domain.ledger import LedgerState, Reason
+from ari_recorder.domain.ledger import Reason
 from ari_recorder.domain.recordings import EndReason
 from ari_recorder.domain.restriction import RestrictionGround, RestrictionTerms
 from ari_recorder.domain.retention import Erase, Kept, Period, Policy, Rules, decide, local_day
@@ -39,8 +39,10 @@ from ari_recorder.web.routes import ROUTES
 from tests.deliveries import deliver
 from tests.docs_parts import subclasses
 from tests.services.people import BEGAN, OPERATOR
-from tests.site import IDLE, NAME, QUEUE, Recorded, record, spoilt
+from tests.site import NAME, QUEUE, Recorded, record
+from tests.web.cases import every_step
 from tests.web.house import House, Visitor
+from tests.web.reasons import SOUNDS, STATES
 from tests.web.test_every_route import may
 from tests.web.test_use import used
 from tests.web.wording import English, read
@@ -70,6 +72,7 @@ class Desk:
     restriction_id: UUID
     asked_id: UUID
     export_id: UUID
+    case: str
     week: date
 
     async def visitor(self, role: Role, language: str) -> Visitor:
@@ -105,6 +108,7 @@ class Desk:
                     "hold_id": str(self.hold_id),
                     "restriction_id": str(self.restriction_id),
                     "export_id": str(self.export_id),
+                    "case": self.case,
                     "day": local_day(people.watch.now()).isoformat(),
                     "week": self.week.isoformat(),
                     "account_id": str((await self.house.person(DESK[Role.ADVISER])).account_id),
@@ -113,35 +117,6 @@ class Desk:
 
 
 PERSON = Person(name="uusi", full_name=NAME)
-# A call's row as each reason of the ledger has it: those that are recorded can be heard.
-SOUNDS: dict[Reason, dict[str, tuple[bytes, bytes]]] = {Reason.SILENT_SIDE: {"sides": (spoilt(), IDLE)}}
-STATES = {
-    LedgerState.RECORDED: (
-        Reason.TRUNCATED,
-        Reason.LATE_START,
-        Reason.ENDED_UNSEEN,
-        Reason.ADOPTED,
-        Reason.SILENT_SIDE,
-    ),
-    LedgerState.NOT_RECORDED: (
-        Reason.CALLER_REFUSED,
-        Reason.NO_EVIDENCE,
-        Reason.ABANDONED,
-        Reason.UNANSWERED,
-        Reason.QUEUE_NOT_RECORDED,
-        Reason.NEVER_QUEUED,
-        Reason.NOTHING_SAID,
-        Reason.CAPTURE_FAILED,
-        Reason.SERVICE_AWAY,
-    ),
-    LedgerState.UNEXPLAINED: (
-        Reason.LENGTH_DIFFERS,
-        Reason.NO_RECORDING,
-        Reason.UNKNOWN_CALL,
-        Reason.NOT_FINISHED,
-    ),
-    LedgerState.PENDING: (Reason.UNDER_WAY,),
-}
 CUT_OFF = (
     "the spool was lost in mid-call; what was sealed by then is here, 12.5 s; "
     "1.0 s could not be read back and are silent here"
@@ -216,6 +191,7 @@ async def desk(house: House) -> Desk:
         restriction_id=restriction.id,
         asked_id=asked.hold.id,
         export_id=export_id,
+        case=await every_step(site, people.watch.now(), OPERATOR),
         week=week,
     )
 
