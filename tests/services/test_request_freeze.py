@@ -119,6 +119,20 @@ async def test_what_cannot_be_kept_is_spared_and_holds_up_no_other_case(house: R
     assert await house.sweep_at(DUE) == 0
 
 
+async def test_one_key_that_does_not_open_keeps_nobody_from_the_rest_of_the_calls(house: RequestHouse) -> None:
+    damaged, sound = await house.call(), await house.call()
+    async with house.database.transaction() as conn:
+        await conn.execute("UPDATE recording SET wrapped_key = 'damaged' WHERE id = $1", first(damaged))
+    await house.index()
+    done = await house.opened()
+    assert done.calls == 1
+    assert [await house.keeps(one) for one in (damaged, sound)] == [0, 1]
+    another = await house.call()
+    assert await house.index() == 1
+    assert [await house.keeps(one) for one in (damaged, sound, another)] == [0, 1, 1]
+    assert await house.sweep_at(DUE) == 0
+
+
 async def test_a_call_that_began_after_the_decision_is_not_what_it_was_about(house: RequestHouse) -> None:
     call = await house.call()
     await house.index()
