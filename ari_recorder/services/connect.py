@@ -291,6 +291,7 @@ def promises(
         policies=policies(config, opened),
         clocks=clocks or Clocks(),
         verify=verify,
+        pace=pace(config),
         connections=connections,
     )
 

@@ -159,6 +159,16 @@ async def cases(conn: Connection, *, closed: bool, limit: int) -> tuple[StoredCa
     return tuple(_case(row) for row in rows)
 
 
+async def unanswered(conn: Connection) -> tuple[StoredCase, ...]:
+    """Those whose person waits for an answer, what came first first."""
+    rows = await conn.fetch(
+        """
+        SELECT * FROM request_case WHERE closed_at IS NULL AND answered_at IS NULL ORDER BY received_on, year, running
+        """
+    )
+    return tuple(_case(row) for row in rows)
+
+
 async def steps(conn: Connection, case_id: UUID) -> tuple[StoredStep, ...]:
     """The oldest first."""
     rows = await conn.fetch("SELECT * FROM request_step WHERE case_id = $1 ORDER BY version", case_id)
