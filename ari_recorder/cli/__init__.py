@@ -16,6 +16,7 @@ import typer
 
 from ari_recorder.cli import (
     audit,
+    backups,
     breach,
     certificates,
     deliveries,
@@ -63,6 +64,9 @@ app.add_typer(recordings, name="recordings")
 app.command("queues")(retention.queues)
 recordings.command("package")(packages.package)
 app.command("sweep")(retention.sweep)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+app.command("restore-drill")(backups.restore_drill)
 app.add_typer(retention.policy, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(holds.holds, name="holds")
