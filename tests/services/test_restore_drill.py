@@ -7,7 +7,7 @@ import pytest
 from ari_recorder.domain.errors import BackupDamaged
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.restore_drill import Drilled, drill
-from ari_recorder.storage import audit
+from ari_recorder.storage import audit, migrate
 from ari_recorder.storage.db import Database
 from tests.command import FINE, FOUND, ari
 from tests.services.backup_house import BY, BackupHouse, build, tree
@@ -94,3 +94,17 @@ async def test_of_a_damaged_backup_nothing_is_left_either(house: BackupHouse, tm
     with pytest.raises(BackupDamaged):
         await drill(house.site, tmp_path / "backup", BY, work=work, at_most=1)
     assert not list(work.iterdir())
+
+
+async def test_a_backup_of_the_version_before_is_brought_up_to_date(
+    tmp_path: Path, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = migrate.shipped()[:-1]
+    monkeypatch.setattr(migrate, "shipped", lambda: before)
+    async with Database(empty_dsn) as database:
+        await migrate.migrate(database)
+        house = await build(tmp_path, empty_dsn, database)
+        await house.backup()
+    monkeypatch.undo()
+    done = await tried(house)
+    assert (done.schema, done.held_played, done.ordinary_played, done.problems) == (len(before), 1, 2, ())
