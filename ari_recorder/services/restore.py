@@ -46,7 +46,7 @@ from ari_recorder.vault.key_files import FACTS, PRIVATE, PUBLIC
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.wrapping import day_of_name
 
-_STAGING, _PLAN = ".restore", "plan.json"
+_STAGING, _PLAN, _LOGS = ".restore", "plan.json", "logs"
 # What a folder may hold and be called empty: what a file system makes, and ourselves.
 _NOTHING = frozenset({_STAGING, "lost+found"})
 # The root key is put back first, and logs tell of tries before this one.
@@ -277,7 +277,7 @@ async def _stage_database(config: Config, source: Path, manifest: Manifest) -> N
     folder = config.storage.state / _STAGING / config.storage.database.name
     await asyncio.to_thread(folder.mkdir, 0o700)
     await asyncio.to_thread(_give, config)
-    server = EmbeddedPostgres(folder, config.storage.logs)
+    server = EmbeddedPostgres(folder, config.storage.state / _STAGING / _LOGS)
     try:
         await _load(await server.start(), source, manifest)
     finally:
@@ -310,7 +310,7 @@ def _write_plan(config: Config, source: Path, text: str, over: tuple[str, ...]) 
     moves = []
     for place in _places(config).values():
         names = sorted(os.listdir(place / _STAGING), key=lambda name: (name == FACTS, name))
-        moves += [(str(place / _STAGING / name), str(place / name)) for name in names if name != ANCHORS]
+        moves += [(str(place / _STAGING / name), str(place / name)) for name in names if name not in (ANCHORS, _LOGS)]
     anchors = config.storage.state / _STAGING / ANCHORS
     if config.audit.anchor_file is not None and anchors.exists():
         moves.append((str(anchors), str(config.audit.anchor_file)))

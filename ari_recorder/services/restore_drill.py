@@ -1,6 +1,6 @@
 """A backup is tried: restored into a folder of its own with a private PostgreSQL, played, verified, and removed again.
 
-    restore ─► migrate ─► the newest recordings of each kind: held, ordinary, without a key ─► audit log ─► all removed
+    restore ─► migrate ─► recordings of each kind: held, ordinary, without a key ─► audit log ─► all removed
 
 What is held and what is ordinary has to be whole and to play to its end; what has lost its key must not open. Nobody
 hears what is played: it is decoded in memory and thrown away, so no file with audio in clear is ever made.
