@@ -216,7 +216,7 @@ async def test_a_dump_that_cannot_be_loaded_leaves_nothing(
 
     dump_load = dump.load
     monkeypatch.setattr(dump, "load", spoilt)
-    with pytest.raises(DatabaseProgramFailed):
+    with pytest.raises(DatabaseProgramFailed, match="pg_restore"):  # and not what it was sent to
         await restore(other, tmp_path / "backup", BY)
     assert tree(tmp_path / "other") == before
     monkeypatch.undo()
