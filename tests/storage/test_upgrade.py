@@ -136,6 +136,10 @@ async def test_what_an_earlier_version_wrote_is_there_after_the_upgrade(
             assert all(one.kept_from == one.started_at and one.wrapped_key for one in stored)
             decided = {str(one.call_id) for one in stored if one.decided}
             assert decided == (set(flagged) if DECISIONS <= number < SECOND_PERSON else set())
+            apart = (
+                "SELECT count(*) FROM recording JOIN call ON call.id = call_id WHERE recording.flagged <> call.flagged"
+            )
+            assert await conn.fetchval(apart) == 0
             if "account" in known:
                 assert await conn.fetchval("SELECT owner_confirmed FROM account WHERE id = $1", PERSON)
             agents = await conn.fetchval("SELECT count(DISTINCT recording_id) FROM recording_agent")
