@@ -1,13 +1,14 @@
 """A backup is made beside a service that goes on: what is destroyed, moved or replaced under its hands."""
 
 import asyncio
+import inspect
 from pathlib import Path
 
 import pytest
 
 from ari_recorder.domain.errors import BackupKeysMoved, BackupTargetRefused, BackupVaultAway
 from ari_recorder.services import copied
-from ari_recorder.storage import dump
+from ari_recorder.storage import backups, dump
 from ari_recorder.storage.db import Database
 from tests.services.backup_house import BackupHouse, build, tree
 from tests.services.test_scrub import file_of
@@ -34,6 +35,22 @@ async def test_it_is_what_sha256sum_checks_and_holds_no_root_key(house: BackupHo
     root_key = house.site.root_key().read_bytes()
     assert not [path for path in files if root_key in path.read_bytes()]
     assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "backup").rglob("*"))
+
+
+async def test_every_table_that_names_a_key_is_asked_what_it_needs(database: Database) -> None:
+    """Else a restore would not notice that a key is missing: storage/backups.py, `needs`."""
+    async with database.transaction() as conn:
+        rows = await conn.fetch(
+            """
+            SELECT table_name FROM information_schema.columns
+            WHERE table_schema = 'public' AND column_name ~ 'key_name$'
+            """
+        )
+        assert await backups.needs(conn) == {}
+    asked = inspect.getsource(backups.needs)
+    assert rows
+    for row in rows:
+        assert f"FROM {row['table_name']}\n" in asked or f"FROM {row['table_name']} " in asked, row["table_name"]
 
 
 async def test_what_is_sealed_and_destroyed_meanwhile(
