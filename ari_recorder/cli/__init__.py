@@ -16,6 +16,7 @@ import typer
 
 from ari_recorder.cli import (
     audit,
+    backups,
     breach,
     certificates,
     deliveries,
@@ -64,6 +65,9 @@ app.add_typer(recordings, name="recordings")
 app.command("queues")(retention.queues)
 recordings.command("package")(packages.package)
 app.command("sweep")(retention.sweep)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+app.command("restore-drill")(backups.restore_drill)
 app.add_typer(retention.policy, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(holds.holds, name="holds")
@@ -81,6 +85,23 @@ app.add_typer(breach.app, name="breach")
 
 def main() -> None:
     app()
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("ari-recorder"))
+        raise typer.Exit(Exit.FINE)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Options of no command."""
 
 
 @app.command()
