@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test nightly faults check bench screenshots audit-dependencies sounds catalogues lock clean
+.PHONY: help demo test nightly faults check bench wheel deb screenshots audit-dependencies sounds catalogues lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -40,6 +40,16 @@ check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
 
 bench: $(BIN)/.installed  ## every figure as a ratio against its peers, in one run
 	$(BIN)/python -m benchmarks
+
+# The same commit gives the same bytes.
+wheel deb: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+
+wheel: $(BIN)/.installed  ## dist/ari_recorder-….whl, to be installed by pip or pipx
+	rm -rf build
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+deb: $(BIN)/.installed  ## dist/ari-recorder_….deb, with everything it needs but Python
+	$(BIN)/python packaging/debian/build.py dist
 
 screenshots: $(BIN)/.installed  ## a picture of every page, in docs/screenshots
 	$(BIN)/python -m tests.browser.screenshots

@@ -43,6 +43,7 @@ from ari_recorder.services.meters import Meters
 from ari_recorder.services.metrics import Metrics
 from ari_recorder.services.presence import Presence
 from ari_recorder.services.record import Recorder
+from ari_recorder.services.restore import refuse_unfinished
 from ari_recorder.services.rewrap import FallbackRescue
 from ari_recorder.services.scrub import Scrub
 from ari_recorder.services.store import RETRY
@@ -97,6 +98,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
     """Everything built and running; leaving it stops everything in good order."""
     # A template that cannot be used stops the start, and not the day on which somebody has to be answered.
     refusal_templates.load(config.papers.templates)
+    refuse_unfinished(config)
     _make_folders(config.storage.state)
     spool = Spool(config.pbx.spool)
     for advice in spool.check().advice:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ari_recorder.output import local, write_table
 
 if TYPE_CHECKING:
-    from ari_recorder.services.request_list import Done, Listed, View
+    from ari_recorder.services.request_list import Done, Listed, StepTold, View
 
 _STYLES = {"warned": "yellow", "late": "red", "overdue": "bold red"}
 
@@ -36,23 +36,7 @@ def write_case(view: "View") -> None:
     write_cases([view.case])
     proxy = ", by proxy" if view.is_proxy else ""
     sys.stdout.write(f"came by {view.channel}{proxy}; answered in {view.language}\n\n")
-    rows = []
-    for told in view.steps:
-        words = "; ".join(f"{name}: {text}" for name, text in told.words.items() if text)
-        facts = ", ".join(
-            f"{name} {value}" for name, value in told.step.facts.items() if not isinstance(value, list) and value != ""
-        )
-        rows.append(
-            (
-                str(told.step.version),
-                local(told.step.made_at),
-                told.step.made_by_name,
-                told.step.step.value,
-                told.step.because,
-                "; ".join(filter(None, (facts, words))),
-            )
-        )
-    write_table(("step", "at", "by", "what", "because", "told"), rows)
+    write_steps(view.steps)
     verdicts = {None: "not looked at", True: "theirs", False: "not theirs"}
     write_table(
         ("recordings", "queues", "whose", "granted"),
@@ -68,6 +52,26 @@ def write_case(view: "View") -> None:
     )
     if view.waiting:
         sys.stdout.write(f"{view.waiting} call(s) that may belong to it are not searched yet\n")
+
+
+def write_steps(steps: "Sequence[StepTold]") -> None:
+    rows = []
+    for told in steps:
+        words = "; ".join(f"{name}: {text}" for name, text in told.words.items() if text)
+        facts = ", ".join(
+            f"{name} {value}" for name, value in told.step.facts.items() if not isinstance(value, list) and value != ""
+        )
+        rows.append(
+            (
+                str(told.step.version),
+                local(told.step.made_at),
+                told.step.made_by_name,
+                told.step.step.value,
+                told.step.because,
+                "; ".join(filter(None, (facts, words))),
+            )
+        )
+    write_table(("step", "at", "by", "what", "because", "told"), rows)
 
 
 def write_step(done: "Done") -> None:

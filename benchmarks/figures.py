@@ -43,6 +43,11 @@ def middle(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """0.99: what all but one in a hundred do not exceed."""
+    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
+
+
 def machine() -> dict[str, Any]:
     """What it was measured on."""
     models = [

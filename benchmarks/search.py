@@ -21,7 +21,7 @@ from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.storage.migrate import migrate
 from ari_recorder.storage.recordings import Key
 from ari_recorder.storage.searching import Wanted
-from benchmarks.figures import Figure, Goal
+from benchmarks.figures import Figure, Goal, percentile
 
 ROWS = 1_000_000
 TIMES = 60
@@ -89,7 +89,7 @@ async def _p95(ask: Callable[[], Awaitable[object]], times: int = TIMES) -> floa
         began = time.perf_counter()
         await ask()
         took.append((time.perf_counter() - began) * 1000)
-    return sorted(took)[int(0.95 * len(took))]
+    return percentile(took, 0.95)
 
 
 async def _measure_in(database: Database, conn: asyncpg.Connection) -> list[Figure]:

@@ -11,7 +11,7 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from ari_recorder import config
 from ari_recorder.asterisk import spool
 from ari_recorder.cli import app
-from ari_recorder.domain import audit, certificates, checkpoints, errors, merkle, packages
+from ari_recorder.domain import audit, backups, certificates, checkpoints, errors, merkle, packages
 from ari_recorder.services import anchors, caller_index
 from ari_recorder.storage import journal
 from ari_recorder.vault import (
@@ -57,6 +57,7 @@ DRAWN = {
     "Checkpoints, proofs and exports of the audit log": checkpoints,
     "Key of the audit log": log_signer,
     "Anchors of the audit log": anchors,
+    "Backups": backups,
 }
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+import typer
 
 from ari_recorder import config
+from ari_recorder.cli.tools import moment
 from ari_recorder.config import Config
-from ari_recorder.domain.retention import StoredState
+from ari_recorder.domain.retention import HELSINKI, StoredState
 from ari_recorder.storage import erasing
 from ari_recorder.storage.db import Database
 from tests.command import FAILED, FINE, FOUND, USAGE, ari
@@ -296,3 +298,15 @@ async def test_a_sweep_that_cannot_remove_a_file_is_1_and_names_it(site: Config,
     sealed.rmdir()
     again = await ari("sweep", "--json", "--config", site.source)
     assert again.json["erased"] == 1
+
+
+def test_a_day_is_shown_as_it_was_at_its_end_and_today_as_it_is() -> None:
+    assert moment("2026-03-29") == datetime(2026, 3, 29, 20, 59, 59, 999999, tzinfo=UTC), "23 hours, in Helsinki"
+    assert moment("2026-01-31T14:30") == datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
+    assert moment("2026-01-31T14:30:01+00:00") == datetime(2026, 1, 31, 14, 30, 1, tzinfo=UTC)
+    now = datetime.now(UTC)
+    assert abs(moment(now.astimezone(HELSINKI).date().isoformat()) - now) < timedelta(minutes=1)
+    later = (now + timedelta(days=2)).date()
+    for wrong in ("yesterday", "2026-02-30", "9999-12-31", "", f"{later}", f"{later}T09:00", "0001-01-01T00:00+14:00"):
+        with pytest.raises(typer.BadParameter):
+            moment(wrong)

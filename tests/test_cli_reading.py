@@ -1,22 +1,28 @@
 """Whoever reads at the command line is on record as whoever reads on the page, and sees nothing without that."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from ari_recorder.config import Config
+from ari_recorder.domain.accounts import Role
 from ari_recorder.domain.certificates import CertificateKind
+from ari_recorder.domain.corrections import Correctable, Proposed
 from ari_recorder.domain.errors import SealedDiffers, Unavailable
 from ari_recorder.services import certify, connect, listen
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.corrections import Corrections
 from ari_recorder.storage import certificates
 from ari_recorder.storage.certificates import Certificate
 from ari_recorder.storage.db import Database
 from tests.command import FAILED, FINE, ari
 from tests.services.house import READER
+from tests.services.listeners import person
 from tests.services.test_scrub import file_of, flip
-from tests.site import NAME, NUMBER, Recorded, prepare, record
+from tests.site import NAME, NUMBER, Recorded, open_keyring, prepare, record
 from tests.test_audit_events import entries
 
 
@@ -109,3 +115,34 @@ async def test_with_the_log_away_the_command_says_so_and_no_more(
     answer = await ari("recordings", "show", recorded.recording_id, "--with-caller", "--json", "--config", site.source)
     assert answer.code == FAILED
     assert not [secret for secret in (NUMBER, NAME, recorded.call.uniqueid) if secret in answer.out + answer.err]
+
+
+async def test_a_recording_is_shown_as_it_was_on_a_day(
+    site: Config, database: Database, recorded: Recorded, tmp_path: Path
+) -> None:
+    about, at = str(recorded.recording_id), ("--config", site.source)
+    began = recorded.call.recordings[0].started_at
+    keys, corrected_at = open_keyring(site), began + timedelta(seconds=30)
+    clocks = Clocks()
+    clocks.now = lambda: corrected_at  # type: ignore[method-assign]
+    corrections = Corrections(database=database, keyring=keys, clocks=clocks)
+    right = Proposed(field=Correctable.CALLER_NAME, value="Aino Malli", because="it was misspelt")
+    await corrections.correct(person(Role.PRIVACY_OFFICER), recorded.recording_id, right)
+
+    async def shown(*more: object) -> dict[str, Any]:
+        answer = await ari("recordings", "show", about[:8], *more, *at, "--json")
+        assert answer.code == FINE, answer.err
+        (one,) = answer.json["recordings"]
+        return next(dict(each) for each in one["fields"] if each["field"] == "caller-name")
+
+    before, after = began.isoformat(), corrected_at.isoformat()
+    told = await shown("--on", after, "--with-caller")
+    assert (told["original"], told["value"], told["versions"]["since"]) == (NAME, "Aino Malli", [])
+    told = await shown("--on", after)
+    assert (told["original"], told["value"], told["versions"]["in_force"]["version"]) == (None, None, 1)
+    table = await ari("recordings", "show", about, "--on", before, "--with-caller", *at)
+    for word in (NAME, "Aino Malli (it was misspelt)", "sealed", "given out"):
+        assert word in table.out
+    looks = [one["facts"] for one in await entries(database) if one["action"] == "recording:view"]
+    assert looks == [{"on": after, "caller": True}, {"on": after}, {"on": before, "caller": True}]
+    assert "Aino" not in str(looks)

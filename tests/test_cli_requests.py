@@ -129,3 +129,21 @@ async def test_what_is_refused_says_why(site: Config, recorded: Recorded, letter
     empty.write_text("")
     answer = await request(site, "close", number, "--version", 2, "--taken-back-file", empty)
     assert answer.json["error"]["code"] == "request_text_refused"
+
+
+async def test_a_case_is_shown_as_it_was_on_a_day(site: Config, recorded: Recorded, letter: Path, why: Path) -> None:
+    number = (await opened(site, letter)).json["case"]["number"]
+    await request(site, "identity", number, "--version", 2, "--method", "in-person", "--proved")
+    await request(site, "confirm", number, "--version", 3, "--theirs", recorded.recording_id)
+    matched = datetime.now(UTC).isoformat()
+    signed = ("--signatory", "Sari Virkanen", "--title", "Kommunikationsdirektör", "--because-file", why)
+    await request(site, "refuse", number, "--version", 4, "--ground", "legal-claims", *signed)
+    then = (await request(site, "show", number, "--on", matched)).json
+    (case,) = then["cases"]
+    assert (case["stood"]["state"], case["stood"]["decision"], len(case["since"])) == ("matched", None, 1)
+    assert (case["certificates"]["in_force"], case["certificates"]["since"][0]["ground"]) == (None, "legal-claims")
+    assert [one["id"] for one in then["recordings"]] == [str(recorded.recording_id)]
+    shown = await ari("request", "show", number, "--on", TODAY, "--config", site.source)
+    assert shown.code == FINE, shown.err
+    for word in (f"case {number}: erasure", "refused", "theirs", "Poistakaa puheluni.", "legal-claims", NUMBER):
+        assert word in shown.out

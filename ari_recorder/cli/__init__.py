@@ -16,6 +16,7 @@ import typer
 
 from ari_recorder.cli import (
     audit,
+    backups,
     breach,
     certificates,
     deliveries,
@@ -37,6 +38,7 @@ from ari_recorder.cli.tools import (
     GroundOption,
     IdArgument,
     JsonOption,
+    OnOption,
     PassphraseOption,
     date_of,
     load,
@@ -63,6 +65,9 @@ app.add_typer(recordings, name="recordings")
 app.command("queues")(retention.queues)
 recordings.command("package")(packages.package)
 app.command("sweep")(retention.sweep)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
+app.command("restore-drill")(backups.restore_drill)
 app.add_typer(retention.policy, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(holds.holds, name="holds")
@@ -80,6 +85,23 @@ app.add_typer(breach.app, name="breach")
 
 def main() -> None:
     app()
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("ari-recorder"))
+        raise typer.Exit(Exit.FINE)
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """Options of no command."""
 
 
 @app.command()
@@ -181,31 +203,47 @@ def show_recording(
     wanted: IdArgument,
     config: ConfigOption = DEFAULT_CONFIG,
     with_caller: Annotated[
-        bool, typer.Option("--with-caller", help="Open the caller's number and name too; without it they stay sealed.")
+        bool,
+        typer.Option(
+            "--with-caller",
+            help="Open the caller's number and name too, and with --on what was corrected; else they stay sealed.",
+        ),
     ] = False,
+    on: OnOption = None,
     passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
-    """One recording and its call: times, agents, codes pressed, announcement evidence, retention."""
+    """One recording and its call: times, agents, codes pressed, announcement evidence, retention. With --on what stood
+    in its fields then, whether it was restricted, to whom it was given, and the requests about it."""
     from ari_recorder.output import write_details, write_json
+    from ari_recorder.output_past import write_past
 
     with troubles_told(json=json):
         settings = load(config)
-        from ari_recorder.services import connect, listen
+        from ari_recorder.services import connect, connect_subjects, listen
+        from ari_recorder.services.past import Past
+        from ari_recorder.vault.keyring import Keyring
 
-        async def ask() -> listen.Details:
+        async def ask() -> listen.Details | Past:
             async with connect.ready_database(settings) as database:
                 recording_id = await listen.identify(database, wanted)
+                if on is not None:
+                    keys = keyring or Keyring.open(settings.storage.keys)
+                    return await connect_subjects.past(settings, database, keys).of_recording(
+                        recording_id, on, operator()
+                    )
                 policy = await connect.policies(settings, database).in_force()
                 return await listen.show(database, recording_id, policy, keyring, operator())
 
         passphrase = passphrase_of(settings, passphrase_file) if with_caller else None
         keyring = connect.keyring(settings, passphrase) if with_caller else None
-        details = wait_for(ask())
+        found = wait_for(ask())
         if json:
-            write_json(details)
+            write_json(found)
+        elif isinstance(found, Past):
+            write_past(found)
         else:
-            write_details(details)
+            write_details(found)
 
 
 @recordings.command("export")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ari_recorder.cli import tools
 from ari_recorder.cli.request_tools import (
     BecauseOption,
     CaseArgument,
@@ -29,6 +30,7 @@ from ari_recorder.cli.tools import (
     DEFAULT_CONFIG,
     ConfigOption,
     JsonOption,
+    OnOption,
     PassphraseOption,
     identified,
     operator,
@@ -64,10 +66,20 @@ def list_cases(
 def show(
     case: CaseArgument,
     config: ConfigOption = DEFAULT_CONFIG,
+    on: OnOption = None,
     passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:
     """One case: what was asked, every step, the calls that were found. Reading it is on record."""
+    if on is not None:
+        from ari_recorder.output_past import write_past
+        from ari_recorder.services import connect_subjects
+
+        build = connect_subjects.past
+        tools.answer(
+            config, passphrase_file, json, build, lambda desk, _: desk.of_case(case, on, operator()), write_past
+        )
+        return
     from ari_recorder.output_requests import write_case
 
     answer(config, passphrase_file, json, lambda desk, _: desk.list.show(case, operator()), write_case)

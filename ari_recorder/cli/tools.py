@@ -9,7 +9,7 @@ import pwd
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -73,6 +73,39 @@ IdArgument = Annotated[
         metavar="ID",
         parser=_id_beginning,
         help="The recording's id, or its beginning, as `recordings list` shows it.",
+    ),
+]
+
+
+def moment(text: str) -> datetime:
+    """The end of a day in Helsinki, or a time there unless it says where; of today, now."""
+    from datetime import UTC
+
+    from ari_recorder.domain.retention import HELSINKI, midnight
+
+    try:
+        if "T" in text:
+            at = datetime.fromisoformat(text)
+            at = at if at.tzinfo is not None else at.replace(tzinfo=HELSINKI)
+            day = at.astimezone(HELSINKI).date()
+        else:
+            day = date.fromisoformat(text)
+            at = midnight(day + timedelta(days=1)) - timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(f"{text!r} is no day or time, like 2026-03-31 or 2026-03-31T14:30") from None
+    now = datetime.now(UTC)
+    if at > now and day != now.astimezone(HELSINKI).date():
+        raise typer.BadParameter(f"{text!r} is still to come")
+    return min(at.astimezone(UTC), now)
+
+
+OnOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--on",
+        parser=moment,
+        metavar="YYYY-MM-DD[THH:MM]",
+        help="As it was at the end of that day in Helsinki, or at that time, and what has come since.",
     ),
 ]
 

@@ -147,6 +147,9 @@ class Action(StrEnum):
     CONFIG_CHANGE = "config:change"
     QUEUE_ACTIVATE = "queue:activate"  # recorded from now on, by this decision
     QUEUE_END = "queue:end"
+    BACKUP_MAKE = "backup:make"
+    BACKUP_RESTORE = "backup:restore"  # of the restored service, from its start on
+    BACKUP_DRILL = "backup:drill"
     LEDGER_VIEW = "ledger:view"
     LEDGER_EXPLAIN = "ledger:explain"
     LEDGER_CLOSE = "ledger:close"

@@ -11,16 +11,22 @@ A month ends on the day of the same number, or on the month's last day if there 
 150/1930, section 3). Both move an end on a Saturday, a Sunday or a holiday to the next working day; here it is not
 moved: who answers by the earlier day has answered in time. Nor does the time stand still while a person proves who they
 are.
+
+Consent that is withdrawn is carried out within 24 hours (GDPR, article 7(3)): no answer may take its month before. Only
+this time begins anew when the person proves who they are, where they could not at first.
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from ari_recorder.domain.errors import ExtensionTooLate, ExtensionTwice, RequestTextRefused
-from ari_recorder.domain.retention import months_on
+from ari_recorder.domain.retention import midnight, months_on
 
+_DAY = timedelta(days=1)
 _TWO_WEEKS = timedelta(days=14)
+# Destroyed within it, or restricted.
+CARRIED_OUT_WITHIN = timedelta(hours=24)
 
 
 class Law(StrEnum):
@@ -100,3 +106,14 @@ def check_extension(law: Law, received_on: date, told_on: date, today: date, *, 
     if not received_on <= told_on <= today:
         raise RequestTextRefused(field="told_on", reason="the person is told after the request came, and not tomorrow")
     return extended_end(law, received_on)
+
+
+def withdrawn_by(
+    received_on: date, opened_at: datetime, *, not_proved: bool, proved_at: datetime | None
+) -> datetime | None:
+    """By when consent that was withdrawn is carried out. `opened_at`: when it was written up, which may be days after
+    it came. `not_proved`: the person could not prove who they are, at first. None: they still cannot, and it waits for
+    them."""
+    came = min(opened_at, midnight(received_on + _DAY))
+    since = proved_at if not_proved else came
+    return since + CARRIED_OUT_WITHIN if since is not None else None

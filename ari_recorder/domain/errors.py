@@ -276,7 +276,7 @@ class RewrapFailed(Conflict):
 
 
 class BackupTargetRefused(Conflict):
-    """The copy of the keyring cannot be written to {path}: {reason}. Name a new folder you can write to."""
+    """The copy cannot be written to {path}: {reason}. Name a new folder you can write to."""
 
     code = "backup_target_refused"
 
@@ -550,6 +550,95 @@ class EmbeddedFailed(Unavailable):
     """The embedded PostgreSQL in {path} did not start: {reason}"""
 
     code = "embedded_failed"
+
+
+# --- backup and restore ---
+
+
+class DatabaseProgramMissing(Unavailable):
+    """There is no {name} here that can read a PostgreSQL {version}. Install the package postgresql-client-{version}."""
+
+    code = "database_program_missing"
+
+
+class DatabaseProgramFailed(Unavailable):
+    """The program {name} failed: {reason}. Nothing was changed; mend that, and call this again."""
+
+    code = "database_program_failed"
+
+
+class BackupKeysMoved(Unavailable):
+    """While the backup was made, keys were replaced that it needs: {names}. No backup was made; call this again."""
+
+    code = "backup_keys_moved"
+
+
+class BackupVaultAway(Unavailable):
+    """The vault {path} is not there. Is its disk mounted? No backup was made."""
+
+    code = "backup_vault_away"
+
+
+class BackupUnreadable(Invalid):
+    """The backup {path} cannot be read: {reason}. Name the folder that `ari-recorder backup` wrote, whole and readable.
+    Nothing was restored.
+    """
+
+    code = "backup_unreadable"
+
+
+class BackupDamaged(Conflict):
+    """The backup {path} is damaged: {what}. Take another copy of it. Nothing was restored."""
+
+    code = "backup_damaged"
+
+
+class BackupNewer(Conflict):
+    """The backup is of ari-recorder {version} with migration {schema}; this program is {known} and knows up to
+    {known_schema}. Restore it with that version or a newer one. Nothing was restored.
+    """
+
+    code = "backup_newer"
+
+
+class BackupWithoutKeys(Invalid):
+    """This backup was made without keys. Say with --keys where the newest copy of the keyring is (`keys backup`)."""
+
+    code = "backup_without_keys"
+
+
+class RestoreKeysMissing(Conflict):
+    """The keyring {path} lacks keys that this backup needs: {names}. Without them nobody can open {recordings}
+    recording(s) and {texts} other text(s) again. Name a keyring that has them with --keys. Nothing was restored.
+    """
+
+    code = "restore_keys_missing"
+
+
+class RestoreKeysForeign(Conflict):
+    """The keyring {path} is of another installation than this backup. Name its own. Nothing was restored."""
+
+    code = "restore_keys_foreign"
+
+
+class RestoreNotEmpty(Conflict):
+    """There is something already: {what}. A backup is restored to where nothing is: move it away, or name other places
+    in the configuration. Nothing was restored.
+    """
+
+    code = "restore_not_empty"
+
+
+class RestoreTargetRefused(Unavailable):
+    """The backup cannot be restored to {path}: {reason}. Mend that; nothing was restored."""
+
+    code = "restore_target_refused"
+
+
+class RestoreUnfinished(Conflict):
+    """A restore was interrupted here before its end. Finish it first: `ari-recorder restore {source}`."""
+
+    code = "restore_unfinished"
 
 
 # --- the journal ---

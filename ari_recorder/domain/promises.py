@@ -39,7 +39,11 @@ class PromiseName(StrEnum):
     LISTENERS = "no-plain-listener"
     AUDIT = "audit-tree"
     SAMPLES = "samples-reviewed"
+    ON_TIME = "requests-on-time"
+    MATCHES = "matches-kept"
     CORRECTIONS = "corrections-kept"
+    WITHDRAWALS = "withdrawals-carried-out"
+    REFUSALS = "refusals-certified"
     PUBLISHED = "published-copy"
     RIGHTS = "rights-attested"
 
@@ -68,7 +72,11 @@ class Stored:
     sessions: int
     two_steps: Found
     samples: Found
+    on_time: Found
+    matches: Found
     corrections: Found
+    withdrawals: Found
+    refusals: Found
     rights: Found
 
 
@@ -282,7 +290,11 @@ CHECKS: tuple[Check, ...] = (
     Check(name=PromiseName.LISTENERS, sections=(12,), judge=_listeners),
     Check(name=PromiseName.AUDIT, sections=(12,), judge=_tree, fresh=_DAY),
     Check(name=PromiseName.SAMPLES, sections=(12,), judge=_stored(lambda stored: stored.samples)),
+    Check(name=PromiseName.ON_TIME, sections=(14,), judge=_stored(lambda stored: stored.on_time)),
+    Check(name=PromiseName.MATCHES, sections=(14,), judge=_stored(lambda stored: stored.matches)),
     Check(name=PromiseName.CORRECTIONS, sections=(15,), judge=_stored(lambda stored: stored.corrections)),
+    Check(name=PromiseName.WITHDRAWALS, sections=(16,), judge=_stored(lambda stored: stored.withdrawals)),
+    Check(name=PromiseName.REFUSALS, sections=(18,), judge=_stored(lambda stored: stored.refusals)),
     Check(name=PromiseName.PUBLISHED, sections=(19, 20), judge=_published, fresh=timedelta()),
     Check(name=PromiseName.RIGHTS, sections=(20,), judge=_stored(lambda stored: stored.rights)),
 )

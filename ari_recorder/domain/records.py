@@ -95,7 +95,12 @@ RISKS = (
     Risk("r_unaware", ("announced", "quarantine"), (PromiseName.QUEUES,)),
     Risk("r_disclosed", ("disclosures", "disclosed"), (PromiseName.EXPORTS,)),
     Risk("r_purpose", ("derived", "decisions", "listeners"), (PromiseName.DERIVED, PromiseName.PURPOSES)),
-    Risk("r_lost", ("frozen", "corrected"), (PromiseName.CORRECTIONS,)),
+    Risk("r_lost", ("frozen", "corrected"), (PromiseName.MATCHES, PromiseName.CORRECTIONS)),
+    Risk(
+        "r_unheard",
+        ("answer", "refused"),
+        (PromiseName.ON_TIME, PromiseName.WITHDRAWALS, PromiseName.REFUSALS),
+    ),
     Risk("r_log", ("logged",), (PromiseName.AUDIT,)),
     Risk("r_notice", ("made",), (PromiseName.FIELDS, PromiseName.PUBLISHED)),
 )

@@ -89,6 +89,7 @@ WORDS: Mapping[str, str] = {
     "r_disclosed": "A recording gets into wrong hands when it is given out",
     "r_purpose": "Recordings are used for another purpose, such as watching or profiling people",
     "r_lost": "Recordings or data are lost or altered, and people cannot see what was said",
+    "r_unheard": "Somebody uses their rights, and is answered too late, without reasons, or not at all",
     "r_log": "Misuse leaves no trace",
     "r_notice": "People are told something that is not so",
     "measures": "Measures:",

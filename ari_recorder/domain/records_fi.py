@@ -89,6 +89,7 @@ WORDS: Mapping[str, str] = {
     "r_disclosed": "Luovutettava tallenne joutuu vääriin käsiin",
     "r_purpose": "Tallenteita käytetään muuhun tarkoitukseen, kuten ihmisten tarkkailuun tai profilointiin",
     "r_lost": "Tallenteita tai tietoja katoaa tai muuttuu, eikä henkilö voi selvittää, mitä sanottiin",
+    "r_unheard": "Joku käyttää oikeuksiaan ja saa vastauksen myöhässä tai ilman perusteluja tai ei saa sitä lainkaan",
     "r_log": "Väärinkäytöstä ei jää jälkeä",
     "r_notice": "Ihmisille kerrotaan jotain, mikä ei pidä paikkaansa",
     "measures": "Toimenpiteet:",

@@ -90,6 +90,7 @@ WORDS: Mapping[str, str] = {
     "r_disclosed": "En inspelning som lämnas ut hamnar i orätta händer",
     "r_purpose": "Inspelningar används för ett annat ändamål, såsom övervakning eller profilering av människor",
     "r_lost": "Inspelningar eller uppgifter går förlorade eller ändras, och ingen kan ta reda på vad som sades",
+    "r_unheard": "Någon utövar sina rättigheter och får svar för sent eller utan motivering, eller inget svar alls",
     "r_log": "Missbruk lämnar inga spår",
     "r_notice": "Människor får veta något som inte stämmer",
     "measures": "Åtgärder:",

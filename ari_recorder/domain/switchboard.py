@@ -6,12 +6,12 @@ connected with whom, domain/bridges.py's.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from ari_recorder.domain import capture
 from ari_recorder.domain.bridges import Bridges
-from ari_recorder.domain.calls import Call, CallState, FarEnds, Policy, interface_of, with_claim
+from ari_recorder.domain.calls import Call, CallState, FarEnds, Policy, with_claim
 from ari_recorder.domain.commands import Alarm, AlarmCode, Command
 from ari_recorder.domain.events import (
     AgentConnect,
@@ -44,7 +44,7 @@ from ari_recorder.domain.evidence import read_evidence
 from ari_recorder.domain.machine import end, interrupted, resynced, step
 from ari_recorder.domain.quarantine import Orphaned, uniqueid_of
 from ari_recorder.domain.recordings import EndReason, RecordingState
-from ari_recorder.domain.snapshot import Snapshot, kept_codes
+from ari_recorder.domain.snapshot import Snapshot, kept_codes, missed_connect
 
 # Ids of calls are derived, so that the same call has the same id after a restart. The namespace is ours alone.
 CALL_NAMESPACE = UUID("5f4be9a5-6c5c-5f2b-9e7c-3a1d2f0b8c11")
@@ -111,13 +111,16 @@ class Switchboard:
         self._keep(call)
         return Change(call=call, commands=capture.resume(call, at, restarted=True))
 
-    def forget(self, uniqueid: Uniqueid) -> None:
-        """The call is finished and stored."""
+    def forget(self, uniqueid: Uniqueid, *, stored: bool = True) -> None:
+        """The call is finished and stored, or there is nothing of it to be stored. Of that one the dialplan's net may
+        know more: it is not over for good."""
         call = self._calls.pop(uniqueid, None)
         if call is None:
             return
         for recording in call.recordings:
             self._by_recording.pop(recording.id, None)
+        if not stored:
+            return
         self._over[uniqueid] = None
         while len(self._over) > REMEMBERED_ENDS:
             del self._over[next(iter(self._over))]
@@ -208,9 +211,17 @@ class Switchboard:
     def _hung_up(self, event: Hangup) -> Iterator[Change]:
         before = self._callers_near(event.uniqueid)
         self._bridges.remove(event.uniqueid)
-        if event.uniqueid in self._calls:
+        if event.uniqueid in self._calls and not self._ends_untold(event):
             yield from self._step(event.uniqueid, event)
         yield from self._far_ends_changed(event.at, before)
+
+    def _ends_untold(self, event: Hangup) -> bool:
+        """A caller from before the gap hangs up while the PBX tells what it has, and no row showed the channel: what
+        was done until then is told yet (`CallRetold`), and to a call that is over it would be too late."""
+        if self._snapshot is None or event.uniqueid in self._snapshot.seen:
+            return False
+        self._snapshot.ended.append(event)
+        return True
 
     def _callers_near(self, uniqueid: Uniqueid) -> set[Uniqueid]:
         """This channel and those it is connected with, as far as they are callers."""
@@ -285,7 +296,7 @@ class Switchboard:
 
     def _resync_began(self, event: ResyncBegan) -> Iterator[Change]:
         """Rows follow. A channel older than the PBX is gone whatever the rows say: Uniqueids begin anew with it."""
-        self._snapshot = Snapshot()
+        self._snapshot = Snapshot(ended=self._snapshot.ended if self._snapshot is not None else [])
         self._bridges.clear()
         for call in self.calls:
             if call.first_seen_at < event.pbx_started:
@@ -324,6 +335,8 @@ class Switchboard:
             yield from self._retold(retold)
         for code in sorted(snapshot.codes, key=lambda code: code.pressed):
             yield from self._code(code)
+        for hangup in snapshot.ended:
+            yield from self._step(hangup.uniqueid, hangup)
         if event.complete:
             for call in self.calls:
                 if call.uniqueid not in snapshot.seen:
@@ -346,22 +359,7 @@ class Switchboard:
         is_outside = all(channel.startswith(self.policy.outside) for channel in others.values())
         if call.state is CallState.TALKING and (is_outside or not self._unsure):
             return
-        uniqueid, channel = next(iter(others.items()))
-        connect = AgentConnect(
-            at=at,
-            uniqueid=row.uniqueid,
-            linkedid=row.linkedid,
-            channel=row.channel,
-            queue=call.queue,
-            member_uniqueid=uniqueid,
-            member_channel=channel,
-            interface=interface_of(channel),
-            member_name="",
-            hold_time=timedelta(),
-            ring_time=timedelta(),
-            missed=True,
-        )
-        yield from self._step(row.uniqueid, connect)
+        yield from self._step(row.uniqueid, missed_connect(row, call.queue, next(iter(others.items())), at))
 
     def _retold(self, event: CallRetold) -> Iterator[Change]:
         """A call the dialplan's net recorded while nobody listened. Its caller's channel is gone."""
@@ -371,6 +369,8 @@ class Switchboard:
         if event.uniqueid in self._over:
             return  # stored since this was asked: with the next look its files are known to be orphans
         known = self._calls.get(event.uniqueid)
+        if known is not None and known.state is CallState.ENDED and known.evidence is None:
+            return  # nothing can be told to it any more; when it is forgotten, all of it is told as another call
         # What ours has recorded is better known than what a log tells: only the net's files are still to be dealt with.
         # Of a call that was not answered yet when it was last seen, only the log can tell the rest.
         unheard = known is not None and known.connected_at is None

@@ -89,21 +89,26 @@ def ami_session(config: Config) -> AmiSession:
 
 
 @asynccontextmanager
-async def database(config: Config) -> AsyncIterator[Database]:
-    """The database for one command. A PostgreSQL of our own is used when it runs, and else started for as long."""
+async def address(config: Config) -> AsyncIterator[str]:
+    """The database's, for one command. A PostgreSQL of our own is used when it runs, and else started for as long."""
     dsn = config.dsn()
     if dsn is not None:
-        async with Database(dsn) as opened:
-            yield opened
+        yield dsn
         return
     if not config.storage.database.exists():
         raise DatabaseNotReady(database=str(config.storage.database))
     embedded = EmbeddedPostgres(config.storage.database, config.storage.logs)
     try:
-        async with Database(await embedded.start()) as opened:
-            yield opened
+        yield await embedded.start()
     finally:
         await embedded.stop()
+
+
+@asynccontextmanager
+async def database(config: Config) -> AsyncIterator[Database]:
+    """The database for one command."""
+    async with address(config) as dsn, Database(dsn) as opened:
+        yield opened
 
 
 @asynccontextmanager
@@ -291,6 +296,7 @@ def promises(
         policies=policies(config, opened),
         clocks=clocks or Clocks(),
         verify=verify,
+        pace=pace(config),
         connections=connections,
     )
 

@@ -7,6 +7,7 @@ from ari_recorder.services import connect, refusal_templates
 from ari_recorder.services.breaches import Breaches
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.packages import Packages
+from ari_recorder.services.past import PastDesk
 from ari_recorder.services.records import Records
 from ari_recorder.services.refusal_certificates import RefusalDesk
 from ari_recorder.services.restrictions import Restrictions
@@ -59,6 +60,10 @@ def restrictions(config: Config, opened: Database, keyring: Keyring, clocks: Clo
         policies=connect.policies(config, opened),
         clocks=clocks or Clocks(),
     )
+
+
+def past(_: Config, opened: Database, keys: Keyring) -> PastDesk:
+    return PastDesk(database=opened, keyring=keys, clocks=Clocks())
 
 
 def records(config: Config, opened: Database, clocks: Clocks | None = None) -> Records:

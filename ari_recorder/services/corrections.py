@@ -8,8 +8,10 @@ erased, and then the row of the version says only that there was one, and when. 
 words need it.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
@@ -18,6 +20,7 @@ from ari_recorder.domain.accounts import Permission, Principal, authorise
 from ari_recorder.domain.audit import Action, Entry
 from ari_recorder.domain.corrections import Correctable, Proposed, Version, check
 from ari_recorder.domain.errors import CorrectionOutdated, CorrectionRefused, RecordingErased, RecordingUnknown
+from ari_recorder.domain.events import Party
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.clock import Clocks
@@ -28,6 +31,18 @@ from ari_recorder.storage.db import Connection, Database
 from ari_recorder.vault.keyring import Keyring
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrected:
+    """A field with its original and all versions, the oldest first. `current`: what is to be read there; None when it
+    cannot be opened."""
+
+    field: Correctable
+    subject: str
+    original: str | None = dataclasses.field(repr=False)
+    current: str | None = dataclasses.field(repr=False)
+    versions: tuple[Version, ...]
 
 
 class Corrections:
@@ -100,6 +115,39 @@ def told(stored: Stored, text: str | None) -> Version:
         value=words.get("value"),
         because=words.get("because"),
     )
+
+
+def fields_of(queue: str, call: StoredCall, caller: Party | None, versions: Sequence[Version]) -> tuple[Corrected, ...]:
+    """`queue`: of the recording; `caller`: None when it cannot be opened."""
+    originals = [
+        (Correctable.CALLER_NUMBER, "", caller.num if caller is not None else None),
+        (Correctable.CALLER_NAME, "", caller.name if caller is not None else None),
+        (Correctable.QUEUE_MEANING, "", queue),
+        *((Correctable.AGENT, member.uniqueid, member.name or member.interface) for member in call.members),
+    ]
+    found = []
+    for field, subject, original in originals:
+        those = tuple(one for one in versions if (one.field, one.subject) == (field, subject))
+        current = those[-1].value if those else original
+        found.append(Corrected(field=field, subject=subject, original=original, current=current, versions=those))
+    return tuple(found)
+
+
+def notes_of(versions: Sequence[Version]) -> tuple[Corrected, ...]:
+    subjects = dict.fromkeys(one.subject for one in versions if one.field is Correctable.NOTE)
+    found = []
+    for subject in subjects:
+        those = tuple(one for one in versions if one.field is Correctable.NOTE and one.subject == subject)
+        found.append(
+            Corrected(
+                field=Correctable.NOTE,
+                subject=subject,
+                original=those[0].value,
+                current=those[-1].value,
+                versions=those,
+            )
+        )
+    return tuple(found)
 
 
 def _next(proposed: Proposed, call: StoredCall, known: Sequence[Stored]) -> tuple[str, int]:

@@ -7,13 +7,24 @@ from datetime import date, datetime, timedelta
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.domain.audit import ActorKind
+from ari_recorder.domain.due_dates import CARRIED_OUT_WITHIN, Pace, due, withdrawn_by
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.promises import Found, Stored
 from ari_recorder.domain.retention import Policy, local_day, months_on
 from ari_recorder.domain.rights import Right, UnitChange, fold, had_right
+from ari_recorder.services.casebook import number_of
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
-from ari_recorder.storage import accounts, erasing, past_rule, policy, promises, rights
+from ari_recorder.storage import (
+    accounts,
+    erasing,
+    past_rule,
+    policy,
+    promises,
+    request_promises,
+    rights,
+    subject_requests,
+)
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.past_rule import Overdue
 from ari_recorder.storage.policy import PolicyState
@@ -45,9 +56,11 @@ async def overdue(database: Database, current: Policy, now: datetime) -> Overdue
 class Counter:
     """Counts. Of listenings it remembers how far it has read: what was not in order then is not in order later."""
 
-    def __init__(self, *, database: Database, config: Config, clocks: Clocks) -> None:
+    def __init__(self, *, database: Database, config: Config, clocks: Clocks, pace: Pace) -> None:
+        """`pace`: how soon requests are answered here."""
         self._database = database
         self._config = config
+        self._pace = pace
         self._clocks = clocks
         self._read_up_to = -1
         self._no_purpose: list[tuple[datetime, str]] = []
@@ -73,7 +86,11 @@ class Counter:
                 sessions=sessions,
                 two_steps=_cut(two_steps),
                 samples=await promises.samples_overdue(conn, today),
+                on_time=await self._unanswered(conn, today),
+                matches=await request_promises.matches_destroyed(conn, today, year_ago),
                 corrections=await promises.corrections_not_kept(conn),
+                withdrawals=await _withdrawals(conn, now),
+                refusals=await request_promises.refused_without_certificate(conn),
                 rights=await promises.rights_not_attested(conn, today, year_ago),
             )
 
@@ -96,6 +113,15 @@ class Counter:
                 count += outside
                 names.append(f"{queue}: {outside}")
         return Found(count=count, names=tuple(names[:MOST_NAMED]))
+
+    async def _unanswered(self, conn: Connection, today: date) -> Found:
+        """Cases past the day on which the house, or the law if that is earlier, wants the person to be answered."""
+        late = [
+            number_of(case)
+            for case in await subject_requests.unanswered(conn)
+            if today > due(case.kind.law, case.received_on, self._pace, extended=case.extended_to is not None).answer_by
+        ]
+        return Found(count=len(late), names=tuple(late[:MOST_NAMED]))
 
     async def _read_listenings(self, conn: Connection, history: "_History", now: datetime) -> None:
         since = now - timedelta(days=366)
@@ -137,6 +163,17 @@ async def _holders(conn: Connection, history: _History) -> Found:
         )
     ]
     return Found(count=len(wrong), names=tuple(wrong[:MOST_NAMED]))
+
+
+async def _withdrawals(conn: Connection, now: datetime) -> Found:
+    """Consent that was withdrawn and not carried out in time: of a case, or by a word during the call."""
+    late = []
+    for one in await request_promises.withdrawals(conn):
+        by = withdrawn_by(one.received_on, one.opened_at, not_proved=one.not_proved, proved_at=one.proved_at)
+        if by is not None and now > by:
+            late.append(one.number)
+    in_call = await request_promises.refused_in_call(conn, now - CARRIED_OUT_WITHIN)
+    return _cut(Found(count=len(late) + in_call.count, names=(*late, *in_call.names)))
 
 
 def _told(found: list[tuple[datetime, str]], since: date) -> Found:

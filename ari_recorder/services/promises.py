@@ -20,6 +20,7 @@ import structlog
 from ari_recorder.config import Config
 from ari_recorder.domain.accounts import Permission, Principal, authorise
 from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.due_dates import Pace
 from ari_recorder.domain.errors import AuditRolledBack, RecorderError, Unavailable
 from ari_recorder.domain.promises import (
     CHECKS,
@@ -65,9 +66,11 @@ class PromiseDesk:
         policies: Policies,
         clocks: Clocks,
         verify: Callable[[], Awaitable[Verified]],
+        pace: Pace,
         connections: Connections | None = None,
     ) -> None:
-        """`connections`: of the service's own process. A command has none."""
+        """`pace`: how soon requests are answered here. `connections`: of the service's own process; a command has
+        none."""
         self._config = config
         self._database = database
         self._notices = notices
@@ -75,7 +78,7 @@ class PromiseDesk:
         self._clocks = clocks
         self._verify = verify
         self._connections = connections
-        self._counter = Counter(database=database, config=config, clocks=clocks)
+        self._counter = Counter(database=database, config=config, clocks=clocks, pace=pace)
         self._unread: dict[str, datetime] = {}
         self.newest: tuple[Promise, ...] = ()
 

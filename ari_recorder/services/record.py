@@ -47,7 +47,7 @@ from ari_recorder.services.orders import NO_CALL, Orders
 from ari_recorder.services.presence import NOTICED, Presence
 from ari_recorder.services.retelling import Retelling
 from ari_recorder.services.seal import Sealer
-from ari_recorder.services.store import CallStore, Waiting
+from ari_recorder.services.store import CallStore, Waiting, has_row
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.journal import Journal
 from ari_recorder.supervise import until
@@ -341,13 +341,18 @@ class Recorder:
         self._orders.give(call.id, call, durable, change.commands)
 
     async def _over(self, call: Call) -> None:
-        """The call is finished and stored: nothing of it is needed here any more."""
+        """The call is finished and stored: nothing of it is needed here any more. Unless more was told of it meanwhile:
+        then it is stored anew, and this is not its end."""
         await self._orders.of(call.id)
         for recording in call.recordings:  # its key is in the database, if it was not in the journal
             if recording.state is RecordingState.SEALED:
                 await self._sealer.forget(recording.id, recording.base)
-        await self._journal.retire(call.id)
-        self._board.forget(call.uniqueid)
+        if self._calls.get(call.id) is call:
+            await self._journal.retire(call.id)  # a newer state, from here on, is behind that
+        if self._calls.get(call.id) is not call:
+            self._store.put(call.id)
+            return
+        self._board.forget(call.uniqueid, stored=has_row(call))
         self._calls.pop(call.id, None)
         self._callers.forget(call.id)
 

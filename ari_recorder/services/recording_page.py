@@ -17,7 +17,6 @@ import structlog
 from ari_recorder.domain.accounts import Permission, Principal, Scope, authorise
 from ari_recorder.domain.audit import Action, Entry
 from ari_recorder.domain.calls import Member
-from ari_recorder.domain.corrections import Correctable, Version
 from ari_recorder.domain.errors import KeyringLocked, RecorderError, RecordingUnknown, Unavailable
 from ari_recorder.domain.events import Party
 from ari_recorder.domain.evidence import Evidence
@@ -32,7 +31,7 @@ from ari_recorder.services import kept
 from ari_recorder.services.call_texts import CallTexts
 from ari_recorder.services.callers import open_caller
 from ari_recorder.services.clock import Clocks
-from ari_recorder.services.corrections import Corrections
+from ari_recorder.services.corrections import Corrected, Corrections, fields_of, notes_of
 from ari_recorder.services.disclosures import Disclosed, disclosed
 from ari_recorder.services.policy import Policies
 from ari_recorder.storage import audit, calls, disclosures, holds, listenings, recordings, restrictions
@@ -54,18 +53,6 @@ class Integrity(StrEnum):
     DAMAGED = "damaged"
     UNKNOWN = "unknown"  # it could not be looked at: keys locked, disk away
     GONE = "gone"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Corrected:
-    """A field with its original and all versions, the oldest first. `current`: what is to be read there; None when it
-    cannot be opened."""
-
-    field: Correctable
-    subject: str
-    original: str | None = dataclasses.field(repr=False)
-    current: str | None = dataclasses.field(repr=False)
-    versions: tuple[Version, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +183,7 @@ class RecordingPages:
         if call.personal is not None and not locked:
             caller = await asyncio.to_thread(open_caller, self._keyring, call.id, call.personal.sealed)
         integrity = await asyncio.to_thread(self._look, row)
-        notes = _notes(versions)
+        notes = notes_of(versions)
         return RecordingPage(
             id=row.id,
             call_id=call.id,
@@ -238,7 +225,7 @@ class RecordingPages:
             hold_ids=tuple(hold.id for hold in keeping.holds if hold.released_at is None),
             erased_at=row.erased_at,
             erased_because=row.erased_because,
-            fields=_fields(row, call, caller, versions),
+            fields=fields_of(row.queue, call, caller, versions),
             notes=notes,
             opened=opened,
             exports=exports,
@@ -256,7 +243,7 @@ class RecordingPages:
         return Timeline(
             duration=row.duration,
             waiting=_waiting(row, call, keeping),
-            moments=_moments(row, call, _notes(versions)),
+            moments=_moments(row, call, notes_of(versions)),
         )
 
     async def inside(self, scope: Scope, recording_ids: Collection[UUID]) -> None:
@@ -324,40 +311,6 @@ def _share(heard: Heard) -> int:
     if not heard.size_bytes:
         return 0
     return round(100 * sum(end - first for first, end in heard.ranges) / heard.size_bytes)
-
-
-def _fields(
-    row: StoredRecording, call: StoredCall, caller: Party | None, versions: Sequence[Version]
-) -> tuple[Corrected, ...]:
-    originals = [
-        (Correctable.CALLER_NUMBER, "", caller.num if caller is not None else None),
-        (Correctable.CALLER_NAME, "", caller.name if caller is not None else None),
-        (Correctable.QUEUE_MEANING, "", row.queue),
-        *((Correctable.AGENT, member.uniqueid, member.name or member.interface) for member in call.members),
-    ]
-    found = []
-    for field, subject, original in originals:
-        those = tuple(one for one in versions if (one.field, one.subject) == (field, subject))
-        current = those[-1].value if those else original
-        found.append(Corrected(field=field, subject=subject, original=original, current=current, versions=those))
-    return tuple(found)
-
-
-def _notes(versions: Sequence[Version]) -> tuple[Corrected, ...]:
-    subjects = dict.fromkeys(one.subject for one in versions if one.field is Correctable.NOTE)
-    found = []
-    for subject in subjects:
-        those = tuple(one for one in versions if one.field is Correctable.NOTE and one.subject == subject)
-        found.append(
-            Corrected(
-                field=Correctable.NOTE,
-                subject=subject,
-                original=those[0].value,
-                current=those[-1].value,
-                versions=those,
-            )
-        )
-    return tuple(found)
 
 
 def _moments(row: StoredRecording, call: StoredCall, notes: Sequence[Corrected]) -> tuple[Moment, ...]:

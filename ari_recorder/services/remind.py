@@ -18,7 +18,6 @@ from ari_recorder.domain.due_dates import Due, Pace
 from ari_recorder.domain.letters import Letter, LetterKind
 from ari_recorder.domain.reminders import BreachReminder, Reminder, Urgency
 from ari_recorder.domain.retention import HELSINKI, Policy, local_day
-from ari_recorder.domain.subject_requests import State
 from ari_recorder.services.casebook import number_of
 from ari_recorder.services.mail import Post
 from ari_recorder.storage import breaches, holds, quarantine, subject_requests, sweeps
@@ -27,8 +26,6 @@ from ari_recorder.storage.quarantine import Quarantined
 
 log = structlog.get_logger(__name__)
 
-# Nobody has so many open at once; those that came first are looked at.
-_MANY = 10_000
 _EVERYTHING = Scope(queues=None, interfaces=None)
 
 
@@ -105,8 +102,7 @@ class Reminders:
                 await self._post.queue(conn, letter, now)
 
     async def _of_requests(self, conn: Connection, today: date, now: datetime) -> None:
-        cases = await subject_requests.cases(conn, closed=False, limit=_MANY)
-        waiting = [case for case in cases if case.state is not State.ANSWERED]
+        waiting = await subject_requests.unanswered(conn)
         last = await sweeps.reminded(conn, [case.id for case in waiting])
         for case in waiting:
             extended = case.extended_to is not None

@@ -23,7 +23,7 @@ import structlog
 
 from ari_recorder.domain import subject_requests as machine
 from ari_recorder.domain.audit import JSON, Actor
-from ari_recorder.domain.errors import KeyringLocked, RecorderError
+from ari_recorder.domain.errors import KeyringLocked, RecorderError, Unavailable
 from ari_recorder.domain.holds import Freeze
 from ari_recorder.domain.phone import e164
 from ari_recorder.domain.retention import Policy, StoredState, local_day
@@ -61,9 +61,26 @@ class RequestFreeze:
         self, conn: Connection, case: StoredCase, calls: Collection[UUID], actor: Actor, now: datetime
     ) -> StoredCase:
         """These calls belong to the case from here on, and what is there of them is kept. Its row is locked. A call
-        that is being destroyed this moment is not kept any more, and is not taken."""
+        that is being destroyed this moment is not kept any more, and is not taken. One whose key does not open is left
+        to `catch_up`, and spared meanwhile: it is no reason to keep none of the others."""
         if self._keyring.locked:
             raise KeyringLocked
+        try:
+            async with conn.savepoint():
+                return await self._take(conn, case, calls, actor, now)
+        except Unavailable:
+            raise
+        except RecorderError as error:
+            if len(calls) == 1:
+                log.warning("request_match_retry", case_id=str(case.id), code=error.code)
+                return case
+        for call_id in calls:
+            case = await self.take(conn, case, [call_id], actor, now)
+        return case
+
+    async def _take(
+        self, conn: Connection, case: StoredCase, calls: Collection[UUID], actor: Actor, now: datetime
+    ) -> StoredCase:
         rows = await keeping.lock(conn, await keeping.of_calls(conn, calls))
         there = [row for row in rows if row.state is StoredState.SEALED and row.quarantined_until is None]
         taken = {row.call_id for row in there}
@@ -80,8 +97,8 @@ class RequestFreeze:
     # --- later
 
     async def catch_up(self) -> int:
-        """What open cases match by now; how many calls. Nothing while the keyring is locked. What cannot be kept,
-        for its key does not open, is tried again and spared meanwhile; the other cases go on."""
+        """What open cases match by now, and is kept now; how many calls. Nothing while the keyring is locked. What
+        cannot be kept is tried again and spared meanwhile; the other calls and cases go on."""
         if self._keyring.locked:
             return 0
         with contextlib.suppress(KeyringLocked):
@@ -100,10 +117,13 @@ class RequestFreeze:
         now = self._clocks.now()
         async with self._database.transaction(within=SECONDS) as conn:
             case = await subject_requests.lock(conn, case_id)
+            if case is None or case.released_at is not None:
+                return 0
             found = (await request_matches.found(conn, case_id)).get(case_id, ())
-            if case is not None and case.released_at is None and found:
+            if found:
                 await self.take(conn, case, found, _SELF, now)
-        return len(found)
+            left = (await request_matches.found(conn, case_id)).get(case_id, ())
+        return len(found) - len(left)
 
     async def _index_anew(self) -> None:
         """The key of the index was changed: searches are made anew as calls are. Until then calls under the new key are

@@ -97,8 +97,7 @@ class CallStore:
         if call is None:
             return
         try:
-            # Whoever was recorded has talked, and is kept, even where nobody heard of the queue.
-            if call.joined_at is not None or _is_kept(call):
+            if has_row(call):
                 await self._write(call)
             if call.finished:
                 await self._stored(call)
@@ -136,6 +135,12 @@ class CallStore:
             self._meters.calls.labels(verdict.state.value, verdict.reason.value).inc()
             if call.ended_at is not None and call.quarantine is None:  # that one may have lain there for days
                 self._meters.store_seconds.observe(max((now - call.ended_at).total_seconds(), 0.0))
+
+
+def has_row(call: Call) -> bool:
+    """Whoever was recorded has talked, and is kept, even where nobody heard of the queue. Who hung up before a queue is
+    no call of ours."""
+    return call.joined_at is not None or _is_kept(call)
 
 
 def _is_kept(call: Call) -> bool:

@@ -82,6 +82,20 @@ class Connection:
         with _clear_errors(self._database, self._seconds):
             return await self._raw.fetchval(sql, *_without_nul(values), timeout=self._seconds)
 
+    @contextlib.asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What fails in it is undone, and the transaction can go on. Not after `Unavailable`: nothing more can be asked
+        of the connection then."""
+        await self.execute("SAVEPOINT here")
+        try:
+            yield
+        except Unavailable:
+            raise
+        except Exception:
+            await self.execute("ROLLBACK TO SAVEPOINT here")
+            raise
+        await self.execute("RELEASE SAVEPOINT here")
+
 
 class Database:
     """A pool of connections to one database. It opens without a server: recording does not wait for the database."""

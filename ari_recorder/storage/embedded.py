@@ -198,7 +198,7 @@ class EmbeddedPostgres:
         self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _prepare(self) -> Launcher:
-        binaries = _binaries()
+        binaries = programs()
         launcher = Launcher.choose(self.folder, binaries / "postgres")
         launcher.give(self.folder, self._logs)
         self._check_version()
@@ -262,7 +262,7 @@ class EmbeddedPostgres:
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with self._start_log.open("wb") as errors:
             return subprocess.Popen(
-                launcher.with_parent([str(_binaries() / "postgres"), "-D", str(self.data), *words]),
+                launcher.with_parent([str(programs() / "postgres"), "-D", str(self.data), *words]),
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
@@ -319,7 +319,7 @@ def _lock(fd: int) -> bool:
     return True
 
 
-def _binaries() -> Path:
+def programs() -> Path:
     """The wheel is found, not imported: importing it looks for servers of its own."""
     spec = importlib.util.find_spec(_WHEEL)
     roots = (spec.submodule_search_locations if spec is not None else None) or ["(no wheel)"]

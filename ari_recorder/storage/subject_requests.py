@@ -141,6 +141,18 @@ async def by_number(conn: Connection, year: int, running: int) -> StoredCase | N
     return _case(row) if row is not None else None
 
 
+async def of_call(conn: Connection, call_id: UUID) -> tuple[StoredCase, ...]:
+    """Those that found it, whoever's it turned out to be; the oldest first."""
+    rows = await conn.fetch(
+        """
+        SELECT request_case.* FROM request_case JOIN request_match ON case_id = request_case.id
+        WHERE call_id = $1 ORDER BY year, running
+        """,
+        call_id,
+    )
+    return tuple(_case(row) for row in rows)
+
+
 async def known(conn: Connection, case_id: UUID) -> bool:
     there: bool = await conn.fetchval("SELECT EXISTS (SELECT FROM request_case WHERE id = $1)", case_id)
     return there
@@ -155,6 +167,16 @@ async def cases(conn: Connection, *, closed: bool, limit: int) -> tuple[StoredCa
         """,
         closed,
         limit,
+    )
+    return tuple(_case(row) for row in rows)
+
+
+async def unanswered(conn: Connection) -> tuple[StoredCase, ...]:
+    """Those whose person waits for an answer, what came first first."""
+    rows = await conn.fetch(
+        """
+        SELECT * FROM request_case WHERE closed_at IS NULL AND answered_at IS NULL ORDER BY received_on, year, running
+        """
     )
     return tuple(_case(row) for row in rows)
 

@@ -4,6 +4,7 @@ Sentences are kept in English in the source (`text("Log in")`), and found in loc
 Values stand in braces: "{count} recordings". Catalogues are compiled at start; `make catalogues` writes them anew.
 """
 
+import functools
 import io
 import re
 from collections.abc import Mapping
@@ -338,8 +339,9 @@ _PERIOD = re.compile(r"([0-9]+)([YMWD])")
 _UNITS: tuple[tuple[int, Literal["hour", "minute", "second"]], ...] = ((3600, "hour"), (60, "minute"), (1, "second"))
 
 
+@functools.cache
 def load() -> Mapping[str, Words]:
-    """Every language there is."""
+    """Every language there is; read once, for nothing in it changes."""
     return {language: _words(language) for language in LANGUAGES}
 
 

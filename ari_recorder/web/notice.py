@@ -65,9 +65,19 @@ TOLD: Mapping[PromiseName, Told] = {
     PromiseName.LISTENERS: _told(N_("Nothing is served in clear beyond this host"), "privacy-notice"),
     PromiseName.AUDIT: _told(N_("The audit log is what was signed"), "audit", action=Action.AUDIT_VERIFY.value),
     PromiseName.SAMPLES: _told(N_("Drawn listenings are signed off in time"), "use"),
+    PromiseName.ON_TIME: _told(
+        N_("Each request of a person is answered in time"), "audit", action=Action.REQUEST_OPEN.value
+    ),
+    PromiseName.MATCHES: _told(
+        N_("No recording is destroyed while a request is about it"), "audit", action=Action.RECORDING_ERASE.value
+    ),
     PromiseName.CORRECTIONS: _told(
         N_("Each correction has author, date and original"), "audit", action=Action.RECORDING_CORRECT.value
     ),
+    PromiseName.WITHDRAWALS: _told(
+        N_("Each withdrawal of consent is carried out within 24 hours"), "audit", action=Action.REQUEST_DECIDE.value
+    ),
+    PromiseName.REFUSALS: _told(N_("Each refusal has a certificate"), "audit", action=Action.REFUSAL_ISSUE.value),
     PromiseName.PUBLISHED: _told(N_("The published notice says the same"), "privacy-notice"),
     PromiseName.RIGHTS: _told(
         N_("Each right was granted or attested within twelve months"), "audit", action=Action.RIGHT_ATTEST.value

@@ -16,7 +16,8 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, FileSystemLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from ari_recorder.domain.accounts import Permission
 from ari_recorder.web import cookies, told, told_cases
@@ -42,6 +43,23 @@ class Place:
     within: str = ""
 
 
+class _Compiled(BytecodeCache):
+    """In memory, by name and content: whoever makes one application after the other compiles no template twice."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if (code := self._code.get(bucket.key)) is not None:
+            bucket.bytecode_from_string(code)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_COMPILED = _Compiled()
+
+
 class Templates:
     """The templates, compiled once."""
 
@@ -53,6 +71,7 @@ class Templates:
             autoescape=True,
             undefined=StrictUndefined,
             auto_reload=False,
+            bytecode_cache=_COMPILED,
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -241,9 +241,10 @@ def event(line: str) -> e.Event:
                 "mixmonitor_id": values.get("mixmonitor", ""),
                 "codes": _codes(who, values.get("codes", "")),
             }
-        case "CallRetold":  # the shortest there is: armed, answered, bridged, over
+        case "CallRetold":  # the shortest there is: armed, answered, bridged from `since` on, over
             told = ("Announced", f"Armed {who} base={values['base']}", "QueueCallerJoin", "AgentConnect", "BridgeEnter")
-            lines = (f"{seconds} {words if ' ' in words else f'{words} {who}'} bridge=net" for words in told)
+            since = values.get("since", seconds)
+            lines = (f"{since} {words if ' ' in words else f'{words} {who}'} bridge=net" for words in told)
             extra = {"uniqueid": uniqueid(who), "events": tuple(event(line) for line in lines)}
         case "MixMonitorAccepted":
             extra = {**recording_id, "mixmonitor_id": "0x1"}

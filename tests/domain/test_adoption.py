@@ -297,6 +297,23 @@ def test_files_of_a_call_that_was_stored_meanwhile_bring_it_not_back() -> None:
     assert bench.board.calls == ()
 
 
+def test_a_call_nobody_heard_more_of_than_its_beginning_is_told_whole_when_it_is_here_no_more() -> None:
+    """Heard: that it was announced, and that the caller hung up. While it is here nothing of the net's is destroyed for
+    want of a proof that was not heard; there is no row of it, so it is not over for good."""
+    bench = Bench()
+    bench.feed(event("0 Announcing caller"))
+    caller = uniqueid("caller")
+    bench.feed(event("9 Hangup caller"))
+    told = _of(caller, _retold(LOG))
+    bench.feed(told)
+    assert not any(isinstance(command, c.DestroyRecording) for _, command in bench.done)
+    bench.board.forget(caller, stored=False)
+    assert not bench.board.is_over(caller)
+    bench.feed(told)
+    (recording,) = bench.calls[caller].recordings
+    assert recording.state is RecordingState.SEALED
+
+
 def _of(caller: Uniqueid, told: CallRetold) -> CallRetold:
     """The same of another caller, at the time of the tables."""
     later = START - _when(0)

@@ -1,6 +1,6 @@
 """By when a request is answered: held against a calendar that is walked day by day, over ten years and more."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -13,6 +13,7 @@ from ari_recorder.domain.due_dates import (
     extended_end,
     first_end,
     standing,
+    withdrawn_by,
 )
 from ari_recorder.domain.errors import ExtensionTooLate, ExtensionTwice, RequestTextRefused
 
@@ -108,3 +109,18 @@ def test_it_is_extended_once_before_the_month_is_over_and_the_person_is_told() -
             check_extension(Law.GDPR, received, told_on, last, extended=False)
     with pytest.raises(ExtensionTooLate, match="2026-02-14"):
         check_extension(Law.OPENNESS, received, received, date(2026, 2, 15), extended=False)
+
+
+def test_consent_that_is_withdrawn_is_carried_out_within_a_day() -> None:
+    """Written up at once, or later: then it counts from the midnight after it came. Days are those of Helsinki, on
+    which clocks are set back too."""
+    opened = datetime(2026, 10, 24, 20, 59, tzinfo=UTC)  # a minute before midnight
+    came = opened.date()
+    assert withdrawn_by(came, opened, not_proved=False, proved_at=opened) == opened + DAY
+    midnight = datetime(2026, 10, 24, 21, tzinfo=UTC)
+    for later in (midnight, midnight + 40 * DAY):
+        assert withdrawn_by(came, later, not_proved=False, proved_at=None) == midnight + DAY
+        assert withdrawn_by(came, later, not_proved=False, proved_at=later) == midnight + DAY
+    assert withdrawn_by(came, opened, not_proved=True, proved_at=None) is None
+    proved = opened + 3 * DAY
+    assert withdrawn_by(came, opened, not_proved=True, proved_at=proved) == proved + DAY

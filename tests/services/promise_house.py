@@ -64,6 +64,11 @@ class PromiseHouse:
         assert await self.broken() == {}
         return seen
 
+    async def publish(self, settings: Config) -> None:
+        """The notice, as it is made of these."""
+        notices = connect.notices(settings, self.database, self.house.people.watch)
+        self.copy.write_text(document(await notices.notice("fi")))
+
     async def sql(self, *statements: str, values: tuple[object, ...] = ()) -> None:
         async with self.database.transaction() as conn:
             for one in statements:
@@ -86,7 +91,7 @@ class PromiseHouse:
         return (await self.house.site.holds.place([made.recording_id], terms, actor)).hold.id
 
     async def sweep(self) -> None:
-        """What is due goes."""
+        """What is due goes, and what was on its way."""
         now = self.house.people.watch.now()
         eraser = Eraser(
             database=self.database,
@@ -99,6 +104,7 @@ class PromiseHouse:
         async def nothing(*_: object) -> None:
             pass
 
+        await eraser.resume(nothing)
         await eraser.queue("advice", policy, now, nothing)
 
 
@@ -111,7 +117,8 @@ async def kept(folder: Path, database: Database) -> AsyncIterator[PromiseHouse]:
         connections = Connections(house.site.config)
         desk = connect.promises(house.site.config, database, watch, connections)
         await connect.policies(house.site.config, database).adopt(watch.now())
-        copy.write_text(document(await house.site.notices.notice("fi")))
         for role in Role:
             await house.person(role.value)
-        yield PromiseHouse(house=house, connections=connections, desk=desk, copy=copy)
+        found = PromiseHouse(house=house, connections=connections, desk=desk, copy=copy)
+        await found.publish(found.config)
+        yield found

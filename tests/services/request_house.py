@@ -5,6 +5,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from uuid import UUID
 
@@ -56,8 +57,9 @@ TERMS = RefusalTerms(
 class RequestHouse(House):
     config: Config = None  # type: ignore[assignment]
 
-    @property
+    @cached_property
     def desk(self) -> SubjectRequests:
+        """Made once, as the service does: it reads all templates of certificates."""
         assert self.keyring is not None
         return SubjectRequests(
             database=self.database,

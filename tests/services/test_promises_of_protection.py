@@ -1,6 +1,8 @@
 """Promises about protection, corrections and the notice itself, broken in a running site, and kept again."""
 
+import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +12,6 @@ import pytest
 
 from ari_recorder import config
 from ari_recorder.domain.accounts import Role
-from ari_recorder.domain.notice_html import document
 from ari_recorder.domain.promises import PromiseName, PromiseState
 from ari_recorder.services import connect
 from ari_recorder.services.connections import Connections
@@ -66,16 +67,12 @@ async def test_a_connection_to_a_place_that_is_configured_and_its_country(rig: P
             path.write_text(path.read_text().replace("[notice]", f"[notice]\n{countries}"))
             settings = config.load(path)
             desk = connect.promises(settings, rig.database, rig.house.people.watch, rig.connections)
-            rig.copy.write_text(await _document(settings, rig))
+            await rig.publish(settings)
             seen = await rig.look(desk)
             assert seen[PromiseName.DESTINATIONS].names == names
             assert {one.name for one in seen.values() if one.state is PromiseState.BROKEN} == (
                 {PromiseName.DESTINATIONS} if names else set()
             )
-
-
-async def _document(settings: config.Config, rig: PromiseHouse) -> str:
-    return document(await connect.notices(settings, rig.database, rig.house.people.watch).notice("fi"))
 
 
 async def test_who_comes_to_us_is_no_destination(rig: PromiseHouse) -> None:
@@ -100,6 +97,41 @@ async def test_something_listens_in_clear(rig: PromiseHouse) -> None:
     seen = await rig.turns({PromiseName.LISTENERS: 1}, listen, close)
     (name,) = seen[PromiseName.LISTENERS].names
     assert name.startswith("0.0.0.0:")
+
+
+async def test_the_manager_interface_beside_us_is_opened_in_clear(rig: PromiseHouse) -> None:
+    """By a process that is not ours."""
+    serve = (
+        "import socket, sys; ours = socket.create_server((sys.argv[1], int(sys.argv[2])));"
+        " print(ours.getsockname()[1], flush=True); sys.stdin.read()"
+    )
+
+    async def pbx(address: str, port: str = "0") -> tuple[asyncio.subprocess.Process, str]:
+        pipe = asyncio.subprocess.PIPE
+        started = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", serve, address, port, stdin=pipe, stdout=pipe
+        )
+        assert started.stdout is not None
+        return started, (await started.stdout.readline()).decode().strip()
+
+    async def end(one: asyncio.subprocess.Process) -> None:
+        await one.communicate(b"")  # it reads to the end, and goes
+
+    closed, port = await pbx("127.0.0.1")
+    path = rig.config.source
+    text = path.read_text()
+    assert text.count("\nport = 1\n") == 1
+    path.write_text(text.replace("\nport = 1\n", f"\nport = {port}\n"))
+    rig.connections = Connections(config.load(path))
+    rig.desk = connect.promises(rig.config, rig.database, rig.house.people.watch, rig.connections)
+    opened: list[asyncio.subprocess.Process] = []
+
+    async def listen() -> None:
+        await end(closed)
+        opened.append((await pbx("0.0.0.0", port))[0])  # noqa: S104 -- that is what must be seen
+
+    seen = await rig.turns({PromiseName.LISTENERS: 1}, listen, lambda: end(opened[0]))
+    assert seen[PromiseName.LISTENERS].names == (f"0.0.0.0:{port}",)
 
 
 def kernel(folder: Path, tcp: str, tcp6: str = "") -> Path:

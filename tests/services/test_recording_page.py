@@ -22,9 +22,9 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.domain.retention_told import Rule
 from ari_recorder.services import connect, key_admin
-from ari_recorder.services.corrections import Corrections
+from ari_recorder.services.corrections import Corrected, Corrections
 from ari_recorder.services.holds import HoldTerms
-from ari_recorder.services.recording_page import Corrected, Integrity, RecordingPages
+from ari_recorder.services.recording_page import Integrity, RecordingPages
 from ari_recorder.storage import calls, erasing
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import day_of

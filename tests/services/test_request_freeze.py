@@ -1,7 +1,6 @@
-"""What a case may be about is frozen: when it is opened, when it is found later, and against the sweep in a race."""
+"""What a case may be about is frozen: when it is opened, and when it is found later. Against the sweep:
+test_request_race.py."""
 
-import asyncio
-import os
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,9 +28,6 @@ from tests.services.request_house import (
     first,
 )
 from tests.storage.calls_for_tests import BEGAN
-
-# Openings against the sweep; a thousand by night.
-ROUNDS = 1000 if os.environ.get("ARI_RECORDER_NIGHTLY") else 100
 
 
 @pytest.fixture
@@ -119,6 +115,20 @@ async def test_what_cannot_be_kept_is_spared_and_holds_up_no_other_case(house: R
     assert await house.sweep_at(DUE) == 0
 
 
+async def test_one_key_that_does_not_open_keeps_nobody_from_the_rest_of_the_calls(house: RequestHouse) -> None:
+    damaged, sound = await house.call(), await house.call()
+    async with house.database.transaction() as conn:
+        await conn.execute("UPDATE recording SET wrapped_key = 'damaged' WHERE id = $1", first(damaged))
+    await house.index()
+    done = await house.opened()
+    assert done.calls == 1
+    assert [await house.keeps(one) for one in (damaged, sound)] == [0, 1]
+    another = await house.call()
+    assert await house.index() == 1
+    assert [await house.keeps(one) for one in (damaged, sound, another)] == [0, 1, 1]
+    assert await house.sweep_at(DUE) == 0
+
+
 async def test_a_call_that_began_after_the_decision_is_not_what_it_was_about(house: RequestHouse) -> None:
     call = await house.call()
     await house.index()
@@ -162,46 +172,3 @@ async def test_of_two_cases_about_one_call_the_last_one_counts(house: RequestHou
     assert await house.keeps(call) == 1
     await house.desk.close(other.case.number, other.case.version, SARI, taken_back="Ei enää.")
     assert await house.sweep_at(DUE + DAY) == 1
-
-
-@pytest.mark.timeout(3600)
-async def test_openings_against_the_sweep_never_lose_what_was_acknowledged(house: RequestHouse) -> None:
-    """Started together, in both orders: what is destroyed was so before the case was acknowledged. Every other call is
-    indexed: of the rest nobody knows yet whose they are."""
-    outcomes = []
-    policies = house.policies
-    await policies.adopt(DUE)
-    for turn in range(ROUNDS):
-        call = await house.call()
-        indexed = turn % 2 == 0
-        if indexed:
-            await house.index()
-        house.clocks.time = DUE
-        lag = (turn % 10) * 0.004
-        destroyed_before: list[bool] = []
-
-        async def opening(lag: float = lag, call_id: object = first(call), seen: list[bool] = destroyed_before) -> str:
-            await asyncio.sleep(lag)
-            done = await house.opened(Kind.ACCESS, Wanted(number=AINO, since=BEGAN - DAY), received_on=DUE.date())
-            # Acknowledged: from here on nothing begins to be destroyed.
-            async with house.database.transaction() as conn:
-                seen.append(await conn.fetchval("SELECT state <> 'sealed' FROM recording WHERE id = $1", call_id))
-            return done.case.number
-
-        number, _ = await asyncio.gather(opening(), house.sweep().run_once())
-        await house.index()
-        await house.sweep().run_once()
-        state = await house.state(call)
-        assert (state is StoredState.SEALED) == (not destroyed_before[0]), f"round {turn}, indexed {indexed}"
-        if state is StoredState.SEALED:
-            assert await house.keeps(call) == 1
-            assert await house.plays(call.recordings[0])
-        outcomes.append(destroyed_before[0])
-        view = await house.desk.list.show(number, SARI)
-        done = await house.desk.close(number, view.case.version, SARI, taken_back="Kierros on ohi.")
-        house.clocks.time = DUE + DAY
-        await house.freeze.release(await policies.in_force(), DUE + DAY)
-        await house.sweep().run_once()
-        assert await house.state(call) is StoredState.ERASED
-        assert done.calls == (not destroyed_before[0])
-    assert 0 < sum(outcomes) < len(outcomes), "one of them always won: this was no race"

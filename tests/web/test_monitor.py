@@ -8,6 +8,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from ari_recorder import config
 from ari_recorder.config import ConfigError
@@ -101,3 +102,23 @@ def test_rules_and_dashboard_ask_only_for_figures_there_are() -> None:
         assert used, path.name
         assert used <= known, path.name
     json.loads((ROOT / "docs" / "monitoring" / "dashboard.json").read_text())
+
+
+async def test_a_broken_promise_is_a_figure(tmp_path: Path, dsn: str, database: Database) -> None:
+    async with database.transaction() as conn:
+        await conn.execute("CREATE TABLE transcript (words text)")
+    async with started(tmp_path, dsn) as (_, lines):
+        address = await spoken(lines, "monitor_start", "address")
+        samples: list[Sample] = []
+        async with aiohttp.ClientSession() as http, asyncio.timeout(30):
+            while not samples:
+                await asyncio.sleep(0.2)
+                async with http.get(f"{address}/metrics") as response:
+                    families = text_string_to_metric_families(await response.text())
+                samples = [one for family in families if "promise" in family.name for one in family.samples]
+    broken = {one.labels["promise"] for one in samples if one.name == "ari_recorder_promise_kept" and not one.value}
+    found = {one.labels["promise"]: one.value for one in samples if one.name == "ari_recorder_promise_found"}
+    assert broken == {"nothing-derived"}
+    assert {name: value for name, value in found.items() if value} == {"nothing-derived": 1}
+    of_persons = {"requests-on-time", "matches-kept", "withdrawals-carried-out", "refusals-certified"}
+    assert of_persons <= found.keys()
