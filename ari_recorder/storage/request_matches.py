@@ -50,8 +50,8 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """A call that was found, and when it began. `is_theirs` is None while nobody has looked. `recordings`: what is there
-    of it."""
+    """A call that was found, and when it began. `is_theirs` is None while nobody has looked. `recordings`: what there
+    is of it."""
 
     call_id: UUID
     began_at: datetime
