@@ -130,8 +130,9 @@ class Parts:
 
     def remove(self, recording_id: UUID) -> None:
         """All parts of a recording go for good, their keys first. Twice is fine; an error: something may be left."""
-        for key in [key for key in self._data_keys if key[0] == recording_id]:
-            self._data_keys.pop(key, None)
+        for key in tuple(self._data_keys):  # a copy: other threads seal other recordings meanwhile
+            if key[0] == recording_id:
+                self._data_keys.pop(key, None)
         numbers = {number for _, number, _ in self._names(f"{recording_id}.")}
         try:
             for number in sorted(numbers):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -485,3 +486,23 @@ def raise_in_fsync(part: NewPart, plain: memoryview, real: Callable[[NewPart, me
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", broken)
         real(part, plain)
+
+
+def test_parts_go_while_parts_of_other_calls_begin(house: LiveHouse) -> None:
+    """They do so in another thread; here, whenever two ids are compared."""
+    parts = house.vault.parts
+
+    class Meanwhile(UUID):
+        __hash__ = UUID.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            parts.begin(uuid4(), DAY, 0).close()
+            return super().__eq__(other)
+
+    for _ in range(2):
+        parts.begin(uuid4(), DAY, 0).close()
+    parts.begin(RECORDING, DAY, 0).close()
+    before = len(parts.recordings())
+    parts.remove(Meanwhile(str(RECORDING)))
+    assert RECORDING not in parts.recordings()
+    assert len(parts.recordings()) > before
