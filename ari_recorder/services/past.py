@@ -31,7 +31,7 @@ from ari_recorder.services.clock import Clocks
 from ari_recorder.services.corrections import Corrected, Corrections, fields_of, notes_of
 from ari_recorder.services.disclosures import Disclosed, disclosed
 from ari_recorder.services.kept import EVERYWHERE
-from ari_recorder.services.request_list import StepTold
+from ari_recorder.services.request_list import StepTold, history
 from ari_recorder.storage import (
     audit,
     calls,
@@ -46,6 +46,7 @@ from ari_recorder.storage import (
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.notice_versions import NoticeVersion
 from ari_recorder.storage.recordings import StoredRecording
+from ari_recorder.storage.request_matches import Match
 from ari_recorder.storage.subject_requests import StoredCase
 from ari_recorder.vault.keyring import Keyring
 
@@ -158,9 +159,10 @@ class PastDesk:
             raise KeyringLocked
         async with self._database.transaction(within=_SECONDS) as conn:
             stored = await self._book.find(conn, number)
-            case = await self._case(conn, stored, at, opened=True)
+            matches = await request_matches.of_case(conn, stored.id)
+            case = await self._case(conn, stored, matches, at, opened=True)
             # By what is known now: another person's were shown as anybody's before somebody looked at them.
-            others = {one.call_id for one in await request_matches.of_case(conn, stored.id) if one.is_theirs is False}
+            others = {one.call_id for one in matches if one.is_theirs is False}
             there: list[RecordingThen] = []
             for one in case.calls:
                 if one.call_id not in others:
@@ -182,7 +184,7 @@ class PastDesk:
                 raise RecordingUnknown(recording_id=recording_id)
             those = [one for one in await self._recordings(conn, row.call_id, at) if one.id == recording_id]
             cases = [
-                await self._case(conn, one, at, opened=False)
+                await self._case(conn, one, await request_matches.of_case(conn, one.id), at, opened=False)
                 for one in await subject_requests.of_call(conn, row.call_id)
             ]
             told: dict[str, JSON] = {"on": at.isoformat(), **({} if self._keyring.locked else {"caller": True})}
@@ -190,11 +192,13 @@ class PastDesk:
             await audit.append(conn, entry, self._clocks.now())
             return Past(at=at, notice=await _notice(conn, at), cases=tuple(cases), recordings=tuple(those))
 
-    async def _case(self, conn: Connection, case: StoredCase, at: datetime, *, opened: bool) -> CaseThen:
+    async def _case(
+        self, conn: Connection, case: StoredCase, matches: Sequence[Match], at: datetime, *, opened: bool
+    ) -> CaseThen:
         steps = await subject_requests.steps(conn, case.id)
-        ids = [one.text_id for one in steps if one.text_id is not None]
-        words = await self._book.read(conn, ids) if opened else {}
-        told = [StepTold(step=one, words=words.get(one.text_id, {}) if one.text_id else {}) for one in steps]
+        told: Sequence[StepTold] = [StepTold(step=one, words={}) for one in steps]
+        if opened:
+            told = await history(conn, self._book, steps)
         # One after the other, as versions are; and all of those until then count.
         parted = versions_at(told, at, lambda one: one.step.made_at)
         until = told[: len(told) - len(parted.since)]
@@ -228,7 +232,7 @@ class PastDesk:
                     is_theirs=then.theirs.get(one.call_id),
                     is_granted=one.call_id in then.granted,
                 )
-                for one in await request_matches.of_case(conn, case.id)
+                for one in matches
                 if then is not None and one.found_at <= at
             ),
             certificates=versions_at(certificates, at, lambda one: one.issued_at),

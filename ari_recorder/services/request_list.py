@@ -15,7 +15,7 @@ from ari_recorder.services.casebook import Casebook, facts_of, number_of
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.refusal_certificates import Issued
 from ari_recorder.storage import audit, request_matches, subject_requests
-from ari_recorder.storage.db import Database
+from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.request_matches import Match
 from ari_recorder.storage.subject_requests import StoredCase, StoredStep
 
@@ -69,6 +69,12 @@ class Done:
     certificate: Issued | None = None
 
 
+async def history(conn: Connection, book: Casebook, steps: Sequence[StoredStep]) -> tuple[StepTold, ...]:
+    """These steps with what was typed, opened. KeyringLocked."""
+    words = await book.read(conn, [one.text_id for one in steps if one.text_id is not None])
+    return tuple(StepTold(step=one, words=words.get(one.text_id, {}) if one.text_id else {}) for one in steps)
+
+
 class RequestList:
     def __init__(self, *, database: Database, book: Casebook, clocks: Clocks, pace: Pace) -> None:
         self._database = database
@@ -89,7 +95,7 @@ class RequestList:
         async with self._database.transaction() as conn:
             case = await self._book.find(conn, number)
             steps = await subject_requests.steps(conn, case.id)
-            words = await self._book.read(conn, [one.text_id for one in steps if one.text_id is not None])
+            told = await history(conn, self._book, steps)
             matches = await request_matches.of_case(conn, case.id)
             waiting = await request_matches.waiting(conn, case.id)
             entry = Entry(
@@ -105,7 +111,7 @@ class RequestList:
             channel=case.channel.value,
             language=case.language,
             is_proxy=case.is_proxy,
-            steps=tuple(StepTold(step=one, words=words.get(one.text_id, {}) if one.text_id else {}) for one in steps),
+            steps=told,
             matches=matches,
             waiting=waiting,
         )
