@@ -11,6 +11,7 @@ from ari_recorder.cli.tools import (
     Exit,
     JsonOption,
     PassphraseOption,
+    has_passphrase,
     load,
     operator,
     troubles_told,
@@ -121,10 +122,8 @@ def _is_typed(source: Path, keys: Path | None) -> bool:
     """Does somebody have to say the passphrase? What cannot be read is told by the drill itself."""
     from ari_recorder.domain.backups import KEYS
     from ari_recorder.domain.errors import RecorderError
-    from ari_recorder.vault.keyring import Keyring
-    from ari_recorder.vault.root_key import RootKind
 
     try:
-        return Keyring.open(keys or source / KEYS).root_kind is RootKind.PASSPHRASE
+        return has_passphrase(keys or source / KEYS)
     except RecorderError:
         return False

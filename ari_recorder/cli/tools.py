@@ -152,12 +152,15 @@ def load(path: Path) -> "Config":
 
 def passphrase_of(settings: "Config", file: Path | None) -> str | None:
     """The keyring's passphrase, asked for if it has one; None when its root key is a file."""
+    return typed(file, "--passphrase-file") if has_passphrase(settings.storage.keys) else None
+
+
+def has_passphrase(keys: Path) -> bool:
+    """Is the root key of the keyring in this folder a passphrase, that somebody has to say?"""
     from ari_recorder.vault.keyring import Keyring
     from ari_recorder.vault.root_key import RootKind
 
-    if Keyring.open(settings.storage.keys).root_kind is RootKind.FILE:
-        return None
-    return typed(file, "--passphrase-file")
+    return Keyring.open(keys).root_kind is RootKind.PASSPHRASE
 
 
 def typed(file: Path | None, option: str, *, new: bool = False) -> str:
