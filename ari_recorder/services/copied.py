@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 
 from ari_recorder.vault.files import open_ordinary
@@ -27,12 +27,8 @@ def copy(source: Path, target: Path) -> tuple[str, int]:
 
 def sum_of(path: Path) -> tuple[str, int]:
     """The SHA-256 of a file as hex, and its size."""
-    digest, size = sha256(), 0
     with open_ordinary(path) as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-            size += len(block)
-    return digest.hexdigest(), size
+        return file_digest(file, "sha256").hexdigest(), file.tell()
 
 
 def line(digest: str, path: str) -> str:

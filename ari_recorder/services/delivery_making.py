@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -43,8 +43,6 @@ from ari_recorder.vault.aes_zip import new_passphrase
 from ari_recorder.vault.delivered import Deliveries as Files
 from ari_recorder.vault.files import open_ordinary
 from ari_recorder.vault.keyring import Keyring
-
-_PIECE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,12 +229,10 @@ def _told(blocks: Iterator[bytes], size: int, progress: Callable[[float], None])
 
 def _read(path: Path) -> tuple[int, str, os.stat_result]:
     """How long it is, its SHA-256, and which file that is."""
-    digest = sha256()
     try:
         with open_ordinary(path) as file:
             there = os.fstat(file.fileno())
-            while piece := file.read(_PIECE):
-                digest.update(piece)
+            digest = file_digest(file, "sha256")
     except OSError:
         raise HandOverUnknown(path=path) from None
     return there.st_size, digest.hexdigest(), there

@@ -1,6 +1,6 @@
 """Is a sealed recording what was sealed? Every check there is, and in words what was checked. Blocks: use a thread."""
 
-import hashlib
+from hashlib import file_digest
 from uuid import UUID
 
 from ari_recorder.domain.errors import SealedDiffers
@@ -13,12 +13,10 @@ _READ_BYTES = 1 << 20
 
 def compare_hash(vault: Vault, path: str, sha256: bytes) -> int:
     """Its bytes against the row, which needs no key; how many they are. SealedDiffers when they are others."""
-    digest = hashlib.sha256()
     with open(vault.files.open(path), "rb", buffering=0) as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
+        digest = file_digest(file, "sha256").digest()
         size = file.tell()
-    if digest.digest() != sha256:
+    if digest != sha256:
         raise SealedDiffers(name=path)
     return size
 
