@@ -7,7 +7,6 @@ MixMonitorStart of the same call, and the database is asked for its recording af
 
 import asyncio
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -81,23 +80,17 @@ class Level:
 def _database_cpu(service_pid: int) -> float:
     """CPU seconds of PostgreSQL, which the service has started: the postmaster's processes, also those that ended."""
     total = 0.0
-    for child in _children(service_pid):
-        for pid in (child, *_children(child)):
-            with contextlib.suppress(OSError):
+    for postmaster in _children(service_pid):
+        total += cpu_seconds(postmaster, ended_children=True)
+        for pid in _children(postmaster):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
                 total += cpu_seconds(pid)
-        with contextlib.suppress(OSError):
-            total += _ended_children(child)
     return total
 
 
 def _children(pid: int) -> list[int]:
     tasks = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for task in tasks for child in task.read_text().split()]
-
-
-def _ended_children(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
 async def _level(lab: Lab, service: Service, crowd: Crowd, calls: int) -> Level:

@@ -31,7 +31,7 @@ from ari_recorder.vault.files import VaultFiles, day_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
 from ari_recorder.vault.stream import CHUNK_BYTES, SealedFile, context_of, seal
-from benchmarks.figures import Figure, Goal, middle
+from benchmarks.figures import Figure, Goal, middle, percentile
 
 ROUNDS = 7
 MIB = 1 << 20
@@ -176,8 +176,7 @@ def ranges(folder: Path) -> list[Figure]:
                 began = time.perf_counter()
                 reader.read(at, length)
                 times.append((time.perf_counter() - began) * 1000)
-            times.sort()
-            p50, p99 = times[count // 2], times[count * 99 // 100]
+            p50, p99 = percentile(times, 0.5), percentile(times, 0.99)
             figures.append(
                 Figure(
                     name=f"range of {length:,} bytes from a sealed recording of an hour: {deadline:g} ms / p99",

@@ -35,9 +35,10 @@ class Load:
     agents: int = AGENTS
 
 
-def cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int, *, ended_children: bool = False) -> float:
+    """At work until now, with that of its children which have ended, if wanted."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return sum(map(int, fields[11 : 15 if ended_children else 13])) / _TICKS
 
 
 def _machine_busy() -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """What the product stored of a call of the lab, as anybody entitled would hear it."""
 
+import io
 import time
 import wave
 from dataclasses import dataclass
@@ -57,11 +58,17 @@ async def stored(service: Service, caller: Caller) -> list[Stored]:
 
 async def listen(service: Service, recording_id: str) -> Stored:
     facts = await service.command("recordings", "show", recording_id)
-    with wave.open(str(await service.export(recording_id))) as file:
+    caller, agent = sides_of((await service.export(recording_id)).read_bytes())
+    return Stored(facts=facts, caller=caller, agent=agent)
+
+
+def sides_of(wav: bytes) -> tuple[Sound, Sound]:
+    """The caller's side and the agent's, by what everybody has to open a WAV file."""
+    with wave.open(io.BytesIO(wav)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 2, 2)
         stereo = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
-    sides = [Sound.of(np.ascontiguousarray(stereo[:, side]).tobytes()) for side in (0, 1)]
-    return Stored(facts=facts, caller=sides[0], agent=sides[1])
+    caller, agent = (Sound.of(np.ascontiguousarray(stereo[:, side]).tobytes()) for side in (0, 1))
+    return caller, agent
 
 
 async def the_recording(service: Service, caller: Caller) -> Stored:

@@ -5,19 +5,15 @@ real PBX. What the person gets is opened by programs that know nothing of the se
 from __future__ import annotations
 
 import asyncio
-import io
 import socket
 import subprocess
 import sys
-import wave
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import pytest_asyncio
 from playwright.async_api import BrowserContext
@@ -31,6 +27,7 @@ from tests.browser.contexts import Contexts
 from tests.browser.officer import Officer, fetch
 from tests.lab.asterisk import free_port
 from tests.lab.demo import STORIES, place
+from tests.lab.heard import sides_of
 from tests.lab.lab import Lab
 from tests.lab.service import RECORDED, Service, running_service
 from tests.lab.test_page import INDEXED_WITHIN
@@ -95,7 +92,6 @@ class Office:
     olli: Officer
     stranger: BrowserContext
     folder: Path
-    states: dict[str, str] = field(default_factory=dict)
 
     def recording(self, kind: Kind) -> str:
         return self.place.recordings[number_of(kind, self.language)]
@@ -161,14 +157,9 @@ def _checked(package: Path, language: str) -> str:
 
 
 def _voices(package: Path) -> tuple[Sound, Sound]:
-    """The caller's side and the agent's, by what everybody has to open a WAV file."""
     with zipfile.ZipFile(package) as archive:
         (name,) = (one for one in archive.namelist() if one.endswith(".wav"))
-        with wave.open(io.BytesIO(archive.read(name))) as file:
-            assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 2, 2)
-            stereo = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
-    caller, agent = (Sound.of(np.ascontiguousarray(stereo[:, side]).tobytes()) for side in (0, 1))
-    return caller, agent
+        return sides_of(archive.read(name))
 
 
 async def correct(office: Office, kind: Kind) -> None:
@@ -232,7 +223,7 @@ LIVES: dict[Kind, Callable[[Office, Kind], Awaitable[None]]] = {
 
 
 async def officer(service: Service, contexts: Contexts, name: str, language: str) -> Officer:
-    settings: Any = config.load(service.config)
+    settings = config.load(service.config)
     earlier = ClocksAhead(timedelta(minutes=-1))
     async with connect.database(settings) as database:
         person = await enrol(connect.people(settings, database, earlier), Role.PRIVACY_OFFICER, earlier, name, language)
