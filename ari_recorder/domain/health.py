@@ -16,7 +16,8 @@ from enum import StrEnum
 SPOOL_LEAST_BYTES = 16 << 20
 # Live sealing leaves this to recordings that end (services/live.py): below it running calls stay in the spool.
 VAULT_LEAST_BYTES = 128 << 20
-# A finished call is stored within seconds. Who waits for minutes waits for something.
+# A finished call is sealed and stored within seconds. Who waits for minutes waits for something.
+SEALED_WITHIN = timedelta(minutes=2)
 STORED_WITHIN = timedelta(minutes=2)
 SWEPT_WITHIN = timedelta(hours=1)
 SEQUENCED_WITHIN = timedelta(minutes=1)
@@ -50,6 +51,8 @@ class Facts:
     journal_works: bool = True
     spool_free_bytes: int | None = None
     vault_free_bytes: int | None = None
+    unsealed: int = 0
+    unsealed_for: timedelta = timedelta()
     database_trouble: str = ""
     waiting_calls: int = 0
     waiting_for: timedelta = timedelta()
@@ -68,6 +71,7 @@ def judge(facts: Facts) -> tuple[Part, ...]:
         _part("journal", State.FAILED, "" if facts.journal_works else "it cannot be written: new calls are not begun"),
         _room("spool", State.FAILED, facts.spool_free_bytes, SPOOL_LEAST_BYTES),
         _room("vault", State.DEGRADED, facts.vault_free_bytes, VAULT_LEAST_BYTES),
+        _part("sealing", State.DEGRADED, _unsealed(facts)),
         _part("database", State.DEGRADED, facts.database_trouble),
         _part("store", State.DEGRADED, _waiting(facts)),
         _part("keyring", State.DEGRADED, _keyring(facts)),
@@ -102,6 +106,12 @@ def _room(name: str, when_not: State, free: int | None, least: int) -> Part:
     if free is None:
         return _part(name, when_not, "how much room it has cannot be told")
     return _part(name, when_not, f"only {free >> 20} MiB are free" if free < least else "")
+
+
+def _unsealed(facts: Facts) -> str:
+    if facts.unsealed_for <= SEALED_WITHIN:
+        return ""
+    return f"{facts.unsealed} recording(s) wait in the spool to be sealed, the first for {_minutes(facts.unsealed_for)}"
 
 
 def _waiting(facts: Facts) -> str:

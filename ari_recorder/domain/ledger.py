@@ -5,6 +5,7 @@ what only the PBX's other log has (cel.py), and where the two differ the PBX is 
 
     the recorder says               queue_log says                                  so it is
     pending                         answered, over for a minute, not sent on        unexplained: not-finished
+    pending, all of it captured     the same, over for ten minutes                  unexplained: not-finished
     recorded, however               longer talk than what is heard                  unexplained: length-differs
     unexplained: length-differs     as much talk as is heard                        recorded
     not recorded: nobody talked     somebody did, in a recorded queue               unexplained: no-recording
@@ -30,9 +31,9 @@ from enum import StrEnum
 from uuid import UUID
 
 from ari_recorder.domain.absences import Absence, Absences
-from ari_recorder.domain.calls import Call, MarkKind
+from ari_recorder.domain.calls import Call, CallState, MarkKind
 from ari_recorder.domain.queue_log import Leg, QueueLogCall, QueueOutcome
-from ari_recorder.domain.recordings import EndReason, RecordingState, StartedBy
+from ari_recorder.domain.recordings import FINAL, EndReason, RecordingState, StartedBy
 
 # Frames are 20 ms and clocks are read on both sides of the AMI; one second is what the notice of a gap is worth.
 TOLERANCE = timedelta(seconds=1)
@@ -44,6 +45,9 @@ MISSING_BY_LOSS = timedelta(seconds=5)
 # A finished call is sealed and stored within this time; until then it is not missing. What is left of the minute in
 # which an alarm has to be raised is for who looks.
 SETTLES = timedelta(seconds=45)
+# Of which every word is in the spool is not missing either: on a machine with too much to do it waits for its turn to
+# be sealed. That many wait, health tells (health.py).
+SEALED_WITHIN = timedelta(minutes=10)
 
 
 class LedgerState(StrEnum):
@@ -151,7 +155,8 @@ def _judge_unrecorded(call: Call, queues: frozenset[str]) -> Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownCall:
-    """A call as the ledger needs it. `heard`: all its recordings. `proves`: whose call a quarantine is, if known."""
+    """A call as the ledger needs it. `heard`: all its recordings. `proves`: whose call a quarantine is, if known.
+    `captured`: it is over, and of its recordings nothing is left to do but to seal them."""
 
     uniqueid: str
     queue: str
@@ -161,6 +166,7 @@ class KnownCall:
     heard: timedelta
     recording_ids: tuple[UUID, ...]
     proves: str = ""
+    captured: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +184,9 @@ class LedgerRow:
     recording_ids: tuple[UUID, ...]
 
 
+_CAPTURED = FINAL | {RecordingState.CLOSED}
+
+
 def known(call: Call, queues: frozenset[str]) -> KnownCall:
     """A call that is not in the database yet, as it would be there."""
     sealed = [(r.id, r.sealed) for r in call.recordings if r.sealed is not None]
@@ -190,6 +199,7 @@ def known(call: Call, queues: frozenset[str]) -> KnownCall:
         heard=sum((facts.duration for _, facts in sealed), timedelta()),
         recording_ids=tuple(recording_id for recording_id, _ in sealed),
         proves=call.quarantine.uniqueid if call.quarantine is not None else "",
+        captured=call.state is CallState.ENDED and all(r.state in _CAPTURED for r in call.recordings),
     )
 
 
@@ -311,7 +321,7 @@ def _end_of(leg: Leg, entry: QueueLogCall) -> datetime:
 def _weigh(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: datetime) -> Verdict:
     """The recorder's verdict, held against what the PBX says."""
     match call.verdict.state:
-        case LedgerState.PENDING if entry.connected_in & queues and _settled(entry, now) and not entry.transferred:
+        case LedgerState.PENDING if _is_over(entry, call, queues, now):
             return _verdict(LedgerState.UNEXPLAINED, Reason.NOT_FINISHED)
         case LedgerState.RECORDED if call.heard < entry.talk_in(queues) - _may_miss(call):
             return _verdict(LedgerState.UNEXPLAINED, Reason.LENGTH_DIFFERS)
@@ -333,8 +343,14 @@ def _may_miss(call: KnownCall) -> timedelta:
     return MISSING_BY_LOSS if call.verdict.reason is Reason.TRUNCATED else MISSING
 
 
-def _settled(entry: QueueLogCall, now: datetime) -> bool:
-    return entry.ended_at is not None and now - entry.ended_at >= SETTLES
+def _is_over(entry: QueueLogCall, call: KnownCall, queues: frozenset[str], now: datetime) -> bool:
+    """For so long that the recorder should have come to its end."""
+    within = SEALED_WITHIN if call.captured else SETTLES
+    return bool(entry.connected_in & queues) and _settled(entry, now, within) and not entry.transferred
+
+
+def _settled(entry: QueueLogCall, now: datetime, within: timedelta = SETTLES) -> bool:
+    return entry.ended_at is not None and now - entry.ended_at >= within
 
 
 # The recorder did not know that there was anything to record. After a gap that may be its mistake.

@@ -77,7 +77,7 @@ class HealthDesk:
         pbx, newest = self._recorder.pbx, self._figures.newest
         stored = newest.stored
         spool, vault = newest.rooms.get("spool"), newest.rooms.get("vault")
-        waiting = self._recorder.waiting
+        waiting, unsealed = self._recorder.waiting, self._recorder.unsealed
         return Facts(
             pbx_live=self._recorder.pbx_live,
             pbx_trouble=_trouble(pbx),
@@ -85,6 +85,8 @@ class HealthDesk:
             journal_works=self._recorder.journal_works,
             spool_free_bytes=spool.free_bytes if spool is not None else None,
             vault_free_bytes=vault.free_bytes if vault is not None else None,
+            unsealed=unsealed.count,
+            unsealed_for=now - unsealed.oldest_at if unsealed.oldest_at is not None else timedelta(),
             database_trouble=newest.database_trouble,
             waiting_calls=waiting.count,
             waiting_for=now - waiting.oldest_at if waiting.oldest_at is not None else timedelta(),

@@ -316,6 +316,18 @@ class Recorder:
         return self._store.waiting
 
     @property
+    def unsealed(self) -> Waiting:
+        """Recordings that are over and not sealed. A quarantine, which may be old, waits behind them."""
+        ended = [
+            r.ended_at
+            for call in self.calls
+            if call.quarantine is None
+            for r in call.recordings
+            if r.state is RecordingState.CLOSED and r.ended_at is not None
+        ]
+        return Waiting(count=len(ended), oldest_at=min(ended, default=None))
+
+    @property
     def calls(self) -> tuple[Call, ...]:
         return self._board.calls
 

@@ -1,7 +1,8 @@
 """Finished calls on their way into the database. With it away they wait, in the journal, and are stored later.
 
 The row of a call and those of its recordings are written in one transaction that may be repeated: the same call twice
-is one call. Only after it was committed is the journal's copy retired.
+is one call. Only after it was committed is the journal's copy retired. Several calls are written at once, but of each
+call one state after the other.
 """
 
 import asyncio
@@ -29,13 +30,15 @@ log = structlog.get_logger(__name__)
 
 # A database that is back is used again within this time (DESIGN section 10 asks for 5 s).
 RETRY = timedelta(seconds=2)
+# While one waits for the database or the disk, others go on. More would take the cores of a small PBX from it.
+AT_ONCE = 4
 _SELF = Actor.service("store")
 _LESS = frozenset({Reason.TRUNCATED, Reason.LATE_START, Reason.ENDED_UNSEEN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """Calls that are to be written; the oldest has waited since `oldest_at`."""
+    """What something is to be done with; the oldest has waited since `oldest_at`."""
 
     count: int
     oldest_at: datetime | None
@@ -64,6 +67,7 @@ class CallStore:
         self._meters = meters or Meters()
         self._retry = retry
         self._waiting: dict[UUID, datetime] = {}  # since when
+        self._busy: set[UUID] = set()  # being written: a newer state of theirs waits
         self._wake = asyncio.Event()
 
     def put(self, call_id: UUID) -> None:
@@ -75,20 +79,31 @@ class CallStore:
         return Waiting(count=len(self._waiting), oldest_at=min(self._waiting.values(), default=None))
 
     async def run(self, stop: asyncio.Event) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(self._keep_up(stop))
+
+    async def _keep_up(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
-            if not self._waiting:
+            call_id = next((one for one in self._waiting if one not in self._busy), None)
+            if call_id is None:
                 self._wake.clear()
                 await _either(self._wake, stop, None)
                 continue
-            call_id = next(iter(self._waiting))
+            self._busy.add(call_id)
+            failed = True
             try:
                 await self._store(call_id)
+                failed = False
             except RecorderError as error:
                 log.warning("call_store_retry", code=error.code, waiting=len(self._waiting))
-                await _either(None, stop, self._retry)
             except Exception as error:
                 # One call that cannot be stored, whatever it is, must not hold up the others: it went to the end.
                 log.error("call_store_fail", call_id=str(call_id), error=type(error).__name__, where=where(error))
+            finally:
+                self._busy.discard(call_id)
+                self._wake.set()  # whoever saw it busy looks again
+            if failed:
                 await _either(None, stop, self._retry)
 
     async def _store(self, call_id: UUID) -> None:

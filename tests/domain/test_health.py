@@ -46,6 +46,7 @@ def test_what_capture_stands_on_fails_the_service(name: str, facts: Facts) -> No
     [
         ("vault", replace(WELL, vault_free_bytes=5 << 20), "only 5 MiB are free"),
         ("database", replace(WELL, database_trouble="it is away"), "it is away"),
+        ("sealing", replace(WELL, unsealed=7, unsealed_for=timedelta(minutes=3)), "7 recording(s) wait in the spool"),
         ("store", replace(WELL, waiting_calls=3, waiting_for=timedelta(minutes=4)), "3 finished call(s) wait"),
         ("keyring", replace(WELL, keyring_locked=True), "locked"),
         ("keyring", replace(WELL, key_days_left=2), "2 more day(s)"),
@@ -63,6 +64,7 @@ def test_without_the_rest_calls_are_recorded_all_the_same(name: str, facts: Fact
 
 def test_calls_that_wait_for_a_moment_are_no_trouble() -> None:
     assert part(replace(WELL, waiting_calls=90, waiting_for=timedelta(seconds=20)), "store").state is State.WELL
+    assert part(replace(WELL, unsealed=90, unsealed_for=timedelta(seconds=20)), "sealing").state is State.WELL
 
 
 def test_the_parts_are_always_the_same() -> None:

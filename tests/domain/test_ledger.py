@@ -20,6 +20,7 @@ from ari_recorder.domain.ledger import (
     balance,
     is_final,
     judge,
+    known,
 )
 from ari_recorder.domain.queue_log import QueueLogCall, QueueOutcome, read_queue_log
 from ari_recorder.domain.recordings import Recording, RecordingState, StartedBy
@@ -217,6 +218,14 @@ def test_a_call_still_pending_long_after_its_end_is_unexplained() -> None:
     soon, late = (datetime.fromtimestamp(AT + after, UTC) for after in (12 + 44, 12 + 45))
     assert _says(log, PENDING, now=soon) == (LedgerState.PENDING, Reason.UNDER_WAY)
     assert _says(log, PENDING, now=late) == (LedgerState.UNEXPLAINED, Reason.NOT_FINISHED)
+
+
+def test_a_call_that_only_waits_to_be_sealed_is_given_ten_minutes() -> None:
+    log = _log(ENTERED, CONNECTED, COMPLETED)
+    soon, late = (datetime.fromtimestamp(AT + 12 + after, UTC) for after in (599, 600))
+    captured = replace(PENDING, captured=True)
+    assert _says(log, captured, now=soon) == (LedgerState.PENDING, Reason.UNDER_WAY)
+    assert _says(log, captured, now=late) == (LedgerState.UNEXPLAINED, Reason.NOT_FINISHED)
 
 
 @pytest.mark.parametrize("event", [SENT_ON, "12 neuvonta ATTENDEDTRANSFER|BRIDGE|626d2644|2|10|1"])
@@ -507,8 +516,8 @@ def test_an_end_that_is_cut_is_an_end_of_unknown_length(event: str) -> None:
 
 @given(st.lists(st.sampled_from([ENTERED, CONNECTED, COMPLETED, SENT_ON, "5 kahvio CONNECT", "6 NONE QUEUESTART|"])))
 def test_whatever_order_the_lines_have_nothing_breaks(events: list[str]) -> None:
-    for known in ((), (PENDING,), (_not_recorded(Reason.UNANSWERED),)):
-        assert len(balance(_log(*events).values(), known, QUEUES, NOW)) <= 1
+    for calls in ((), (PENDING,), (_not_recorded(Reason.UNANSWERED),)):
+        assert len(balance(_log(*events).values(), calls, QUEUES, NOW)) <= 1
 
 
 def test_the_real_log_of_a_pbx_is_read() -> None:
@@ -578,3 +587,19 @@ def test_a_quarantine_that_proves_no_call_explains_none() -> None:
         "pbx-1": LedgerState.UNEXPLAINED,
         "quarantine-1": LedgerState.QUARANTINED,
     }
+
+
+@pytest.mark.parametrize(
+    ("states", "captured"),
+    [
+        ((RecordingState.CLOSED,), True),
+        ((RecordingState.SEALED, RecordingState.CLOSED), True),
+        ((RecordingState.CAPTURING,), False),
+        ((RecordingState.CLOSED, RecordingState.STOPPING), False),
+    ],
+)
+def test_captured_is_of_what_nothing_more_is_written(states: tuple[RecordingState, ...], captured: bool) -> None:
+    whole = _call(*(5 for _ in states))
+    call = replace(whole, recordings=tuple(replace(r, state=s) for r, s in zip(whole.recordings, states, strict=True)))
+    assert known(call, QUEUES).captured is captured
+    assert not known(replace(call, state=CallState.TALKING), QUEUES).captured

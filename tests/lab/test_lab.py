@@ -256,7 +256,7 @@ async def test_a_code_is_logged_under_the_caller_whoever_the_agent_is(lab: Lab) 
         caller = await lab.call(number)
         await caller.wait_connected()
         if how == "blind":
-            await lab.agent(agent).blind_transfer(target)
+            await lab.agent(agent).blind_transfer(target, by="refer")
         else:
             await lab.agent(agent).attended_transfer(target)
         await lab.agent(target).wait_talking()

@@ -153,7 +153,9 @@ async def test_a_recording_that_does_not_come_to_its_end_is_an_alarm(desk: Desk)
     call = replace(recorded_call(), recordings=(replace(sealed_recording(), state=RecordingState.CLOSED, sealed=None),))
     desk.memory = [call]
     desk.logged(call)
-    desk.time.time = NOON + 2 * MINUTE
+    desk.time.time = NOON + 9 * MINUTE
+    assert await desk.look() == [], "it is in the spool, and others are before it"
+    desk.time.time = NOON + 12 * MINUTE
     assert await desk.look() == [call.uniqueid]
     assert await desk.kept() == {call.uniqueid: ("unexplained", "not-finished")}
 

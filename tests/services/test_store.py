@@ -145,3 +145,43 @@ async def test_a_call_that_cannot_be_stored_holds_up_nobody(
     await rig.run_until(1)
     assert rig.over == [good.id]
     assert rig.store.waiting.count == 1
+
+
+async def test_while_one_is_written_others_are_and_its_newer_state_waits(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = call(1), call(2)
+    rig = Rig(database, slow, quick)
+    real = calls.upsert
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    at_once, most = 0, 0
+
+    async def held_up(conn: object, one: Call, *rest: object) -> UUID:
+        nonlocal at_once, most
+        if one.id == slow.id:
+            at_once += 1
+            most = max(most, at_once)
+            begun.set()
+            await go_on.wait()
+            at_once -= 1
+        return await real(conn, one, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(calls, "upsert", held_up)
+    stop = asyncio.Event()
+    running = asyncio.create_task(rig.store.run(stop))
+    rig.store.put(slow.id)
+    await begun.wait()
+    rig.store.put(slow.id)
+    rig.store.put(quick.id)
+    async with asyncio.timeout(5):
+        while quick.id not in rig.over:  # noqa: ASYNC110 - the list is filled by the store
+            await asyncio.sleep(0.01)
+    assert rig.store.waiting.count == 1
+    assert rig.over == [quick.id]
+    go_on.set()
+    async with asyncio.timeout(5):
+        while rig.over.count(slow.id) < 2:  # noqa: ASYNC110 - the list is filled by the store
+            await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    assert most == 1
