@@ -27,7 +27,7 @@ from ari_recorder.domain.calls import Policy
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderError, Unavailable
 from ari_recorder.domain.switchboard import Switchboard
-from ari_recorder.services import connect, quarantine, refusal_templates, site
+from ari_recorder.services import connect, connect_service, quarantine, refusal_templates, site
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
@@ -122,13 +122,13 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             await _try_to_migrate(database, usable)
             meters = Meters()
             recorder = _recorder(config, spool, files, keyring, journal, database, meters)
-            sweep = connect.sweep(config, database, keyring, recorder.key_names)
+            sweep = connect_service.sweep(config, database, keyring, recorder.key_names)
             freeze = connect.request_freeze(database, keyring)
             index = CallerIndex(database=database, keyring=keyring, then=freeze.catch_up)
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
             rescue = FallbackRescue(database, keyring)
             signer = await asyncio.to_thread(connect.log_signer, config)
-            keeper = connect.ledger_keeper(config, database, recorder)
+            keeper = connect_service.ledger_keeper(config, database, recorder)
             log_of_audit = connect.audit_log(config, database, signer)
 
             told_start = False
@@ -136,9 +136,9 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             async def audited(stop: asyncio.Event) -> None:
                 nonlocal told_start
                 if not told_start:  # after a failure the job begins anew, the service does not
-                    await connect.audit_start(config, database, keyring)
+                    await connect_service.audit_start(config, database, keyring)
                     told_start = True
-                await log_of_audit.run(stop, farewell=connect.STOPS)
+                await log_of_audit.run(stop, farewell=connect_service.STOPS)
 
             control = _control(config, keyring, database, recorder, supply, rescue, later)
             stack.push_async_callback(recorder.aclose)
@@ -184,7 +184,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             jobs.start("ledger", lambda stop: _once(usable, stop, keeper.run))
             jobs.start("hear", recorder.hear)
             jobs.start("ami", recorder.talk)
-            jobs.start("cross-check", connect.cross_check(config, recorder).run)
+            jobs.start("cross-check", connect_service.cross_check(config, recorder).run)
             jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
             jobs.start("exports", lambda stop: _once(usable, stop, built.export_sending.run))
             jobs.start("deliveries", lambda stop: _once(usable, stop, built.deliveries.run))
@@ -280,7 +280,7 @@ def _recorder(
     )
     switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=uuid.uuid4)
     vault = Vault(files, keyring, spool.folder)
-    ami = connect.ami_session(config)
+    ami = connect_service.ami_session(config)
     presence = Presence(
         ami=ami,
         database=database,

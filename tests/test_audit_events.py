@@ -15,7 +15,7 @@ from ari_recorder.config import Config
 from ari_recorder.domain.audit import Action, Actor
 from ari_recorder.domain.calls import Mark, MarkKind
 from ari_recorder.domain.errors import ClockJumped, HoldReleased
-from ari_recorder.services import connect, listen
+from ari_recorder.services import connect_service, listen
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.scrub import VERIFY_EVERY, Scrub
@@ -111,7 +111,7 @@ async def test_holds_freezes_and_decisions(house: House) -> None:
 
 async def test_an_export_in_clear(site: Config, database: Database, tmp_path: Path) -> None:
     recorded = await record(site, database)
-    vault = connect.vault(site)
+    vault = connect_service.vault(site)
     target = tmp_path / "call.wav"
     await listen.export_wav(database, vault, recorded.recording_id, target, lambda _: None, SARI)
     (entry,) = await entries(database)
@@ -188,9 +188,9 @@ async def test_a_call_of_which_a_part_is_missing_once_however_often_it_is_stored
 async def test_the_service_begins_with_another_configuration(site: Config, database: Database) -> None:
     keyring = open_keyring(site)
     for settings in (site, site, site.model_copy(update={"retention": site.retention.model_copy()}), site):
-        await connect.audit_start(settings, database, keyring)
+        await connect_service.audit_start(settings, database, keyring)
     changed = site.model_copy(update={"audit": site.audit.model_copy(update={"checkpoint_every_seconds": 30.0})})
-    await connect.audit_start(changed, database, keyring)
+    await connect_service.audit_start(changed, database, keyring)
     first = ["keyring:make", "service:start", "config:change", "queue:activate"]
     assert await actions(database) == [*first, *["service:start"] * 4, "config:change"]
 

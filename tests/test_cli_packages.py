@@ -10,7 +10,7 @@ import pytest
 import pyzipper
 
 from ari_recorder.config import Config
-from ari_recorder.services import connect
+from ari_recorder.services import connect_service
 from ari_recorder.storage.db import Database
 from tests.command import FAILED, FINE, USAGE, Answer, ari
 from tests.site import open_keyring, prepare, record
@@ -75,7 +75,7 @@ async def test_it_goes_with_its_recordings(site: Config, database: Database, tmp
     old = await record(site, database, started_at=datetime.now(UTC) - timedelta(days=200))
     target = tmp_path / "package.zip"
     assert (await package(site, target, old.recording_id)).code == FINE
-    await connect.sweep(site, database, open_keyring(site)).run_once()
+    await connect_service.sweep(site, database, open_keyring(site)).run_once()
     assert not target.exists()
 
 

@@ -12,7 +12,7 @@ from ari_recorder.domain.accounts import Role
 from ari_recorder.domain.certificates import CertificateKind
 from ari_recorder.domain.corrections import Correctable, Proposed
 from ari_recorder.domain.errors import SealedDiffers, Unavailable
-from ari_recorder.services import certify, connect, listen
+from ari_recorder.services import certify, connect, connect_service, listen
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.corrections import Corrections
 from ari_recorder.storage import certificates
@@ -83,7 +83,7 @@ async def test_whatever_is_read_is_on_record(
 async def test_what_is_not_whole_is_on_record_as_that(site: Config, database: Database, recorded: Recorded) -> None:
     flip(file_of(site, recorded.recording_id), 30)
     with pytest.raises(SealedDiffers):
-        await listen.verify_sealed(database, connect.vault(site), recorded.recording_id, READER)
+        await listen.verify_sealed(database, connect_service.vault(site), recorded.recording_id, READER)
     (entry,) = await entries(database)
     assert (entry["action"], entry["outcome"], entry["because"]) == ("recording:verify", "failed", "sealed_differs")
 
@@ -98,7 +98,9 @@ async def test_without_an_entry_nothing_is_shown(
         target = tmp_path / "call.wav"
         for read in (
             listen.show(database, recorded.recording_id, policy, connect.keyring(site), READER),
-            listen.export_wav(database, connect.vault(site), recorded.recording_id, target, lambda _: None, READER),
+            listen.export_wav(
+                database, connect_service.vault(site), recorded.recording_id, target, lambda _: None, READER
+            ),
         ):
             with pytest.raises(Unavailable):
                 await read

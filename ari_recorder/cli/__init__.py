@@ -112,11 +112,11 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
         # What is imported stays for good: looking through it for garbage costs a fifth of the start, and pauses later.
         gc.disable()
         from ari_recorder import daemon, logs
-        from ari_recorder.services import connect
+        from ari_recorder.services import connect_service
 
         gc.freeze()
         gc.enable()
-        alarms = connect.alarms(settings)
+        alarms = connect_service.alarms(settings)
         told = settings.log
         logs.set_up(level=told.level, file=told.file, json_lines=told.json_lines, heard=alarms.hear, behind=True)
         asyncio.run(daemon.run(settings, alarms))
@@ -263,7 +263,7 @@ def export_recording(
 
     with troubles_told(json=json):
         settings = load(config)
-        from ari_recorder.services import connect, listen
+        from ari_recorder.services import connect, connect_service, listen
 
         async def ask() -> tuple[listen.Exported, tuple[str, ...]]:
             async with connect.ready_database(settings) as database:
@@ -273,7 +273,7 @@ def export_recording(
                     made = await listen.export_wav(database, opened, recording_id, target, told, operator(), ground)
                 return made, checked
 
-        opened = connect.vault(settings, passphrase_of(settings, passphrase_file))
+        opened = connect_service.vault(settings, passphrase_of(settings, passphrase_file))
         exported, checked = wait_for(ask())
         if json:
             write_json({**dataclasses.asdict(exported), "checked": checked})

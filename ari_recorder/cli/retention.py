@@ -84,19 +84,19 @@ def sweep(
         raise typer.BadParameter("--confirm-time and --dry-run exclude each other")
     with troubles_told(json=json):
         settings = load(config)
-        from ari_recorder.services import connect
+        from ari_recorder.services import connect, connect_service
         from ari_recorder.services.policy import Night
         from ari_recorder.services.sweep import Doomed, Progress, Swept
 
         async def preview() -> tuple[tuple[Doomed, ...], tuple[Night, ...], Progress]:
             async with connect.ready_database(settings) as database:
-                sweeper = connect.sweep(settings, database, None)
+                sweeper = connect_service.sweep(settings, database, None)
                 ahead = await sweeper.nights(nights) if nights is not None else ()
                 return await sweeper.preview() if nights is None else (), ahead, await sweeper.progress()
 
         async def destroy() -> tuple[Swept, Progress]:
             async with connect.ready_database(settings) as database:
-                sweeper = connect.sweep(settings, database, connect.keys_if_had(settings))
+                sweeper = connect_service.sweep(settings, database, connect.keys_if_had(settings))
                 if confirm_time:
                     await sweeper.confirm_time(operator())
                 return await sweeper.run_once(), await sweeper.progress()

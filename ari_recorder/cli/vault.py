@@ -66,7 +66,7 @@ def scrub_vault(
 
     with troubles_told(json=json):
         settings = load(config)
-        from ari_recorder.services import connect
+        from ari_recorder.services import connect, connect_service
         from ari_recorder.services.scrub import SCRUB_EVERY, VERIFY_EVERY, Scrub, Scrubbed
 
         async def ask() -> Scrubbed:
@@ -75,7 +75,7 @@ def scrub_vault(
                 every, whole = (timedelta(), timedelta()) if everything else (SCRUB_EVERY, VERIFY_EVERY)
                 return await scrub.run_once(datetime.now(UTC), asyncio.Event(), every=every, whole=whole)
 
-        opened = connect.vault(settings, passphrase_of(settings, passphrase_file))
+        opened = connect_service.vault(settings, passphrase_of(settings, passphrase_file))
         with working("reading", hidden=json):
             scrubbed = wait_for(ask())
         if json:

@@ -16,7 +16,7 @@ from ari_recorder.domain.evidence import token
 from ari_recorder.services.check_paths import judge_paths
 from ari_recorder.services.check_queue_files import judge_members
 from ari_recorder.services.check_version import judge_version
-from ari_recorder.services.connect import ami_session
+from ari_recorder.services.connect_service import ami_session
 from ari_recorder.services.findings import Area, Finding, fail, ok, unseen, warn
 from ari_recorder.services.pbx_facts import PbxFacts
 

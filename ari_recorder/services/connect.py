@@ -1,64 +1,48 @@
-"""The PBX, the database and the vault as the configuration describes them: for the service and for commands alike."""
+"""The database, the keys and the desks as the configuration describes them: for the service and for commands alike.
+What only the service has: connect_service.py. Cases of data subjects: connect_subjects.py."""
 
 import asyncio
 import contextlib
-import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from hashlib import sha256
+from datetime import date, timedelta
 from pathlib import Path
 
-from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.domain.activations import Approval
-from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.audit import Actor, Entry
 from ari_recorder.domain.due_dates import Pace
-from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, TlsUnusable, Unavailable
+from ari_recorder.domain.errors import DatabaseNotReady, RecorderError, Unavailable
 from ari_recorder.domain.notice import Basis
-from ari_recorder.domain.retention import Period, Policy, Rules
-from ari_recorder.services import activations, anchors, receivers
+from ari_recorder.domain.retention import Period, Rules
+from ari_recorder.services import anchors
 from ari_recorder.services.accounts import Accounts
-from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.audit_access import AuditAccess
 from ari_recorder.services.audit_check import Verified
 from ari_recorder.services.audit_later import LaterEntries
-from ari_recorder.services.audit_log import AuditLog, sequence, started, written
-from ari_recorder.services.certify import Certifier
+from ari_recorder.services.audit_log import AuditLog, sequence, written
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.connections import Connections
-from ari_recorder.services.cross_check import CrossCheck
-from ari_recorder.services.day_keys import DayKeys
 from ari_recorder.services.enrol import Enrolment
 from ari_recorder.services.holds import Holds
-from ari_recorder.services.ledger_keeper import LedgerKeeper
 from ari_recorder.services.login import Login
 from ari_recorder.services.mail import Post
 from ari_recorder.services.notice import Notices
 from ari_recorder.services.policy import Policies
 from ari_recorder.services.promises import PromiseDesk
-from ari_recorder.services.queue_logs import QueueLogTail
-from ari_recorder.services.record import Recorder
-from ari_recorder.services.remind import Reminders
 from ari_recorder.services.request_freeze import RequestFreeze
 from ari_recorder.services.rights import Rights
-from ari_recorder.services.sessions import Sessions, forget_old
-from ari_recorder.services.sweep import Chore, Sweep
+from ari_recorder.services.sessions import Sessions
 from ari_recorder.services.use import UseReports
-from ari_recorder.services.witnesses import Witnesses
 from ari_recorder.storage import migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
-from ari_recorder.vault.copies import Copies
-from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.log_signer import LogSigner
 from ari_recorder.vault.login_key import LoginKey
-from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.passwords import Passwords
-from ari_recorder.vault.recordings import Vault
 from ari_recorder.vault.root_key import RootKind
 from ari_recorder.vault.weak_passwords import WeakPasswords
 
@@ -72,20 +56,6 @@ class People:
     enrolment: Enrolment
     accounts: Accounts
     rights: Rights
-
-
-def ami_session(config: Config) -> AmiSession:
-    """Reads both secrets. ConfigError when one cannot be read, TlsUnusable when the certificate cannot."""
-    pbx = config.pbx
-    return AmiSession(
-        host=pbx.host,
-        port=pbx.port,
-        username=pbx.username,
-        secret=config.ami_secret(),
-        token_secret=config.dialplan_secret(),
-        tls=_tls(config) if pbx.tls else None,
-        server_hostname=(pbx.tls_server_name or pbx.host) if pbx.tls else None,
-    )
 
 
 @asynccontextmanager
@@ -150,38 +120,6 @@ def policies(config: Config, opened: Database) -> Policies:
     return Policies(opened, rules(config))
 
 
-def sweep(
-    config: Config, opened: Database, keys: Keyring | None, in_journal: Callable[[], frozenset[str]] | None = None
-) -> Sweep:
-    """Without keys there are no certificates, and without knowing the journal no day key is destroyed: what was left
-    out is done by the service's next sweep."""
-    clocks = Clocks()
-    chores: list[Chore] = []
-    if keys is not None and in_journal is not None:
-        parts = Parts(config.storage.vault, keys)
-        by_day = DayKeys(database=opened, keyring=keys, parts=parts, clocks=clocks, in_journal=in_journal)
-        chores.append(by_day.destroy_due)
-    if keys is not None:
-        kept = Period.parse(config.retention.backups_kept)
-        chores.append(Certifier(database=opened, keyring=keys, clocks=clocks, backups_kept=kept).certify)
-        chores.append(request_freeze(opened, keys).release)
-    chores.append(Reminders(opened, Post(config.mail, config.web.language), pace(config)).remind)
-
-    async def forget_sessions(_: Policy, now: datetime) -> None:
-        await forget_old(opened, now)
-
-    chores.append(forget_sessions)
-    return Sweep(
-        database=opened,
-        copies=Copies(config.storage.vault),
-        policies=policies(config, opened),
-        clocks=clocks,
-        every=timedelta(seconds=config.retention.sweep_every_seconds),
-        at_most=config.retention.sweep_at_most_per_second,
-        chores=chores,
-    )
-
-
 async def noted(config: Config, entry: Entry) -> str:
     """An entry about what needs no database. Why it is not in the log yet; empty when it is."""
     now = Clocks().now()
@@ -205,44 +143,6 @@ def audit_log(config: Config, opened: Database, signer: LogSigner) -> AuditLog:
     every = timedelta(seconds=config.audit.checkpoint_every_seconds)
     post = Post(config.mail, config.web.language)
     return AuditLog(database=opened, signer=signer, anchors=anchors.of(config), post=post, clocks=Clocks(), every=every)
-
-
-def alarms(config: Config) -> AlarmDesk:
-    return AlarmDesk(config.storage.alarms, receivers.of(config))
-
-
-def cross_check(config: Config, recorder: Recorder) -> CrossCheck:
-    return CrossCheck(
-        tail=QueueLogTail(config.pbx.queue_log),
-        queues=frozenset(queue.name for queue in config.queues),
-        calls=lambda: recorder.calls,
-        is_over=recorder.is_over,
-        caught_up=lambda: recorder.caught_up,
-        ask=recorder.ask,
-    )
-
-
-def ledger_keeper(config: Config, opened: Database, recorder: Recorder) -> LedgerKeeper:
-    queues = frozenset(queue.name for queue in config.queues)
-    return LedgerKeeper(
-        database=opened,
-        witnesses=Witnesses(queue_log=config.pbx.queue_log, cel=config.pbx.cel, queues=queues),
-        queues=queues,
-        in_memory=lambda: recorder.calls,
-        clocks=Clocks(),
-        away=recorder.presence.newest,
-    )
-
-
-STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))
-
-
-async def audit_start(config: Config, opened: Database, keyring: Keyring) -> None:
-    """The first entries of a service that begins."""
-    told = config.model_dump_json(by_alias=True).encode()  # places of secrets are in it, no secret is
-    now = Clocks().now()
-    await started(opened, sha256(told).hexdigest(), keyring.installation, now)
-    await activations.adopt(opened, config.pbx.system_name or "", approvals_of(config), now)
 
 
 def approvals_of(config: Config) -> Mapping[str, Approval]:
@@ -353,14 +253,3 @@ def unlock(locked: Keyring, config: Config, passphrase: str | None = None, root_
             raise
         root_key = None
     locked.unlock(root_key=root_key, passphrase=passphrase)
-
-
-def vault(config: Config, passphrase: str | None = None) -> Vault:
-    return Vault(VaultFiles(config.storage.vault), keyring(config, passphrase), config.pbx.spool)
-
-
-def _tls(config: Config) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=config.pbx.tls_ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise TlsUnusable(path=config.pbx.tls_ca_file, reason=error.strerror or type(error).__name__) from None

@@ -35,9 +35,11 @@ class HoldForm(Form):
 
 
 class RecordingQuery(Form):
-    """`at`: the second of the audio at which listening begins; a link leads to it."""
+    """`at`: the second of the audio at which listening begins, where a link leads to it. `case`: for which somebody
+    listens."""
 
     at: Second = 0.0
+    case: Annotated[str, Field(max_length=64)] = ""
 
 
 class ReleaseForm(Form):
@@ -47,9 +49,10 @@ class ReleaseForm(Form):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingView:
     """`destruction`, `ending`: sentences about the retention and the end, in the user's language. `at`: where listening
-    begins."""
+    begins. `case`: of a person's request, for which it is listened to."""
 
     at: timedelta
+    case: str
     recording: RecordingPage
     destruction: str
     ending: str
@@ -65,9 +68,11 @@ class ReleaseView:
 
 async def show_recording(asked: Asked) -> Page:
     found = await asked.site.pages.show(asked.user, asked.id("recording_id"))
+    query = asked.query_as(RecordingQuery)
     return Page(
         view=RecordingView(
-            at=timedelta(seconds=asked.query_as(RecordingQuery).at),
+            at=timedelta(seconds=query.at),
+            case=query.case,
             recording=found,
             destruction=destruction(asked.words, found.retention),
             ending=ending(asked, found),

@@ -189,7 +189,7 @@ async def _to_the_code(house: House, page: Page) -> None:
 
 async def _to_the_player(house: House, page: Page) -> None:
     await page.goto(f"{house.address}/recordings/{house.recorded.recording_id}")
-    await page.select_option("select[name=purpose]", index=1)
+    await page.select_option("select[name=purpose]", "subject-request")  # with all that the player can do
     await page.fill("input[name=reference]", "VN-2026-1")
     await page.click("section:has(#listen) button")
     await page.wait_for_url("**/listenings/*")

@@ -18,7 +18,7 @@ import numpy as np
 from ari_recorder import config
 from ari_recorder.domain.ledger import MISSING
 from ari_recorder.domain.retention import StoredState
-from ari_recorder.services import connect
+from ari_recorder.services import connect, connect_service
 from ari_recorder.storage import calls, recordings
 from ari_recorder.storage.recordings import StoredRecording
 from ari_recorder.vault import codec
@@ -133,7 +133,7 @@ async def _settled(service: Service, facts: list[Fact], within: float) -> dict[s
 
 async def _stored(service: Service, testimony: Testimony) -> list[Stored]:
     settings = await asyncio.to_thread(config.load, service.config)
-    vault = await asyncio.to_thread(connect.vault, settings)
+    vault = await asyncio.to_thread(connect_service.vault, settings)
     found: list[Stored] = []
     async with connect.ready_database(settings) as database:
         after = None

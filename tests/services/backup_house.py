@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ari_recorder.config import Config
 from ari_recorder.domain.audit import Actor
-from ari_recorder.services import backup, connect
+from ari_recorder.services import backup, connect, connect_service
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.backup import Made
 from ari_recorder.services.holds import HoldTerms
@@ -41,7 +41,7 @@ class BackupHouse:
         """What is due goes, and the key of its day with it."""
         keyring = open_keyring(self.site)
         await connect.policies(self.site, self.database).adopt(datetime.now(UTC))
-        await connect.sweep(self.site, self.database, keyring, frozenset).run_once()
+        await connect_service.sweep(self.site, self.database, keyring, frozenset).run_once()
 
     def newer_keys(self) -> Path:
         target = self.folder / "newer-keys"

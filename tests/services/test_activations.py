@@ -9,7 +9,7 @@ import pytest
 
 from ari_recorder.config import Config
 from ari_recorder.domain.activations import Approval
-from ari_recorder.services import connect
+from ari_recorder.services import connect_service
 from ari_recorder.services.activations import adopt, recorded_at
 from ari_recorder.storage.db import Database
 from tests.command import ari
@@ -82,7 +82,7 @@ async def test_what_was_decided_cannot_be_changed_afterwards(database: Database,
 
 async def test_whoever_asks_is_told_as_it_is_and_as_it_was(site: Config, database: Database) -> None:
     assert (await ari("queues", "--json", "--config", site.source)).json["queues"] == []
-    await connect.audit_start(site, database, open_keyring(site))
+    await connect_service.audit_start(site, database, open_keyring(site))
     now = await ari("queues", "--json", "--config", site.source)
     ((queue, approved),) = [(one["queue"], one["approval"]) for one in now.json["queues"]]
     assert (queue, approved) == (

@@ -15,7 +15,7 @@ from ari_recorder.config import Config
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.deliveries import LOST_AFTER, DeliveryState
 from ari_recorder.domain.errors import DeliveryBusy, DeliveryOver, DeliveryPassphraseWrong
-from ari_recorder.services import connect, deliveries, delivery_sending
+from ari_recorder.services import connect_service, deliveries, delivery_sending
 from ari_recorder.services.delivery_sending import DeliverySending
 from ari_recorder.services.export_sending import Sending
 from ari_recorder.services.login import Where
@@ -196,7 +196,7 @@ async def test_it_goes_with_its_recordings(house: House) -> None:
     """With the sweep itself, not a minute later: what is called destroyed is nowhere."""
     old = await record(house.site, house.database, started_at=datetime.now(UTC) - timedelta(days=200))
     made = await deliver(house.site, house.database, old.recording_id, now=house.clocks.now)
-    await connect.sweep(house.site, house.database, open_keyring(house.site)).run_once()
+    await connect_service.sweep(house.site, house.database, open_keyring(house.site)).run_once()
     assert house.on_disk() == []
     with pytest.raises(DeliveryOver):
         await house.sending.begin(made.path.rpartition("/")[2], made.passphrase, "s", WHERE)

@@ -43,7 +43,7 @@ from ari_recorder.domain.errors import (
     SessionOver,
     StepUpNeeded,
 )
-from ari_recorder.services import connect
+from ari_recorder.services import connect, connect_service
 from ari_recorder.services import export_sending as service
 from ari_recorder.services.approvals import Approvals
 from ari_recorder.services.disclosures import Disclosed
@@ -566,7 +566,7 @@ async def test_the_row_stays_when_the_recording_is_erased_and_names_nobody_outsi
     given, waits = await office.agreed(), None
     await office.download(given)
     waits = await office.agreed()
-    await connect.sweep(site, database, connect.keyring(site)).run_once()
+    await connect_service.sweep(site, database, connect.keyring(site)).run_once()
     (told,) = await office.log()
     assert (told.receiver, told.reason) == (None, None)
     assert (told.receiver_kind, told.reference, told.by) == (ReceiverKind.POLICE, "5530/R/1/26", "aino")

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from ari_recorder.config import Config
 from ari_recorder.domain.audit import Actor, Entry
 from ari_recorder.domain.errors import RecordingErased
-from ari_recorder.services import certify, connect, listen
+from ari_recorder.services import certify, connect, connect_service, listen
 from ari_recorder.storage import exports
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.exports import Export
@@ -33,7 +33,7 @@ async def old(site: Config, database: Database) -> UUID:
 
 
 async def sweep(site: Config, database: Database) -> None:
-    await connect.sweep(site, database, connect.keyring(site)).run_once()
+    await connect_service.sweep(site, database, connect.keyring(site)).run_once()
 
 
 async def known(database: Database, recording_id: UUID) -> tuple[Export, ...]:
@@ -42,7 +42,9 @@ async def known(database: Database, recording_id: UUID) -> tuple[Export, ...]:
 
 
 async def export(site: Config, database: Database, recording_id: UUID, target: Path) -> None:
-    await listen.export_wav(database, connect.vault(site), recording_id, target, lambda _: None, Actor.operator("olli"))
+    await listen.export_wav(
+        database, connect_service.vault(site), recording_id, target, lambda _: None, Actor.operator("olli")
+    )
 
 
 async def test_an_export_is_known_under_its_name_alone(

@@ -11,7 +11,7 @@ import structlog
 from ari_recorder.config import Config
 from ari_recorder.domain.audit import Actor
 from ari_recorder.domain.errors import KeyDestroyed, KeyInUse, KeyringExists, RecordingsNeedKeys, RewrapFailed
-from ari_recorder.services import connect, key_admin, listen, rewrap
+from ari_recorder.services import connect, connect_service, key_admin, listen, rewrap
 from ari_recorder.services.holds import HoldTerms
 from ari_recorder.services.rewrap import FallbackRescue
 from ari_recorder.storage import calls, erasing, keeping, keys, recordings
@@ -57,7 +57,7 @@ async def left(database: Database, name: str) -> Left:
 
 async def plays(site: Config, database: Database, recorded: Recorded) -> None:
     """It can be heard, and the caller's name read."""
-    vault, ring = connect.vault(site), connect.keyring(site)
+    vault, ring = connect_service.vault(site), connect.keyring(site)
     policy = await connect.policies(site, database).in_force()
     details = await listen.show(database, recorded.recording_id, policy, ring, READER)
     assert details.caller is not None

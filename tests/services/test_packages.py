@@ -35,7 +35,7 @@ from ari_recorder.domain.listening import Listening, Purpose
 from ari_recorder.domain.muting import Mute, MutedSide
 from ari_recorder.domain.notice import Basis, basis_told
 from ari_recorder.domain.packages import PackageKind
-from ari_recorder.services import connect, listen, refusal_templates
+from ari_recorder.services import connect, connect_service, listen, refusal_templates
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.holds import HoldTerms
@@ -63,7 +63,7 @@ class House:
     def packages(self, keyring: Keyring | None = None) -> Packages:
         return Packages(
             database=self.database,
-            vault=connect.vault(self.site),
+            vault=connect_service.vault(self.site),
             keyring=keyring or open_keyring(self.site),
             policies=connect.policies(self.site, self.database),
             offices=refusal_templates.offices(self.site.controller),
@@ -164,7 +164,7 @@ async def test_a_person_gets_the_audio_and_all_that_is_told_of_it(house: House) 
     told = json.loads(files["package.json"])
     (one,) = told["recordings"]
     wav, small = one["audio"]
-    vault = connect.vault(house.site)
+    vault = connect_service.vault(house.site)
     prepared = await house.packages().prepare(order(recorded), ALL, SARI)
     sealed = prepared.sealed[0]
     with vault.open_recording(sealed.path, sealed.wrapped_key, recorded.recording_id) as opened:
@@ -294,7 +294,7 @@ async def test_to_whom_it_was_given_is_told_by_kind_and_to_the_police_by_whom(ho
     recorded = await record(house.site, house.database)
     await house.hold(recorded.recording_id)
     await house.give(recorded.recording_id, ReceiverKind.COURT, datetime.now(UTC))
-    vault = connect.vault(house.site)
+    vault = connect_service.vault(house.site)
     copy = tmp_path / "call.wav"
     olli = Actor.operator("olli")
     await listen.export_wav(house.database, vault, recorded.recording_id, copy, lambda _: None, olli)

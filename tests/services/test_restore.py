@@ -24,7 +24,7 @@ from ari_recorder.domain.errors import (
     RestoreNotEmpty,
     RestoreUnfinished,
 )
-from ari_recorder.services import connect, listen
+from ari_recorder.services import connect, connect_service, listen
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.restore import refuse_unfinished, restore
 from ari_recorder.storage import dump
@@ -50,7 +50,7 @@ async def plays(site: Config, house: BackupHouse, tmp_path: Path) -> set[str]:
             target.unlink(missing_ok=True)
             recording_id = getattr(house, name).recording_id
             try:
-                await listen.export_wav(database, connect.vault(site), recording_id, target, lambda _: None, BY)
+                await listen.export_wav(database, connect_service.vault(site), recording_id, target, lambda _: None, BY)
             except KeyDestroyed:
                 continue
             heard.add(name)

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ari_recorder.config import Config
-from ari_recorder.services import connect
+from ari_recorder.services import connect, connect_service
 from ari_recorder.storage import recordings
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.stream import CHUNK_BYTES, context_of, seal
@@ -65,7 +65,7 @@ async def test_a_stranger_with_the_paper_opens_a_recording(tmp_path: Path, dsn: 
     assert row.wrapped_key is not None
     assert row.path is not None
     (tmp_path / "wrapped.hex").write_text(row.wrapped_key.hex())
-    with connect.vault(site).open_recording(row.path, row.wrapped_key, row.id) as opened:
+    with connect_service.vault(site).open_recording(row.path, row.wrapped_key, row.id) as opened:
         audio = opened.read(0, opened.size)
     answer = run(site, tmp_path, row.id, row.path)
     assert answer.returncode == 0, answer.stderr

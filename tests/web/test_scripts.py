@@ -19,7 +19,12 @@ BY_NAME = re.compile(
     r"[\w)\]]\[[^\]\n]*\]\s*(?:[-+*/|&?]{0,2}=)(?![=>])"
     r"|__proto__|\bprototype\b|\bconstructor\b|setPrototypeOf|Object\.assign|defineProperty"
 )
-ELSEWHERE = re.compile(r"https?:|//[a-z0-9-]+\.|WebSocket|EventSource|sendBeacon|postMessage|\"message\"")
+# A BroadcastChannel reaches tabs of this service only; messages between windows come from anybody.
+ELSEWHERE = re.compile(
+    r"https?:|//[a-z0-9-]+\.|WebSocket|EventSource|sendBeacon"
+    r"|(?<!\bchannel\.)postMessage|(?<!\bchannel\.addEventListener\()\"message\""
+    r"|\bchannel = (?!new BroadcastChannel\()"
+)
 
 
 # The one thing that is kept: how fast one listens, and whether over silences.
@@ -61,6 +66,9 @@ def test_scripts_speak_to_this_service_only_and_are_strict(path: Path) -> None:
         ("all[name] ??= value;", BY_NAME),
         ("Object.assign(all, JSON.parse(text));", BY_NAME),
         ("fetch('https://elsewhere.example/')", ELSEWHERE),
+        ("opener.postMessage(lines, '*');", ELSEWHERE),
+        ('addEventListener("message", take);', ELSEWHERE),
+        ("const channel = window.opener;", ELSEWHERE),
     ],
 )
 def test_a_line_that_does_it_is_found(line: str, refused: re.Pattern[str]) -> None:

@@ -31,6 +31,7 @@
   let silences = [];
   let loop = { from: null, to: null };
   let sides = null;
+  let hushed = []; // [from, to] of what is silent in a copy (copies.js)
   let over = false;
   let picture = null;
   let zoom = 1; // the waveform shows this part of the audio, beginning at
@@ -83,6 +84,7 @@
     if (from === null) tell(words.unlooped);
     else if (to === null) tell(fill(words.loopbegun, { begin: clock(from) }));
     else tell(fill(words.looped, { begin: clock(from), end: clock(to) }));
+    player.dispatchEvent(new CustomEvent("loop", { detail: loop }));
     draw();
   };
   const faster = (way) => {
@@ -277,6 +279,14 @@
       }
       pen.fill();
     }
+    for (const [from, to] of hushed) {
+      pen.globalAlpha = 0.85;
+      pen.fillStyle = colour("--paper");
+      pen.fillRect(x(from), 0, x(to) - x(from), height);
+      pen.globalAlpha = 1;
+      line(from, "--ink", 1);
+      line(to, "--ink", 1);
+    }
     line(audio.currentTime, "--focus", 2);
   };
   const repaint = () => { picture = null; draw(); };
@@ -294,7 +304,16 @@
     }
   };
 
+  const hush = () => {
+    audio.muted = hushed.some(([from, to]) => audio.currentTime >= from && audio.currentTime < to);
+  };
+  player.addEventListener("hush", (event) => {
+    hushed = event.detail;
+    hush();
+    draw();
+  });
   const step = () => {
+    hush();
     if (!audio.paused && !audio.seeking) {
       const now = audio.currentTime;
       const { from, to } = loop;

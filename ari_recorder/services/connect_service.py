@@ -1,0 +1,129 @@
+"""What only the running service has, and commands that open audio or sweep: the PBX, the vault, alarms, the sweep, the
+ledger. Their libraries take as long to load as most commands take in all; what those need: connect.py."""
+
+import ssl
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from ari_recorder.asterisk.ami import AmiSession
+from ari_recorder.config import Config
+from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.errors import TlsUnusable
+from ari_recorder.domain.retention import Period, Policy
+from ari_recorder.services import activations, connect, receivers
+from ari_recorder.services.alarms import AlarmDesk
+from ari_recorder.services.audit_log import started
+from ari_recorder.services.certify import Certifier
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.cross_check import CrossCheck
+from ari_recorder.services.day_keys import DayKeys
+from ari_recorder.services.ledger_keeper import LedgerKeeper
+from ari_recorder.services.mail import Post
+from ari_recorder.services.queue_logs import QueueLogTail
+from ari_recorder.services.record import Recorder
+from ari_recorder.services.remind import Reminders
+from ari_recorder.services.sessions import forget_old
+from ari_recorder.services.sweep import Chore, Sweep
+from ari_recorder.services.witnesses import Witnesses
+from ari_recorder.storage.db import Database
+from ari_recorder.vault.copies import Copies
+from ari_recorder.vault.files import VaultFiles
+from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.parts import Parts
+from ari_recorder.vault.recordings import Vault
+
+
+def ami_session(config: Config) -> AmiSession:
+    """Reads both secrets. ConfigError when one cannot be read, TlsUnusable when the certificate cannot."""
+    pbx = config.pbx
+    return AmiSession(
+        host=pbx.host,
+        port=pbx.port,
+        username=pbx.username,
+        secret=config.ami_secret(),
+        token_secret=config.dialplan_secret(),
+        tls=_tls(config) if pbx.tls else None,
+        server_hostname=(pbx.tls_server_name or pbx.host) if pbx.tls else None,
+    )
+
+
+def sweep(
+    config: Config, opened: Database, keys: Keyring | None, in_journal: Callable[[], frozenset[str]] | None = None
+) -> Sweep:
+    """Without keys there are no certificates, and without knowing the journal no day key is destroyed: what was left
+    out is done by the service's next sweep."""
+    clocks = Clocks()
+    chores: list[Chore] = []
+    if keys is not None and in_journal is not None:
+        parts = Parts(config.storage.vault, keys)
+        by_day = DayKeys(database=opened, keyring=keys, parts=parts, clocks=clocks, in_journal=in_journal)
+        chores.append(by_day.destroy_due)
+    if keys is not None:
+        kept = Period.parse(config.retention.backups_kept)
+        chores.append(Certifier(database=opened, keyring=keys, clocks=clocks, backups_kept=kept).certify)
+        chores.append(connect.request_freeze(opened, keys).release)
+    chores.append(Reminders(opened, Post(config.mail, config.web.language), connect.pace(config)).remind)
+
+    async def forget_sessions(_: Policy, now: datetime) -> None:
+        await forget_old(opened, now)
+
+    chores.append(forget_sessions)
+    return Sweep(
+        database=opened,
+        copies=Copies(config.storage.vault),
+        policies=connect.policies(config, opened),
+        clocks=clocks,
+        every=timedelta(seconds=config.retention.sweep_every_seconds),
+        at_most=config.retention.sweep_at_most_per_second,
+        chores=chores,
+    )
+
+
+def alarms(config: Config) -> AlarmDesk:
+    return AlarmDesk(config.storage.alarms, receivers.of(config))
+
+
+def cross_check(config: Config, recorder: Recorder) -> CrossCheck:
+    return CrossCheck(
+        tail=QueueLogTail(config.pbx.queue_log),
+        queues=frozenset(queue.name for queue in config.queues),
+        calls=lambda: recorder.calls,
+        is_over=recorder.is_over,
+        caught_up=lambda: recorder.caught_up,
+        ask=recorder.ask,
+    )
+
+
+def ledger_keeper(config: Config, opened: Database, recorder: Recorder) -> LedgerKeeper:
+    queues = frozenset(queue.name for queue in config.queues)
+    return LedgerKeeper(
+        database=opened,
+        witnesses=Witnesses(queue_log=config.pbx.queue_log, cel=config.pbx.cel, queues=queues),
+        queues=queues,
+        in_memory=lambda: recorder.calls,
+        clocks=Clocks(),
+        away=recorder.presence.newest,
+    )
+
+
+async def audit_start(config: Config, opened: Database, keyring: Keyring) -> None:
+    """The first entries of a service that begins."""
+    told = config.model_dump_json(by_alias=True).encode()  # places of secrets are in it, no secret is
+    now = Clocks().now()
+    await started(opened, sha256(told).hexdigest(), keyring.installation, now)
+    await activations.adopt(opened, config.pbx.system_name or "", connect.approvals_of(config), now)
+
+
+STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))
+
+
+def vault(config: Config, passphrase: str | None = None) -> Vault:
+    return Vault(VaultFiles(config.storage.vault), connect.keyring(config, passphrase), config.pbx.spool)
+
+
+def _tls(config: Config) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=config.pbx.tls_ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise TlsUnusable(path=config.pbx.tls_ca_file, reason=error.strerror or type(error).__name__) from None
