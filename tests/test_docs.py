@@ -8,12 +8,14 @@ import pytest
 
 from ari_recorder import config
 from ari_recorder.cli import Exit
+from ari_recorder.domain.accounts import LANGUAGES
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.events import Code, Language
 from ari_recorder.services.call_texts import TEXT_PURPOSE
 from ari_recorder.services.callers import CALLER_PURPOSE
 from ari_recorder.services.kept_keys import REASON_PURPOSE, REFUSAL_PURPOSE, REQUEST_PURPOSE
 from tests import docs_parts
+from tests.catalogues import read
 from tests.docs_parts import FORMATS, OPERATIONS, README, ROOT
 
 BOTH = README.read_text() + OPERATIONS.read_text()
@@ -119,9 +121,34 @@ def test_configuration_shown_in_the_documents_can_be_read(tmp_path: Path) -> Non
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for document in (README, OPERATIONS):
-        for target in re.findall(r"\]\(([\w./-]+)(?:#[^)]*)?\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+    documents = [README, *(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
+    for document in documents:
+        for target, anchor in re.findall(r"\]\((?!https?:)([\w./-]*)(?:#([^)]*))?\)", document.read_text()):
+            there = document.parent / target if target else document
+            assert there.exists(), f"{document.name}: {target}"
+            assert not anchor or anchor in _anchors(there.read_text()), f"{document.name}: {target}#{anchor}"
+
+
+def _anchors(text: str) -> set[str]:
+    """Of headings as they are made on the usual sites, and those that were set."""
+    text_only = re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text_only, re.MULTILINE)
+    made = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return made | set(re.findall(r'<a id="([^"]+)"', text))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_privacy_officers_guide_names_what_stands_on_the_pages(language: str) -> None:
+    guides = {one: (ROOT / "docs" / f"privacy_officer.{one}.md").read_text() for one in LANGUAGES}
+    headings = {one: len(re.findall("^#+ ", text, re.MULTILINE)) for one, text in guides.items()}
+    assert len(set(headings.values())) == 1, headings
+    said = " ".join(guides[language].split())
+    named = {one.rstrip(".") for one in re.findall(r"\*\*([^*]+)\*\*", said)}
+    catalogue = read(language)
+    assert catalogue is not None
+    on_pages = {message.string or message.id for message in catalogue if isinstance(message.id, str)}
+    assert named
+    assert named <= on_pages, named - on_pages
 
 
 def test_documents_name_no_machine_and_no_tracker() -> None:
