@@ -591,7 +591,7 @@ SPOKEN = (
         how="beyond this host TLS with a checked certificate; a redirect is not followed. Away: kept and sent again",
     ),
     Spoken(
-        module="services/notice.py",
+        module="services/published.py",
         to="the site that publishes the privacy notice",
         settings="`notice.published`",
         how="TLS with a checked certificate; nothing but the page is asked for, and a redirect to another host is not "

@@ -9,13 +9,9 @@ the moment it was first seen: what any call was recorded under follows from its 
 """
 
 import asyncio
-import ssl
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
-from urllib.parse import urlsplit
 
-import aiohttp
 import structlog
 
 from ari_recorder.config import Config
@@ -48,10 +44,6 @@ from ari_recorder.storage.notice_versions import Kept, NoticeVersion
 __all__ = ["Difference", "Kept", "NoticeVersion", "Notices", "facts_of"]
 
 log = structlog.get_logger(__name__)
-
-_SECONDS = 10.0
-# A notice is a page of text; what is longer is another thing.
-_MOST_BYTES = 2 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,63 +165,16 @@ class Notices:
 
 
 async def _compared(facts: NoticeFacts, language: str, place: str) -> Difference:
+    from ari_recorder.services import published  # an HTTP client takes long to load; few commands need one
+
     try:
-        html = await (asyncio.to_thread(_file, place) if place.startswith("/") else _page(place))
-    except (OSError, UnicodeDecodeError, TimeoutError, aiohttp.ClientError, _NoPage) as error:
-        log.info("notice_copy_unread", language=language, error=type(error).__name__)
-        return Difference(language=language, place=place, trouble=_why(error))
+        html = await published.read(place)
+    except published.Unread as error:
+        log.info("notice_copy_unread", language=language, error=str(error))
+        return Difference(language=language, place=place, trouble=str(error))
     wanted, there = notice(facts, language).texts, published_texts(html)
     missing = tuple(text for text in wanted if text not in there)
     more = tuple(text for text in there if text not in wanted)
     if not missing and not more and there != wanted:
         more = there  # in another order it says something else, too
     return Difference(language=language, place=place, missing=missing, more=more)
-
-
-class _NoPage(Exception):
-    """The address answers, and not with a page."""
-
-
-def _why(error: Exception) -> str:
-    match error:
-        case _NoPage():
-            return str(error)
-        case TimeoutError():
-            return "no answer in time"
-        case OSError(strerror=str(told)) if told:
-            return told
-        case _:
-            return type(error).__name__
-
-
-def _file(place: str) -> str:
-    with Path(place).open("rb") as file:
-        return file.read(_MOST_BYTES).decode()
-
-
-async def _page(address: str) -> str:
-    """Redirects within the same host are followed: sites have them. Others would lead elsewhere."""
-    timeout = aiohttp.ClientTimeout(total=_SECONDS)
-    headers = {"Accept": "text/html", "User-Agent": "ari-recorder"}
-    context = await asyncio.to_thread(ssl.create_default_context)
-    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
-        for _ in range(5):
-            async with session.get(address, allow_redirects=False, ssl=context) as answer:
-                if answer.status == 200:
-                    return await _body(answer)
-                if not 300 <= answer.status < 400 or "Location" not in answer.headers:
-                    raise _NoPage(f"it answers {answer.status}")
-                following = str(answer.url.join(type(answer.url)(answer.headers["Location"])))
-            if urlsplit(following)[:2] != urlsplit(address)[:2]:
-                raise _NoPage("it leads to another host")
-            address = following
-    raise _NoPage("it leads in a circle")
-
-
-async def _body(answer: aiohttp.ClientResponse) -> str:
-    body = b""
-    async for chunk in answer.content.iter_chunked(1 << 16):
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise _NoPage("it is no page of text")
-    return body.decode()
