@@ -23,8 +23,8 @@
     const [hours, minutes] = [Number(found[1] ?? 0), Number(found[2] ?? 0)];
     return hours * 3600 + minutes * 60 + Number(found[3].replace(",", "."));
   };
-  const typed = (text) => {
-    const thousandths = Math.round(text * MS);
+  const typed = (at) => {
+    const thousandths = Math.round(at * MS);
     const [minutes, rest] = [Math.floor(thousandths / (60 * MS)), thousandths % (60 * MS)];
     return `${minutes}:${String(Math.floor(rest / MS)).padStart(2, "0")}.${String(rest % MS).padStart(3, "0")}`;
   };
