@@ -35,6 +35,12 @@ def test_little_is_open(name: str) -> None:
     assert float(found[1]) <= MOST_EXPOSED, done.stdout
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_voices_come_first(name: str) -> None:
+    (weight,) = settings(name)["CPUWeight"]
+    assert int(weight) < 100, "what every unit has that says nothing, Asterisk's for one"
+
+
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
     root = systemd.host(tmp_path)
     units = sorted(path.name for path in UNITS.iterdir() if path.suffix in (".service", ".timer", ".mount"))
