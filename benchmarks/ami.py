@@ -1,4 +1,4 @@
-"""AMI events per second over loopback TCP: our session, stock panoramisk, and a bare parser.
+"""AMI events per second over loopback TCP: our session, other clients as they come, and a bare parser.
 
 Each variant does the same with the same stream: the 15 % of events that concern a queue become typed events
 (asterisk/messages.py), which are either only delivered to a consumer that counts them, or decided upon: fed to the
@@ -7,6 +7,8 @@ The variants differ in what lies between the socket and the consumer:
 
     session   AmiSession: frames, refusals, ordered bounded stream, one consumer
     stock     panoramisk 1.4 as it comes: pattern "*", a synchronous callback
+    pyami     pyami-asterisk: asyncio, pattern "*", a synchronous callback
+    threads   asterisk-ami: a thread that reads, an event listener
     bare      split at the blank line, look at the name, split the headers of what is of interest; no check whatever
 
 The sender is a process of its own; each measurement is a fresh process, and all take turns in an order made anew each
@@ -96,13 +98,14 @@ class Consumer:
         )
         self.taken = 0
         self.done = asyncio.Event()
+        self.tell: Callable[[], object] = self.done.set
 
     def feed(self, event: Event) -> None:
         if self._decides:
             self.switchboard.feed(event)
         self.taken += 1
         if getattr(event, "uniqueid", "") == stream.END_UNIQUEID:
-            self.done.set()
+            self.tell()
 
 
 async def timed(consumer: Consumer, go: Callable[[], Awaitable[Any] | None]) -> tuple[float, float]:
@@ -154,6 +157,48 @@ async def stock(port: int, consumer: Consumer) -> tuple[float, float]:
     return took
 
 
+async def pyami(port: int, consumer: Consumer) -> tuple[float, float]:
+    from pyami_asterisk import AMIClient
+
+    reader = Reader(TOKEN_SECRET)
+
+    def callback(message: dict[str, str]) -> None:
+        if message.get("Event") in WANTED and (event := reader.read(message)) is not None:
+            consumer.feed(event)
+
+    manager = AMIClient(host="127.0.0.1", port=port, username="bench", secret="bench", ping_delay=0)
+    manager.register_event(["*"], callback)
+    running = asyncio.create_task(manager.connect_ami())
+    while not manager._authenticated:  # noqa: ASYNC110  (the library tells nobody)
+        await asyncio.sleep(0.01)
+    go = {"Action": "Setvar", "Variable": "GO", "Value": "1"}
+    took = await timed(consumer, lambda: asyncio.create_task(manager._send_action(go)))
+    running.cancel()
+    return took
+
+
+async def threads(port: int, consumer: Consumer) -> tuple[float, float]:
+    from asterisk.ami import AMIClient, SimpleAction
+
+    reader, loop, done = Reader(TOKEN_SECRET), asyncio.get_running_loop(), consumer.done
+    consumer.tell = lambda: loop.call_soon_threadsafe(done.set)
+
+    def listener(event: Any, **_: object) -> None:
+        if event.name in WANTED and (typed := reader.read(event.keys)) is not None:
+            consumer.feed(typed)
+
+    manager = AMIClient(address="127.0.0.1", port=port)
+    manager.add_event_listener(listener)
+    await asyncio.to_thread(lambda: manager.login(username="bench", secret="bench").response)
+
+    def go() -> None:
+        manager.send_action(SimpleAction("Setvar", Variable="GO", Value="1"))
+
+    took = await timed(consumer, go)
+    manager.finished.set()
+    return took
+
+
 class Bare(asyncio.Protocol):
     """The least a parser can do."""
 
@@ -183,7 +228,7 @@ async def bare(port: int, consumer: Consumer) -> tuple[float, float]:
     return took
 
 
-VARIANTS = {"session": session, "stock": stock, "bare": bare}
+VARIANTS = {"session": session, "stock": stock, "pyami": pyami, "threads": threads, "bare": bare}
 
 
 def client(variant: str, mode: str, port: int) -> None:
@@ -202,6 +247,8 @@ MODES = ("delivered", "decided")
 GOALS = {
     ("stock", "decided"): 8.0,
     ("bare", "decided"): 0.6,
+    ("pyami", "decided"): None,
+    ("threads", "decided"): None,
     # What is demanded is decided; these show which part of it is the way to the consumer.
     ("stock", "delivered"): None,
     ("bare", "delivered"): None,
