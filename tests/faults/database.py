@@ -40,9 +40,10 @@ from tests.lab.service import Service, installed_service
 
 AT_ONCE = 100
 AGENTS = 150
-# Nine times as short as calls of three minutes: what a hundred callers say in an hour piles up in some minutes, and two
-# cores carry it beside everything else that is here. They go on while what has piled up is stored.
-TALK = (12.0, 28.0)
+# Short, and not shorter: with a hundred at once, beginning and ending five a second is all that two cores can do, with
+# the phones of all of them on the same two. They go on while what has piled up is stored. That ten thousand calls in the
+# journal are stored in time, start_up.py shows.
+TALK = (20.0, 60.0)
 FROZEN = 60.0
 OTHERS = 15.0
 ANSWERED_WITHIN = 5.0
@@ -362,11 +363,10 @@ async def _talking(crowd: Crowd, at_once: int) -> None:
 
 
 async def run(folder: Path, seed: int, count: int, tell: Tell) -> list[Figure]:
-    """`count`: seconds the long stop lasts. In seven and a half minutes a hundred callers make as many calls of 20 s as
-    of three minutes in an hour."""
+    """`count`: seconds the long stop lasts."""
     async with start_lab(folder / "lab", crowd=AGENTS) as lab:
         plan = steps(seed, count, frozen_for=FROZEN, others=OTHERS)
         return await trouble(lab, folder, seed, plan, AT_ONCE, TALK, tell)
 
 
-SCENARIO = Scenario(name="database", what="what a database does wrong, under 100 calls at once", count=450, run=run)
+SCENARIO = Scenario(name="database", what="what a database does wrong, under 100 calls at once", count=300, run=run)
