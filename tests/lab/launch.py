@@ -22,7 +22,7 @@ if __name__ == "__main__":
     with contextlib.suppress(PermissionError):  # packages start Asterisk with -p, which asks for more than this
         os.setpriority(os.PRIO_PROCESS, 0, -10)
         # A kernel that groups by session (sched(7), autogroup) weighs whole sessions: nice counts within one only.
-        with contextlib.suppress(FileNotFoundError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
+        with contextlib.suppress(OSError), open("/proc/self/autogroup", "w", encoding="ascii") as group:
             group.write("-10")
     os.umask(0o007)  # as a unit file would say for a spool shared with the service's group
     os.execv(program[0], program)  # noqa: S606 - no shell on purpose
