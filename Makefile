@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help demo test nightly faults check bench wheel deb screenshots audit-dependencies sounds catalogues lock clean
+.PHONY: docs help demo test nightly faults check bench wheel deb screenshots audit-dependencies sounds catalogues lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -50,6 +50,9 @@ wheel: $(BIN)/.installed  ## dist/ari_recorder-….whl, to be installed by pip o
 
 deb: $(BIN)/.installed  ## dist/ari-recorder_….deb, with everything it needs but Python
 	$(BIN)/python packaging/debian/build.py dist
+
+docs: $(BIN)/.installed  ## the documents as a site, in build/site; a link that leads nowhere is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 screenshots: $(BIN)/.installed  ## a picture of every page, in docs/screenshots
 	$(BIN)/python -m tests.browser.screenshots

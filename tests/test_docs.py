@@ -1,6 +1,9 @@
 """The documents say what the program does: what can be set, typed, alarmed or refused is written down."""
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -127,6 +130,16 @@ def test_links_between_documents_lead_somewhere() -> None:
             there = document.parent / target if target else document
             assert there.exists(), f"{document.name}: {target}"
             assert not anchor or anchor in _anchors(there.read_text()), f"{document.name}: {target}#{anchor}"
+
+
+def test_the_documents_are_a_site_in_which_every_link_leads_somewhere(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(tmp_path)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert {f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md")} <= {path.name for path in tmp_path.iterdir()}
+    pages = [path.read_text() for path in tmp_path.glob("*.html")]
+    assert not any(re.search(r'(?:src|rel="stylesheet" href)="https?:', page) for page in pages), "it fetches nothing"
 
 
 def _anchors(text: str) -> set[str]:
