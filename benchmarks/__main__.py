@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ari_recorder import logs
-from benchmarks import ami, audit, calls, retention, search, vault
+from benchmarks import ami, audit, calls, player, retention, search, vault
 from benchmarks.figures import Figure, machine
 
 
@@ -22,7 +22,15 @@ def table(figures: list[Figure]) -> Table:
 
 def main() -> int:
     logs.set_up(level="critical", json_lines=False)  # twenty thousand destructions are not to be read here
-    measures = [ami.measure, vault.measure, retention.measure, search.measure, audit.measure, calls.measure]
+    measures = [
+        ami.measure,
+        vault.measure,
+        retention.measure,
+        search.measure,
+        player.measure,
+        audit.measure,
+        calls.measure,
+    ]
     figures = [figure for measure in measures for figure in measure()]
     Console(width=150).print(table(figures))
     print(json.dumps({"figures": [figure.as_json() for figure in figures], "machine": machine()}))

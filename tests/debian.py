@@ -67,6 +67,7 @@ class Program:
 ASTERISK = Program(packages=("asterisk", "asterisk-core-sounds-en-wav"))
 CHROMIUM = Program(packages=("chromium", "fonts-dejavu-core"))
 PROMETHEUS = Program(packages=("prometheus",))  # its promtool reads the alert rules
+NGINX = Program(packages=("nginx",))  # what the player is measured against
 
 
 def cache_folder() -> Path:
