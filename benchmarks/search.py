@@ -1,7 +1,8 @@
 """Finding among a million recordings: the first page of what people ask for, against one row fetched by its key.
 
 The slowest of the usual questions at its 95th percentile; the peer is a plain look-up by primary key at its own, on the
-same connections. A page answers with fifty rows, their calls and the scope.
+same connections. A page answers with fifty rows, their calls and the scope. The same questions, as far as they can
+answer them, are asked of what else keeps lists of calls (finding.py).
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.storage.migrate import migrate
 from ari_recorder.storage.recordings import Key
 from ari_recorder.storage.searching import Wanted
+from benchmarks import finding
 from benchmarks.figures import Figure, Goal, percentile
 
 ROWS = 1_000_000
@@ -92,7 +94,7 @@ async def _p95(ask: Callable[[], Awaitable[object]], times: int = TIMES) -> floa
     return percentile(took, 0.95)
 
 
-async def _measure_in(database: Database, conn: asyncpg.Connection) -> list[Figure]:
+async def _measure_in(folder: Path, database: Database, conn: asyncpg.Connection) -> list[Figure]:
     await conn.execute(_ROWS, ROWS, timeout=1200)
     await conn.execute(_AGENTS, timeout=600)
     await conn.execute("VACUUM ANALYZE", timeout=600)
@@ -125,8 +127,22 @@ async def _measure_in(database: Database, conn: asyncpg.Connection) -> list[Figu
             measured=f"{slowest}: p95 {p95[slowest]:.1f} ms (goal {WANTED_MS:.0f} ms)\nlook-up: p95 {plain:.2f} ms\n"
             + ", ".join(f"{name} {took:.1f}" for name, took in p95.items()),
             details={"p95_ms": {name: round(took, 2) for name, took in p95.items()}, "look_up_ms": round(plain, 3)},
-        )
+        ),
+        _beside("a plain table with LIKE", p95, await finding.plain(conn, ROWS)),
+        _beside("FreePBX's cdr in MariaDB", p95, await asyncio.to_thread(finding.cdr, folder / "mariadb", ROWS)),
     ]
+
+
+def _beside(peer: str, ours: dict[str, float], theirs: dict[str, float]) -> Figure:
+    """The slowest of what both can answer."""
+    slow, slower = max(ours[name] for name in theirs), max(theirs.values())
+    return Figure(
+        name=f"the slowest of {len(theirs)} searches among {ROWS:,} calls: that of {peer} to ours",
+        ratio=slower / slow,
+        goal=Goal(at_least=1.0),
+        measured="\n".join(f"{name}: {ours[name]:.1f} ms, theirs {took:.1f} ms" for name, took in theirs.items()),
+        details={"ours_p95_ms": {name: round(ours[name], 2) for name in theirs}, "theirs_p95_ms": theirs},
+    )
 
 
 async def _measure(folder: Path) -> list[Figure]:
@@ -137,7 +153,7 @@ async def _measure(folder: Path) -> list[Figure]:
             await migrate(database)
             conn = await asyncpg.connect(server.dsn)
             try:
-                return await _measure_in(database, conn)
+                return await _measure_in(folder, database, conn)
             finally:
                 await conn.close()
     finally:

@@ -68,6 +68,7 @@ ASTERISK = Program(packages=("asterisk", "asterisk-core-sounds-en-wav"))
 CHROMIUM = Program(packages=("chromium", "fonts-dejavu-core"))
 PROMETHEUS = Program(packages=("prometheus",))  # its promtool reads the alert rules
 NGINX = Program(packages=("nginx",))  # what the player is measured against
+MARIADB = Program(packages=("mariadb-server",))  # and what finding is
 
 
 def cache_folder() -> Path:
