@@ -40,9 +40,9 @@ from tests.lab.service import Service, installed_service
 
 AT_ONCE = 100
 AGENTS = 150
-# A third as long as most calls: with a hundred at once, beginning and ending two a second leaves two cores something for
-# the database and for what has piled up, with the phones of all of them on the same two. That ten thousand calls in the
-# journal are stored in time, start_up.py shows.
+# A third as long as most calls: with a hundred at once, beginning and ending two a second leaves two cores something
+# for the database and for what has piled up, with the phones of all of them on the same two. That ten thousand calls in
+# the journal are stored in time, start_up.py shows.
 TALK = (30.0, 90.0)
 FROZEN = 60.0
 OTHERS = 15.0
