@@ -91,20 +91,18 @@ class CallStore:
                 await _either(self._wake, stop, None)
                 continue
             self._busy.add(call_id)
-            failed = True
             try:
                 await self._store(call_id)
-                failed = False
             except RecorderError as error:
                 log.warning("call_store_retry", code=error.code, waiting=len(self._waiting))
+                await _either(None, stop, self._retry)
             except Exception as error:
                 # One call that cannot be stored, whatever it is, must not hold up the others: it went to the end.
                 log.error("call_store_fail", call_id=str(call_id), error=type(error).__name__, where=where(error))
-            finally:
-                self._busy.discard(call_id)
-                self._wake.set()  # whoever saw it busy looks again
-            if failed:
                 await _either(None, stop, self._retry)
+            finally:
+                self._busy.discard(call_id)  # not before the wait: nobody else is to try it meanwhile
+                self._wake.set()  # whoever saw it busy looks again
 
     async def _store(self, call_id: UUID) -> None:
         call = self._newest(call_id)

@@ -1,6 +1,7 @@
 """Calls reach the database once it is there, each once, and one that cannot be stored holds up nobody."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -36,7 +37,7 @@ def call(number: int, **changes: object) -> Call:
 
 
 class Rig:
-    def __init__(self, database: Database, *known: Call) -> None:
+    def __init__(self, database: Database, *known: Call, retry: timedelta = timedelta(milliseconds=10)) -> None:
         self.known = {one.id: one for one in known}
         self.over: list[UUID] = []
         self.store = CallStore(
@@ -45,18 +46,22 @@ class Rig:
             newest=self.known.get,
             personal=lambda _: None,
             stored=self._stored,
-            retry=timedelta(milliseconds=10),
+            retry=retry,
         )
 
     async def _stored(self, one: Call) -> None:
         self.over.append(one.id)
 
+    @staticmethod
+    async def until(so: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not so():  # noqa: ASYNC110 - the store changes it
+                await asyncio.sleep(0.01)
+
     async def run_until(self, count: int) -> None:
         stop = asyncio.Event()
         running = asyncio.create_task(self.store.run(stop))
-        async with asyncio.timeout(5):
-            while len(self.over) < count:  # noqa: ASYNC110 - the list is filled by the store
-                await asyncio.sleep(0.01)
+        await self.until(lambda: len(self.over) >= count)
         stop.set()
         await running
 
@@ -173,15 +178,35 @@ async def test_while_one_is_written_others_are_and_its_newer_state_waits(
     await begun.wait()
     rig.store.put(slow.id)
     rig.store.put(quick.id)
-    async with asyncio.timeout(5):
-        while quick.id not in rig.over:  # noqa: ASYNC110 - the list is filled by the store
-            await asyncio.sleep(0.01)
+    await rig.until(lambda: quick.id in rig.over)
     assert rig.store.waiting.count == 1
     assert rig.over == [quick.id]
     go_on.set()
-    async with asyncio.timeout(5):
-        while rig.over.count(slow.id) < 2:  # noqa: ASYNC110 - the list is filled by the store
-            await asyncio.sleep(0.01)
+    await rig.until(lambda: rig.over.count(slow.id) == 2)
     stop.set()
     await running
     assert most == 1
+
+
+async def test_what_failed_is_not_tried_by_another_meanwhile(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = call(1)
+    rig = Rig(database, one, retry=timedelta(minutes=1))
+    tried = 0
+
+    async def refused(*_: object) -> UUID:
+        nonlocal tried
+        tried += 1
+        raise DatabaseUnreachable(database="x", reason="gone")
+
+    monkeypatch.setattr(calls, "upsert", refused)
+    stop = asyncio.Event()
+    running = asyncio.create_task(rig.store.run(stop))
+    rig.store.put(one.id)
+    await rig.until(lambda: tried > 0)
+    await asyncio.sleep(0.2)
+    stop.set()
+    await running
+    assert tried == 1
+    assert rig.store.waiting.count == 1
