@@ -30,9 +30,8 @@ from ari_recorder.services.clock import Clocks
 from ari_recorder.services.mail import Post
 from ari_recorder.storage import audit
 from ari_recorder.storage.db import Database
-from ari_recorder.storage.embedded import EmbeddedPostgres
-from ari_recorder.storage.migrate import migrate
 from ari_recorder.vault.log_signer import LogSigner
+from benchmarks.database import migrated
 from benchmarks.figures import Figure, Goal, middle
 
 ENTRIES = 1_000_000
@@ -187,19 +186,13 @@ async def _measure_whole(database: Database, signer: LogSigner, folder: Path) ->
 
 
 async def _measure(folder: Path) -> list[Figure]:
-    server = EmbeddedPostgres(folder / "database", folder / "logs")
-    await server.start()
-    try:
-        async with Database(server.dsn) as database:
-            await migrate(database)
-            actions = await _measure_actions(database)
-            await sequence(database)
-            await _fill(server.dsn)
-            signer = LogSigner.open(folder / "audit", "ari-recorder/bench")
-            proofs = await _measure_proofs(database, signer)
-            return [actions, proofs, await _measure_whole(database, signer, folder)]
-    finally:
-        await server.stop()
+    async with migrated(folder) as (database, dsn):
+        actions = await _measure_actions(database)
+        await sequence(database)
+        await _fill(dsn)
+        signer = LogSigner.open(folder / "audit", "ari-recorder/bench")
+        proofs = await _measure_proofs(database, signer)
+        return [actions, proofs, await _measure_whole(database, signer, folder)]
 
 
 def measure() -> list[Figure]:

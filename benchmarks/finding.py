@@ -6,7 +6,7 @@ know of no flags, holds, ledger or scope. The queues of a unit stand in the ques
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import pymysql
 
-from benchmarks.figures import percentile
+from benchmarks.figures import p95_ms
 from tests import debian
 
 TIMES = 20
@@ -39,14 +39,14 @@ _CDR_ROWS = """
         'ANSWERED', 3, '', concat('n', seq), '', queue,
         concat('q-', queue, '-', src, '-', date_format(at, '%Y%m%d-%H%i%s'), '-n', seq, '.wav'), src, 'Caller'
     FROM (
-        SELECT seq, now() - INTERVAL seq * 7 SECOND AS at, concat('04', lpad(seq % 100000, 8, '0')) AS src,
+        SELECT seq, now() - INTERVAL seq * {every} SECOND AS at, concat('04', lpad(seq % 100000, 8, '0')) AS src,
             concat('queue', floor(20 * pow(mod(seq * 0.618, 1), 3))) AS queue, floor(600 * pow(rand(seq), 3)) AS talked
         FROM seq_1_to_{rows}
     ) AS made
 """
 _PLAIN = """
     CREATE TABLE plain AS
-    SELECT now() - n * interval '7 s' AS calldate, '04' || lpad((n % 100000)::text, 8, '0') AS src,
+    SELECT now() - n * interval '{every} s' AS calldate, '04' || lpad((n % 100000)::text, 8, '0') AS src,
         'queue' || floor(20 * (n * 0.618 % 1) ^ 3) AS dst, 'PJSIP/' || n * 7 % 200 || '-' || to_hex(n) AS dstchannel,
         floor(600 * random() ^ 3) AS billsec, 'q-' || n || '.wav' AS recordingfile
     FROM generate_series(1, {rows}) AS n
@@ -104,40 +104,45 @@ def _mariadb(folder: Path) -> Iterator[Any]:
         server.wait(60)
 
 
-def cdr(folder: Path, rows: int) -> dict[str, float]:
+async def cdr(folder: Path, rows: int) -> dict[str, float]:
     """FreePBX's: of each question the 95th percentile, ms."""
     with _mariadb(folder) as conn, conn.cursor() as cursor:
-        for statement in ("CREATE DATABASE calls", "USE calls", _CDR, _CDR_ROWS.format(rows=rows), "ANALYZE TABLE cdr"):
+        for statement in (
+            "CREATE DATABASE calls",
+            "USE calls",
+            _CDR,
+            _CDR_ROWS.format(rows=rows, every=EVERY_SECONDS),
+            "ANALYZE TABLE cdr",
+        ):
             cursor.execute(statement)
             cursor.fetchall()
-        p95 = {}
-        for question in QUESTIONS:
-            asked = _asked("cdr", question, "now() - INTERVAL {} DAY", rows)
-            took = []
-            for _ in range(TIMES):
-                began = time.perf_counter()
-                cursor.execute(asked)
-                found = cursor.fetchall()
-                took.append((time.perf_counter() - began) * 1000)
-                assert found, question
-            p95[question] = percentile(took[1:], 0.95)
-        return p95
+
+        async def fetch(asked: str) -> Sequence[object]:
+            cursor.execute(asked)
+            return list(cursor.fetchall())
+
+        return await _p95("cdr", "now() - INTERVAL {} DAY", rows, fetch)
 
 
 async def plain(conn: asyncpg.Connection, rows: int) -> dict[str, float]:
     """A table with an index on the time, in the database of ours."""
-    await conn.execute(_PLAIN.format(rows=rows), timeout=600)
+    await conn.execute(_PLAIN.format(rows=rows, every=EVERY_SECONDS), timeout=600)
     await conn.execute("CREATE INDEX ON plain (calldate)", timeout=600)
     await conn.execute("VACUUM ANALYZE plain", timeout=600)
+    p95 = await _p95("plain", "now() - interval '{} days'", rows, conn.fetch)
+    await conn.execute("DROP TABLE plain")
+    return p95
+
+
+async def _p95(
+    table: str, ago: str, rows: int, fetch: Callable[[str], Awaitable[Sequence[object]]]
+) -> dict[str, float]:
     p95 = {}
     for question in QUESTIONS:
-        asked = _asked("plain", question, "now() - interval '{} days'", rows)
-        took = []
-        for _ in range(TIMES):
-            began = time.perf_counter()
-            found = await conn.fetch(asked)
-            took.append((time.perf_counter() - began) * 1000)
-            assert found, question
-        p95[question] = percentile(took[1:], 0.95)
-    await conn.execute("DROP TABLE plain")
+        asked = _asked(table, question, ago, rows)
+
+        async def ask(asked: str = asked, question: str = question) -> None:
+            assert await fetch(asked), question
+
+        p95[question] = await p95_ms(ask, TIMES)
     return p95

@@ -29,9 +29,8 @@ import numpy as np
 from ari_recorder.domain.accounts import Role
 from ari_recorder.services.web_certificate import Certificate, web_certificate
 from ari_recorder.storage.db import Database
-from ari_recorder.storage.embedded import EmbeddedPostgres
-from ari_recorder.storage.migrate import migrate
 from ari_recorder.web.cookies import SESSION
+from benchmarks.database import migrated
 from benchmarks.figures import Figure, Goal, middle, percentile
 from tests import debian
 from tests.lab.asterisk import free_port
@@ -170,14 +169,8 @@ def _figure(what: str, name: str, found: dict[tuple[str, str], list[list[float]]
 
 
 async def _measure(folder: Path) -> list[Figure]:
-    server = EmbeddedPostgres(folder / "database", folder / "logs")
-    await server.start()
-    try:
-        async with Database(server.dsn) as database:
-            await migrate(database)
-            return await _measure_in(folder, database)
-    finally:
-        await server.stop()
+    async with migrated(folder) as (database, _):
+        return await _measure_in(folder, database)
 
 
 def measure() -> list[Figure]:

@@ -22,11 +22,10 @@ from ari_recorder.services.rewrap import rewrap
 from ari_recorder.services.sweep import Sweep
 from ari_recorder.storage import erasing
 from ari_recorder.storage.db import Database
-from ari_recorder.storage.embedded import EmbeddedPostgres
-from ari_recorder.storage.migrate import migrate
 from ari_recorder.vault.copies import Copies
 from ari_recorder.vault.files import VaultFiles, day_of, path_of
 from ari_recorder.vault.keyring import Keyring
+from benchmarks.database import migrated
 from benchmarks.figures import Figure, Goal
 
 ROWS = 1_000_000
@@ -156,18 +155,12 @@ async def _measure(folder: Path) -> list[Figure]:
     files = VaultFiles(folder / "vault")
     files.prepare()
     keyring = Keyring.make(folder / "keys", root_key=folder / "root.key")
-    server = EmbeddedPostgres(folder / "database", folder / "logs")
-    await server.start()
-    try:
-        async with Database(server.dsn) as database:
-            await migrate(database)
-            conn = await asyncpg.connect(server.dsn)
-            try:
-                return [await _sweeps(database, conn, files.folder), await _rewraps(database, conn, keyring)]
-            finally:
-                await conn.close()
-    finally:
-        await server.stop()
+    async with migrated(folder) as (database, dsn):
+        conn = await asyncpg.connect(dsn)
+        try:
+            return [await _sweeps(database, conn, files.folder), await _rewraps(database, conn, keyring)]
+        finally:
+            await conn.close()
 
 
 def measure() -> list[Figure]:

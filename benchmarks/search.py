@@ -7,8 +7,6 @@ answer them, are asked of what else keeps lists of calls (finding.py).
 
 import asyncio
 import tempfile
-import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,12 +16,11 @@ from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.storage import recordings, searching
 from ari_recorder.storage.db import Database
-from ari_recorder.storage.embedded import EmbeddedPostgres
-from ari_recorder.storage.migrate import migrate
 from ari_recorder.storage.recordings import Key
 from ari_recorder.storage.searching import Wanted
 from benchmarks import finding
-from benchmarks.figures import Figure, Goal, percentile
+from benchmarks.database import migrated
+from benchmarks.figures import Figure, Goal, p95_ms
 
 ROWS = 1_000_000
 TIMES = 60
@@ -84,16 +81,6 @@ QUESTIONS: dict[str, tuple[Wanted, Scope]] = {
 }
 
 
-async def _p95(ask: Callable[[], Awaitable[object]], times: int = TIMES) -> float:
-    took = []
-    await ask()
-    for _ in range(times):
-        began = time.perf_counter()
-        await ask()
-        took.append((time.perf_counter() - began) * 1000)
-    return percentile(took, 0.95)
-
-
 async def _measure_in(folder: Path, database: Database, conn: asyncpg.Connection) -> list[Figure]:
     await conn.execute(_ROWS, ROWS, timeout=1200)
     await conn.execute(_AGENTS, timeout=600)
@@ -111,13 +98,13 @@ async def _measure_in(folder: Path, database: Database, conn: asyncpg.Connection
             async with database.transaction() as inside:
                 await searching.page(inside, wanted, scope, after=after, limit=51)
 
-        p95[name] = await _p95(ask)
+        p95[name] = await p95_ms(ask, TIMES)
 
     async def look_up() -> None:
         async with database.transaction() as inside:
             await recordings.get(inside, middle.id)
 
-    plain = await _p95(look_up, 5 * TIMES)
+    plain = await p95_ms(look_up, 5 * TIMES)
     slowest = max(p95, key=lambda name: p95[name])
     return [
         Figure(
@@ -129,7 +116,7 @@ async def _measure_in(folder: Path, database: Database, conn: asyncpg.Connection
             details={"p95_ms": {name: round(took, 2) for name, took in p95.items()}, "look_up_ms": round(plain, 3)},
         ),
         _beside("a plain table with LIKE", p95, await finding.plain(conn, ROWS)),
-        _beside("FreePBX's cdr in MariaDB", p95, await asyncio.to_thread(finding.cdr, folder / "mariadb", ROWS)),
+        _beside("FreePBX's cdr in MariaDB", p95, await finding.cdr(folder / "mariadb", ROWS)),
     ]
 
 
@@ -146,18 +133,12 @@ def _beside(peer: str, ours: dict[str, float], theirs: dict[str, float]) -> Figu
 
 
 async def _measure(folder: Path) -> list[Figure]:
-    server = EmbeddedPostgres(folder / "database", folder / "logs")
-    await server.start()
-    try:
-        async with Database(server.dsn) as database:
-            await migrate(database)
-            conn = await asyncpg.connect(server.dsn)
-            try:
-                return await _measure_in(folder, database, conn)
-            finally:
-                await conn.close()
-    finally:
-        await server.stop()
+    async with migrated(folder) as (database, dsn):
+        conn = await asyncpg.connect(dsn)
+        try:
+            return await _measure_in(folder, database, conn)
+        finally:
+            await conn.close()
 
 
 def measure() -> list[Figure]:
