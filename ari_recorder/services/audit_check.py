@@ -27,6 +27,7 @@ from ari_recorder.storage.db import Database
 from ari_recorder.vault.log_signer import LogSigner
 
 _BATCH = 2000
+_NOTES = 1000
 # Verified in spans of so many entries: some 10 MB, and 60 ms of hashing.
 _SPAN = 1 << 14
 # So many spans are being read while one is hashed; each takes a connection.
@@ -53,20 +54,21 @@ class Verified:
 async def verify(database: Database, signer: LogSigner, anchor_file: Path | None) -> Verified:
     """All of it: every entry, node, commitment, checkpoint, what the signer remembers, and the file of anchors."""
     found = _Found()
-    async with database.transaction() as conn:
-        head = await audit_tree.head(conn)
-        anchors = await audit_tree.anchors(conn)
+    # What was signed is read first: the log grows meanwhile, and is never smaller than what was signed before.
     notes = [note async for note in _notes(database)]
     heads = _heads(notes, signer, found)
     last = await asyncio.to_thread(signer.last)
     _claim(heads, found, last.size, last.root, "the signer")
     for size, root in await asyncio.to_thread(_anchored, anchor_file, signer, found):
         _claim(heads, found, size, root, "the file of anchors")
+    async with database.transaction() as conn:
+        anchors = await audit_tree.anchors(conn)
+        head = await audit_tree.head(conn)
     tree, made = await _rebuilt(database, head.size, heads, found)
     if tree != head:
         found.add("head", f"the head tells of {head.size} entries, {tree.size} are there, or it has another root")
     async with database.transaction(within=_SECONDS) as conn:
-        if (count := await audit_tree.node_count(conn)) != made:
+        if (count := await audit_tree.node_count(conn, head.size)) != made:
             found.add("node", f"there are {count} nodes, {made} belong there")
     for size in sorted(size for size in heads if size > tree.size):
         found.add("truncated", f"a head of {size} entries was signed; only {tree.size} are there")
@@ -100,6 +102,7 @@ async def prove(database: Database, signer: LogSigner, seq: int) -> str:
 async def export(database: Database, signer: LogSigner, target: Path) -> int:
     """The whole log into a new file, readable for its owner alone. How many entries."""
     async with database.transaction() as conn:
+        signed = await audit_tree.largest_note(conn)
         head = await audit_tree.head(conn)
     try:
         with await asyncio.to_thread(open, target, "x", encoding="utf-8", opener=private) as file:
@@ -111,10 +114,12 @@ async def export(database: Database, signer: LogSigner, target: Path) -> int:
                     digest.update(nodes[node])
                 await asyncio.to_thread(write, [line for entry in batch for line in _lines(_exported(entry))])
             async for note in _notes(database):
+                if note.size > signed:  # of what came meanwhile
+                    break
                 fields = {"checkpoint": note.text, "size": note.size, "root": note.root.hex()}
                 await asyncio.to_thread(write, _lines({**fields, "origin": note.origin}))
             async with database.transaction(within=_SECONDS) as conn:
-                count = await audit_tree.node_count(conn)
+                count = await audit_tree.node_count(conn, head.size)
             kept = {"size": head.size, "root": head.root.hex(), "nodes": count, "nodes_sha256": digest.hexdigest()}
             await asyncio.to_thread(write, _lines({"head": kept}))
     except OSError as error:
@@ -279,10 +284,10 @@ async def _notes(database: Database) -> AsyncIterator[Note]:
     after: Note | None = None
     while True:
         async with database.transaction() as conn:
-            notes = await audit_tree.notes(conn, after)
+            notes = await audit_tree.notes(conn, after, limit=_NOTES)
         for note in notes:
             yield note
-        if not notes:
+        if len(notes) < _NOTES:
             return
         after = notes[-1]
 

@@ -98,9 +98,23 @@ async def hashes(conn: Connection, nodes: Collection[Node]) -> dict[Node, bytes]
     return found
 
 
-async def node_count(conn: Connection) -> int:
-    count: int = await conn.fetchval("SELECT count(*) FROM audit_node")
+async def node_count(conn: Connection, size: int) -> int:
+    """How many nodes there are of a tree of that size, and beyond the tree there is. The log may grow meanwhile: what
+    grew after that size is no matter."""
+    count: int = await conn.fetchval(
+        """
+        SELECT count(*) FROM audit_node
+        WHERE number < $1::bigint >> level OR number >= coalesce((SELECT size FROM audit_head), 0) >> level
+        """,
+        size,
+    )
     return count
+
+
+async def largest_note(conn: Connection) -> int:
+    """How many entries the largest tree has that was signed; 0 for none."""
+    size: int = await conn.fetchval("SELECT coalesce(max(size), 0) FROM audit_checkpoint")
+    return size
 
 
 async def insert_note(conn: Connection, note: Note) -> None:
@@ -132,7 +146,7 @@ async def last_signed(conn: Connection) -> Note | None:
     return _note(row) if row is not None else None
 
 
-async def notes(conn: Connection, after: Note | None = None, *, limit: int = 1000) -> tuple[Note, ...]:
+async def notes(conn: Connection, after: Note | None, *, limit: int) -> tuple[Note, ...]:
     """Of every origin, in the order of their sizes; those after `after`."""
     rows = await conn.fetch(
         """
