@@ -12,7 +12,7 @@ way round: no new events, then what was ordered is carried out, then the databas
 import asyncio
 import resource
 import signal
-import uuid
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -35,6 +35,7 @@ from ari_recorder.services.caller_index import CallerIndex
 from ari_recorder.services.control import ControlSocket
 from ari_recorder.services.figures import FigureDesk
 from ari_recorder.services.health import HealthDesk
+from ari_recorder.services.ids import Ids
 from ari_recorder.services.key_control import KeyControl
 from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.live import LiveSealer
@@ -73,6 +74,9 @@ async def run(config: Config, alarms: AlarmDesk) -> None:
     # Connections to the page may be many; spool and vault must not run out of files because of them.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # The event loop gets its turn within this time when a thread that seals has the interpreter's lock; an order to the
+    # PBX takes several turns, and the caller talks already.
+    sys.setswitchinterval(0.001)
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
         async with _service(config, alarms):
@@ -278,7 +282,7 @@ def _recorder(
         resume_guard=timedelta(seconds=config.capture.resume_guard_seconds),
         quarantine_days=config.quarantine.days,
     )
-    switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=uuid.uuid4)
+    switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=Ids().new)
     vault = Vault(files, keyring, spool.folder)
     ami = connect_service.ami_session(config)
     presence = Presence(

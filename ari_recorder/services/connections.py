@@ -12,7 +12,6 @@ has, or had, that address; the name servers that tell addresses of hosts are ask
 import asyncio
 import contextlib
 import os
-import re
 import socket
 import time
 from collections.abc import Iterator
@@ -84,7 +83,7 @@ class Connections:
     def look(self) -> None:
         """Not from the event loop: it reads files, and asks for addresses of hosts."""
         inodes = _inodes(self._proc / "fd")
-        rows = list(_table(self._proc / "net"))
+        rows = list(_table(self._proc / "net", inodes))
         listening = {row.local.port for row in rows if row.listens and row.inode in inodes}
         fresh = {
             row.remote
@@ -119,23 +118,24 @@ def _inodes(folder: Path) -> frozenset[int]:
     found = set()
     for name in os.listdir(folder):
         with contextlib.suppress(OSError):  # closed meanwhile
-            if match := re.fullmatch(r"socket:\[(\d+)\]", os.readlink(folder / name)):
-                found.add(int(match[1]))
+            target = os.readlink(folder / name)
+            if target.startswith("socket:["):
+                found.add(int(target[8:-1]))
     return frozenset(found)
 
 
-def _table(folder: Path) -> Iterator[Socket]:
+def _table(folder: Path, ours: frozenset[int]) -> Iterator[Socket]:
+    """Our sockets, and everybody's that listen. A PBX has four more for each call: those are not taken apart."""
     for name in ("tcp", "tcp6", "udp", "udp6"):
         with contextlib.suppress(FileNotFoundError):  # a kernel without IPv6
             for line in (folder / name).read_text().splitlines()[1:]:
                 _, local, remote, state, *rest = line.split()
-                there = _place(remote)
-                yield Socket(
-                    local=_place(local),
-                    remote=there if there.port else None,
-                    listens=state == _LISTEN and name.startswith("tcp"),
-                    inode=int(rest[5]),
-                )
+                listens, inode = state == _LISTEN and name.startswith("tcp"), int(rest[5])
+                if listens or inode in ours:
+                    there = _place(remote)
+                    yield Socket(
+                        local=_place(local), remote=there if there.port else None, listens=listens, inode=inode
+                    )
 
 
 def _place(text: str) -> Place:
