@@ -126,7 +126,8 @@ def test_configuration_shown_in_the_documents_can_be_read(tmp_path: Path) -> Non
 def test_links_between_documents_lead_somewhere() -> None:
     documents = [README, *(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]
     for document in documents:
-        for target, anchor in re.findall(r"\]\((?!https?:)([\w./-]*)(?:#([^)]*))?\)", document.read_text()):
+        text = re.sub(r"^```.*?^```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for target, anchor in re.findall(r"\]\((?!https?:)([\w./-]*)(?:#([^)]*))?\)", text):
             there = document.parent / target if target else document
             assert there.exists(), f"{document.name}: {target}"
             assert not anchor or anchor in _anchors(there.read_text()), f"{document.name}: {target}#{anchor}"

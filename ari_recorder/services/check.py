@@ -6,7 +6,6 @@ what concerns this host is here.
 
 import asyncio
 import os
-import pwd
 import zoneinfo
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -21,7 +20,6 @@ from ari_recorder.domain.errors import (
     KeyringMissing,
     PeriodRefused,
     RecorderError,
-    SpoolUnusable,
     TemplateRefused,
 )
 from ari_recorder.domain.events import Code, Language
@@ -33,10 +31,12 @@ from ari_recorder.services import (
     check_memory,
     check_pbx,
     check_retention,
+    check_spool,
     connect,
     refusal_templates,
 )
-from ari_recorder.services.findings import Area, Finding, fail, ok, warn
+from ari_recorder.services.check_spool import user
+from ari_recorder.services.findings import Area, Finding, fail, ok, room, warn
 from ari_recorder.services.keys import FEW_DAYS, days_left
 from ari_recorder.storage import migrate
 from ari_recorder.vault import key_check
@@ -45,9 +45,6 @@ from ari_recorder.vault.keyring import Keyring
 
 MIB = 1 << 20
 GIB = 1 << 30
-# A call needs 32 kB a second in the spool (two sides, 8000 Hz, 16 bit), some 100 kB while it is sealed as it goes on.
-SPOOL_FULL_BYTES = 16 * MIB
-SPOOL_LITTLE_BYTES = 256 * MIB
 # A sealed hour is some 60 MB at most.
 VAULT_FULL_BYTES = 100 * MIB
 VAULT_LITTLE_BYTES = 5 * GIB
@@ -69,7 +66,7 @@ def check_host(config: Config) -> list[Finding]:
         *_papers(config),
         *_time(),
         *_sounds(config.pbx.sounds),
-        *_spool(config.pbx.spool),
+        *check_spool.check(Spool(config.pbx.spool)),
         *check_memory.check(Spool(config.pbx.spool)),
         *_keys(config),
         *_vault(config.storage.vault),
@@ -168,23 +165,6 @@ def _sounds(folder: Path) -> Iterator[Finding]:
             )
 
 
-def _spool(folder: Path) -> Iterator[Finding]:
-    try:
-        report = Spool(folder).check()
-    except SpoolUnusable as error:
-        mend = (
-            f"Asterisk and {_user()} want to be in one group that owns it: chmod 2770 {folder}; a full one wants room"
-        )
-        yield fail(Area.SPOOL, str(error), mend)
-        return
-    yield ok(Area.SPOOL, f"{folder} can be written to")
-    for advice in report.advice:
-        what, _, mend = advice.partition("; ")
-        yield warn(Area.SPOOL, what, mend)
-    measure = "a call needs 2 MB a minute while it cannot be sealed"
-    yield _room(Area.SPOOL, folder, report.free_bytes, SPOOL_FULL_BYTES, SPOOL_LITTLE_BYTES, measure)
-
-
 def _keys(config: Config) -> Iterator[Finding]:
     folder = config.storage.keys
     try:
@@ -196,7 +176,8 @@ def _keys(config: Config) -> Iterator[Finding]:
             yield ok(Area.KEYS, f"{folder} holds no keyring yet; the first start makes it")
         return
     except RecorderError as error:
-        yield fail(Area.KEYS, str(error), f"{_user()} wants to be its owner, and the only one who can use it")
+        mend = f"{user(os.geteuid())} wants to be its owner, and the only one who can use it"
+        yield fail(Area.KEYS, str(error), mend)
         return
     try:
         connect.unlock(keyring, config)
@@ -228,8 +209,8 @@ def _vault(folder: Path) -> Iterator[Finding]:
     if not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
         yield fail(
             Area.VAULT,
-            f"{folder} is not writable for {_user()}",
-            f"mkdir -p {folder}; chown {_user()} {folder}; chmod 700 {folder}",
+            f"{folder} is not writable for {user(os.geteuid())}",
+            f"mkdir -p {folder}; chown {user(os.geteuid())} {folder}; chmod 700 {folder}",
         )
         return
     if nearest == folder:
@@ -237,16 +218,7 @@ def _vault(folder: Path) -> Iterator[Finding]:
     else:
         yield ok(Area.VAULT, f"{folder} does not exist yet; the first start makes it")
     free = VaultFiles(nearest).free_bytes()
-    yield _room(Area.VAULT, nearest, free, VAULT_FULL_BYTES, VAULT_LITTLE_BYTES, "a sealed hour takes up to 60 MB")
-
-
-def _room(area: Area, folder: Path, free: int, full: int, little: int, measure: str) -> Finding:
-    what = f"{folder} has {free / MIB:,.0f} MiB free; {measure}"
-    if free < full:
-        return fail(area, what, "Make room: what cannot be stored is not recorded")
-    if free < little:
-        return warn(area, what, "Make room soon, or give it a larger file system")
-    return ok(area, what)
+    yield room(Area.VAULT, nearest, free, VAULT_FULL_BYTES, VAULT_LITTLE_BYTES, "a sealed hour takes up to 60 MB")
 
 
 def _queue_log(path: Path) -> Iterator[Finding]:
@@ -263,7 +235,7 @@ def _queue_log(path: Path) -> Iterator[Finding]:
         yield fail(
             Area.QUEUE_LOG,
             f"{path} cannot be read: {error.strerror}",
-            f"Let {_user()} read it, for example by the group of Asterisk",
+            f"Let {user(os.geteuid())} read it, for example by the group of Asterisk",
         )
     else:
         yield ok(Area.QUEUE_LOG, f"{path} can be read")
@@ -276,10 +248,3 @@ def _time() -> Iterator[Finding]:
         yield fail(Area.TIME, "there are no time zone data: periods cannot be counted", "apt-get install tzdata")
     else:
         yield ok(Area.TIME, "the calendar of Europe/Helsinki is known")
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"user {os.geteuid()}"

@@ -17,12 +17,12 @@ _ENCRYPTED = "CRYPT-"  # how the device mapper names what dm-crypt makes
 
 def check(spool: Spool, *, proc: Path = Path("/proc"), sys: Path = Path("/sys")) -> Iterator[Finding]:
     """Findings about this host, read from its /proc and /sys."""
-    processes = list(_processes(spool, proc))
-    yield from _swap(spool, processes, proc, sys)
-    yield from _core_dumps(processes, proc)
+    running = list(processes(spool, proc))
+    yield from _swap(spool, running, proc, sys)
+    yield from _core_dumps(running, proc)
 
 
-def _swap(spool: Spool, processes: list[tuple[str, int]], proc: Path, sys: Path) -> Iterator[Finding]:
+def _swap(spool: Spool, running: list[tuple[str, int]], proc: Path, sys: Path) -> Iterator[Finding]:
     lines = (proc / "swaps").read_text(encoding="utf-8", errors="replace").splitlines()[1:]
     open_swaps = [line.split()[0] for line in lines if line and not _is_safe(Path(line.split()[0]), sys)]
     if not open_swaps:
@@ -37,7 +37,7 @@ def _swap(spool: Spool, processes: list[tuple[str, int]], proc: Path, sys: Path)
             f"swap ({where}) is not encrypted, and the spool may be swapped: audio in clear would reach the disk",
             "Mount the spool's tmpfs with noswap (Linux 6.4), encrypt swap (crypttab, option swap), or swapoff -a",
         )
-    for name, pid in processes:
+    for name, pid in running:
         if _may_swap(pid, proc, sys):
             fit = False
             yield warn(
@@ -49,19 +49,19 @@ def _swap(spool: Spool, processes: list[tuple[str, int]], proc: Path, sys: Path)
         yield ok(Area.MEMORY, f"swap ({where}) is not encrypted, but neither the spool nor the programs use it")
 
 
-def _core_dumps(processes: list[tuple[str, int]], proc: Path) -> Iterator[Finding]:
-    dumping = [name for name, pid in processes if _dumps_core(pid, proc)]
+def _core_dumps(running: list[tuple[str, int]], proc: Path) -> Iterator[Finding]:
+    dumping = [name for name, pid in running if _dumps_core(pid, proc)]
     for name in dumping:
         yield warn(
             Area.MEMORY,
             f"when {name} crashes, a core dump may put audio and caller numbers of running calls on disk",
             f"LimitCORE=0 in the unit of {name}",
         )
-    if processes and not dumping:
-        yield ok(Area.MEMORY, "a crash leaves no core dump: " + ", ".join(sorted({name for name, _ in processes})))
+    if running and not dumping:
+        yield ok(Area.MEMORY, "a crash leaves no core dump: " + ", ".join(sorted({name for name, _ in running})))
 
 
-def _processes(spool: Spool, proc: Path) -> Iterator[tuple[str, int]]:
+def processes(spool: Spool, proc: Path) -> Iterator[tuple[str, int]]:
     """This service, if it runs, and every Asterisk of this host."""
     holder = spool.last_holder()
     if holder is not None and _is_ours(proc / str(holder) / "cmdline"):

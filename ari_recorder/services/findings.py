@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class Area(StrEnum):
@@ -57,3 +58,13 @@ def fail(area: Area, what: str, mend: str) -> Finding:
 
 def unseen(area: Area, what: str, mend: str) -> Finding:
     return Finding(area=area, level=Level.UNSEEN, what=what, mend=mend)
+
+
+def room(area: Area, folder: Path, free: int, full: int, little: int, measure: str) -> Finding:
+    """Is there enough of it? Sizes in bytes."""
+    what = f"{folder} has {free / (1 << 20):,.0f} MiB free; {measure}"
+    if free < full:
+        return fail(area, what, "Make room: what cannot be stored is not recorded")
+    if free < little:
+        return warn(area, what, "Make room soon, or give it a larger file system")
+    return ok(area, what)

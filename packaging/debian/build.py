@@ -37,12 +37,13 @@ _NEXT = f"{sys.version_info.major}.{sys.version_info.minor + 1}"
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder the package is written to")
-    parser.add_argument("--compression", default="xz", choices=("xz", "zstd", "gzip", "none"))
+    # Debian's dpkg reads zstd since bookworm; xz saves a tenth of the room and takes a minute.
+    parser.add_argument("--compression", default="zstd", choices=("xz", "zstd", "gzip", "none"))
     options = parser.parse_args()
     print(build(options.out, options.compression))
 
 
-def build(out: Path, compression: str = "xz") -> Path:
+def build(out: Path, compression: str = "zstd") -> Path:
     epoch = os.environ.get("SOURCE_DATE_EPOCH") or _last_commit()
     environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
     with tempfile.TemporaryDirectory(prefix="ari-recorder-deb-") as made_in:
