@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: docs help demo test nightly faults check bench wheel deb screenshots audit-dependencies sounds catalogues lock clean
+.PHONY: docs help demo test nightly faults check bench bench-large wheel deb sbom screenshots audit-dependencies sounds catalogues lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -13,7 +13,7 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes --only-binary=:all: --requirement requirements.lock
-	$(BIN)/pip install --quiet --no-deps --editable .
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(BIN)/.installed  ## a real PBX, callers, agents and the recorder; ONCE=1 ends after the calls
@@ -38,18 +38,24 @@ check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(BIN)/.installed  ## every figure as a ratio against its peers, in one run
-	$(BIN)/python -m benchmarks
+bench: $(BIN)/.installed  ## every figure as a ratio against its peers, in one run; NAMES="search" for one
+	$(BIN)/python -m benchmarks $(NAMES)
+
+bench-large: $(BIN)/.installed  ## finding among ten million recordings: an hour, and 20 GB of disk
+	$(BIN)/python -m benchmarks --large
 
 # The same commit gives the same bytes.
-wheel deb: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
+wheel deb sbom: export SOURCE_DATE_EPOCH = $(shell git log -1 --format=%ct)
 
 wheel: $(BIN)/.installed  ## dist/ari_recorder-….whl, to be installed by pip or pipx
 	rm -rf build
-	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 deb: $(BIN)/.installed  ## dist/ari-recorder_….deb, with everything it needs but Python
 	$(BIN)/python packaging/debian/build.py dist
+
+sbom: $(BIN)/.installed  ## dist/ari-recorder_….cdx.json: what the program is made of, as CycloneDX
+	$(BIN)/python packaging/debian/sbom.py dist
 
 docs: $(BIN)/.installed  ## the documents as a site, in build/site; a link that leads nowhere is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

@@ -292,6 +292,12 @@ def measure() -> list[Figure]:
                 goal=None if least is None else Goal(at_least=least),
                 measured="\n".join(_in_words(variant, found) for variant, found in details.items()),
                 details=details,
+                key=f"ami-{mode}-{peer}",
+                bars={
+                    {"session": "ari-recorder"}.get(variant, variant): found["events_per_s"]
+                    for variant, found in details.items()
+                },
+                unit="events/s",
             )
         )
     return figures

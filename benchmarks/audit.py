@@ -108,6 +108,9 @@ async def _measure_actions(database: Database) -> Figure:
         goal=Goal(at_least=WANTED_PER_SECOND / plain),
         measured=f"{audited:,.0f} a second (goal {WANTED_PER_SECOND}); without an entry {plain:,.0f}",
         details={"audited_per_second": round(audited), "plain_per_second": round(plain)},
+        key="audit-actions",
+        bars={"with an entry": audited, "without": plain, "goal": WANTED_PER_SECOND},
+        unit="actions/s",
     )
 
 
@@ -158,6 +161,9 @@ async def _measure_proofs(database: Database, signer: LogSigner) -> Figure:
         measured=f"{hashes} hashes at most (goal {MOST_HASHES}); verified in {middle(verified):.2f} ms, made in "
         f"{middle(made):.1f} ms",
         details={"hashes": hashes, "verify_ms": round(middle(verified), 3)},
+        key="audit-proof",
+        bars={"verified": middle(verified), "goal": VERIFY_MS},
+        unit="ms",
     )
 
 
@@ -182,6 +188,9 @@ async def _measure_whole(database: Database, signer: LogSigner, folder: Path) ->
         measured=f"in {whole:.1f} s by the service, exported in {exported:.0f} s, by the stand-alone tool in "
         f"{alone:.1f} s",
         details={"whole_seconds": round(whole, 1), "tool_seconds": round(alone, 1), "export_seconds": round(exported)},
+        key="audit-whole",
+        bars={"by the service": whole, "by the tool": alone, "goal": WHOLE_SECONDS},
+        unit="s",
     )
 
 

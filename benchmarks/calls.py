@@ -153,24 +153,28 @@ async def _measure(folder: Path) -> list[Figure]:
         await service.stop()
     return [
         *(_cost(level) for level in levels),
-        _soon("AgentConnect to the first recorded sample", watched.to_capture, MOST_TO_CAPTURE_MS),
-        _soon(f"hanging up to a sealed recording that is found ({lost} of {len(ended)} not found)", to_find, None),
+        _soon("to-capture", "AgentConnect to MixMonitor at work", watched.to_capture, MOST_TO_CAPTURE_MS),
+        _soon("to-find", f"hanging up to a recording that is found ({lost} of {len(ended)} not found)", to_find, None),
         *_memory(at_rest, levels[-1]),
     ]
 
 
 def _cost(level: Level) -> Figure:
     return Figure(
-        name=f"Asterisk's CPU to the recorder's, {level.calls} calls at once",
+        name=f"Asterisk's CPU to the recorder's (without its PostgreSQL), {level.calls} calls at once",
         ratio=level.pbx / level.service,
         goal=Goal(at_least=1 / MOST_SHARE),
         measured=f"recorder {level.service / level.pbx:.1%} (goal {MOST_SHARE:.0%}) of Asterisk's {level.pbx:.2f};"
         f" PostgreSQL {level.database:.3f} (cores)",
         details={"calls": level.calls, "pbx": level.pbx, "service": level.service, "database": level.database},
+        key=f"calls-cpu-{level.calls}",
+        bars={"recorder": level.service, "its PostgreSQL": level.database, "Asterisk": level.pbx},
+        unit="cores",
+        own=("its PostgreSQL",),
     )
 
 
-def _soon(name: str, seconds: list[float], goal_ms: float | None) -> Figure:
+def _soon(key: str, name: str, seconds: list[float], goal_ms: float | None) -> Figure:
     p50, p99 = (percentile(seconds, share) * 1000 for share in (0.5, 0.99))
     return Figure(
         name=f"{name}, p50 to p99",
@@ -179,6 +183,10 @@ def _soon(name: str, seconds: list[float], goal_ms: float | None) -> Figure:
         measured=f"p50 {p50:.1f} ms, p99 {p99:.1f} ms of {len(seconds)}"
         + ("" if goal_ms is None else f" (goal {goal_ms:g} ms)"),
         details={"p50_ms": p50, "p99_ms": p99, "calls": len(seconds)},
+        key=key,
+        bars={"p50": p50, "p99": p99} | ({} if goal_ms is None else {"goal": goal_ms}),
+        unit="ms",
+        own=("p99",),
     )
 
 
@@ -191,6 +199,9 @@ def _memory(at_rest: int, most: Level) -> list[Figure]:
             goal=Goal(at_least=1),
             measured=f"{at_rest / MIB:.0f} MiB (goal {MOST_AT_REST / MIB:.0f} MiB)",
             details={"mib": at_rest / MIB},
+            key="memory-at-rest",
+            bars={"at rest": at_rest / MIB, "goal": MOST_AT_REST / MIB},
+            unit="MiB",
         ),
         Figure(
             name=f"memory a call, {most.calls} at once: what is allowed to what is taken",
@@ -198,6 +209,9 @@ def _memory(at_rest: int, most: Level) -> list[Figure]:
             goal=Goal(at_least=1),
             measured=f"{a_call / MIB:.2f} MiB (goal {MOST_A_CALL / MIB:.0f}), {most.memory / MIB:.0f} MiB in all",
             details={"mib_a_call": a_call / MIB, "mib": most.memory / MIB},
+            key="memory-a-call",
+            bars={"a call": a_call / MIB, "goal": MOST_A_CALL / MIB},
+            unit="MiB",
         ),
     ]
 

@@ -24,6 +24,10 @@ class Figure:
     ratio: float
     goal: Goal | None  # None: shown, and nothing is demanded of it
     measured: str  # for people
+    key: str  # names its picture
+    bars: dict[str, float] = field(default_factory=dict)  # what is drawn, ours first
+    unit: str = ""
+    own: tuple[str, ...] = ()  # further bars that are ours, not a peer's
     details: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -32,8 +36,13 @@ class Figure:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "ratio": round(self.ratio, 3),
+            "ratio": round(self.ratio, 4),
             "name": self.name,
+            "key": self.key,
+            "measured": self.measured,
+            "bars": {label: round(value, 4) for label, value in self.bars.items()},
+            "unit": self.unit,
+            "own": list(self.own),
             "goal_at_least": None if self.goal is None else self.goal.at_least,
             "met": self.met,
             **self.details,

@@ -165,6 +165,9 @@ def _figure(what: str, name: str, found: dict[tuple[str, str], list[list[float]]
         goal=Goal(at_least=GOAL) if what == "seek" else None,
         measured="\n".join(f"{who}: p50 {of['p50_ms']} ms, p95 {of['p95_ms']} ms" for who, of in details.items()),
         details=details,
+        key=f"player-{what}",
+        bars={{"service": "ari-recorder"}.get(who, who): of["p50_ms"] for who, of in details.items()},
+        unit="ms",
     )
 
 

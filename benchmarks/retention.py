@@ -110,6 +110,9 @@ async def _sweeps(database: Database, conn: asyncpg.Connection, vault: Path) -> 
         measured=f"sweep: {rate:,.0f}/s of {swept.erased:,} with files (goal {WANTED_PER_SECOND:,}/s)\n"
         f"one by one: {one_by_one:,.0f}/s",
         details={"swept_per_s": round(rate), "one_by_one_per_s": round(one_by_one)},
+        key="sweep",
+        bars={"sweep": rate, "one by one": one_by_one, "goal": WANTED_PER_SECOND},
+        unit="recordings/s",
     )
 
 
@@ -148,6 +151,9 @@ async def _rewraps(database: Database, conn: asyncpg.Connection, keyring: Keyrin
         goal=Goal(at_least=1.0),
         measured=f"{took:.0f} s, {took / HELD * 1e6:.0f} us each",
         details={"seconds": round(took, 1)},
+        key="rewrap",
+        bars={"wrapped anew": took, "goal": REWRAP_SECONDS},
+        unit="s",
     )
 
 

@@ -119,6 +119,9 @@ def ciphers() -> list[Figure]:
             goal=Goal(at_least=0.70),
             measured=f"vault {middle(rates) / MIB:,.0f} MiB/s, openssl {middle(peer) / MIB:,.0f} MiB/s",
             details={"vault_mib_per_s": round(middle(rates) / MIB), "openssl_mib_per_s": round(middle(peer) / MIB)},
+            key=f"vault-{what}",
+            bars={"vault": middle(rates) / MIB, "openssl": middle(peer) / MIB},
+            unit="MiB/s",
         )
         for what, rates in (("seal", sealed), ("open", opened))
     ]
@@ -145,6 +148,9 @@ def files(folder: Path) -> Figure:
             "vault_mib_per_s": round(ON_DISK / middle(sealed) / MIB),
             "copy_mib_per_s": round(ON_DISK / middle(copied) / MIB),
         },
+        key="vault-file",
+        bars={"vault": ON_DISK / middle(sealed) / MIB, "copy": ON_DISK / middle(copied) / MIB},
+        unit="MiB/s",
     )
 
 
@@ -184,6 +190,9 @@ def ranges(folder: Path) -> list[Figure]:
                     goal=Goal(at_least=1.0),
                     measured=f"p50 {p50:.3f} ms, p99 {p99:.3f} ms",
                     details={"p50_ms": round(p50, 4), "p99_ms": round(p99, 4)},
+                    key=f"vault-range-{length}",
+                    bars={"p99": p99, "p50": p50, "goal": deadline},
+                    unit="ms",
                 )
             )
     path.unlink()
@@ -239,6 +248,9 @@ def live(folder: Path, memory: Path) -> Figure:
             "cpu_us_per_call_second": round(per_call * 1e6, 1),
             "tail_cpu_us_per_call_second": round(middle(plain[1:]) / CALLS / STEP_SECONDS * 1e6, 1),
         },
+        key="live-seal",
+        bars={"live seal": per_call * 1e6, "a tail in clear": middle(plain[1:]) / CALLS / STEP_SECONDS * 1e6},
+        unit="us of processor",
     )
 
 

@@ -1,6 +1,7 @@
 """The parts of the documents that are made from the program. `python -m tests.docs_parts` writes them anew."""
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,7 @@ from ari_recorder.vault import (
     stream,
     wrapping,
 )
+from benchmarks import report
 from tests import security_parts
 
 ROOT = Path(__file__).parent.parent
@@ -70,6 +72,11 @@ def subclasses(kind: type[errors.RecorderError]) -> Iterator[type[errors.Recorde
 def coded_errors() -> list[type[errors.RecorderError]]:
     """Errors with a code of their own, in the order of the source."""
     return [error for error in subclasses(errors.RecorderError) if "code" in vars(error)]
+
+
+def measured_table() -> str:
+    """Of the last `make bench` that was written down."""
+    return report.table(json.loads(report.DATA.read_text())["usual"])
 
 
 def commands() -> Iterator[tuple[str, TyperCommand]]:
@@ -125,6 +132,7 @@ def formats() -> str:
 
 PARTS = {
     (FORMATS, "formats"): formats,
+    (README, "measured"): measured_table,
     (README, "settings"): settings_table,
     (README, "commands"): commands_table,
     (OPERATIONS, "errors"): errors_table,

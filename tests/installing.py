@@ -16,7 +16,11 @@ EPOCH = "1700000000"
 
 def of_build(name: str) -> Any:
     """A function of the script that builds the Debian package."""
-    return runpy.run_path(str(BUILD_DEB))[name]
+    sys.path.insert(0, str(BUILD_DEB.parent))  # as for a script that is started
+    try:
+        return runpy.run_path(str(BUILD_DEB))[name]
+    finally:
+        sys.path.remove(str(BUILD_DEB.parent))
 
 
 def wheel(folder: Path) -> Path:
@@ -27,7 +31,18 @@ def wheel(folder: Path) -> Path:
         shutil.copyfile(ROOT / name, source / name)  # with the time of now
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "ari_recorder", source / "ari_recorder", ignore=ignored, copy_function=shutil.copyfile)
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(folder),
+        str(source),
+    ]
     subprocess.run(pip, check=True, capture_output=True, env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH})
     (made,) = folder.glob("*.whl")
     return made

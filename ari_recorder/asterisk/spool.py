@@ -186,7 +186,7 @@ class Spool:
         )
 
     def _missing(self) -> SpoolUnusable:
-        mend = f"it does not exist; make it: install -d -m 2770 -g <group shared with Asterisk> {self.folder}"
+        mend = f"it does not exist; make it: install -d -m 2770 -o asterisk -g ari-spool {self.folder}"
         return SpoolUnusable(path=self.folder, reason=mend)
 
 

@@ -17,7 +17,7 @@ SPOOL_LEAST_BYTES = 16 << 20
 # Live sealing leaves this to recordings that end (services/live.py): below it running calls stay in the spool.
 VAULT_LEAST_BYTES = 128 << 20
 # A finished call is sealed and stored within seconds. Who waits for minutes waits for something.
-SEALED_WITHIN = timedelta(minutes=2)
+SEALING_LATE = timedelta(minutes=2)
 STORED_WITHIN = timedelta(minutes=2)
 SWEPT_WITHIN = timedelta(hours=1)
 SEQUENCED_WITHIN = timedelta(minutes=1)
@@ -109,7 +109,7 @@ def _room(name: str, when_not: State, free: int | None, least: int) -> Part:
 
 
 def _unsealed(facts: Facts) -> str:
-    if facts.unsealed_for <= SEALED_WITHIN:
+    if facts.unsealed_for <= SEALING_LATE:
         return ""
     return f"{facts.unsealed} recording(s) wait in the spool to be sealed, the first for {_minutes(facts.unsealed_for)}"
 

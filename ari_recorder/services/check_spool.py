@@ -14,7 +14,7 @@ from pathlib import Path
 from ari_recorder.asterisk.spool import Spool
 from ari_recorder.domain.errors import SpoolUnusable
 from ari_recorder.services.check_memory import processes
-from ari_recorder.services.findings import Area, Finding, fail, ok, room, warn
+from ari_recorder.services.findings import Area, Finding, fail, ok, room, unseen, warn
 
 # A call needs 32 kB a second in the spool (two sides, 8000 Hz, 16 bit), some 100 kB while it is sealed as it goes on.
 FULL_BYTES = 16 << 20
@@ -58,9 +58,15 @@ def check(spool: Spool, *, proc: Path = Path("/proc")) -> Iterator[Finding]:
 
 
 def _asterisk(spool: Spool, status: os.stat_result, proc: Path) -> Iterator[Finding]:
-    """Of those on this host one is enough: another may be somebody else's."""
+    """Of those on this host one is enough: another may be somebody else's. A console of root's is called asterisk, too,
+    and may write anywhere: it counts only where there is no other."""
     pids = [pid for name, pid in processes(spool, proc) if name == "Asterisk"]
-    found = [one for pid in pids if (one := identity(proc / str(pid) / "status")) is not None]
+    known = [one for pid in pids if (one := identity(proc / str(pid) / "status")) is not None]
+    found = [one for one in known if one.uid] or known
+    if pids and not found:
+        yield unseen(
+            Area.SPOOL, "it could not be seen as whom Asterisk writes", "Run it as root, or as Asterisk's user"
+        )
     if not found or any(one.may_write(status) for one in found):
         return
     who = user(found[0].uid)

@@ -120,8 +120,9 @@ class RequestFreeze:
             if case is None or case.released_at is not None:
                 return 0
             found = (await request_matches.found(conn, case_id)).get(case_id, ())
-            if found:
-                await self.take(conn, case, found, _SELF, now)
+            if not found:
+                return 0
+            await self.take(conn, case, found, _SELF, now)
             left = (await request_matches.found(conn, case_id)).get(case_id, ())
         return len(found) - len(left)
 

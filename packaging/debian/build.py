@@ -21,9 +21,11 @@ import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib.metadata import Distribution, PackagePath, distribution
 from pathlib import Path
 
+import sbom
 from packaging.requirements import Requirement
 
 HERE = Path(__file__).parent
@@ -44,7 +46,7 @@ def main() -> None:
 
 
 def build(out: Path, compression: str = "zstd") -> Path:
-    epoch = os.environ.get("SOURCE_DATE_EPOCH") or _last_commit()
+    epoch = os.environ.get("SOURCE_DATE_EPOCH") or last_commit()
     environment = {**os.environ, "SOURCE_DATE_EPOCH": epoch}
     with tempfile.TemporaryDirectory(prefix="ari-recorder-deb-") as made_in:
         tree = Path(made_in) / "tree"
@@ -53,7 +55,7 @@ def build(out: Path, compression: str = "zstd") -> Path:
         _add_program(lib, Path(made_in), environment)
         for needed in needs(NAME):
             _add(needed, lib)
-        _add_files(tree)
+        _add_files(tree, datetime.fromtimestamp(int(epoch), UTC))
         version = distribution(NAME).version
         _add_control(tree, version)
         _open_to_all(tree)
@@ -66,18 +68,27 @@ def build(out: Path, compression: str = "zstd") -> Path:
 
 def needs(name: str) -> list[Distribution]:
     """What this package needs to run, and what that needs, by name; not the package itself."""
-    found: dict[str, Distribution] = {}
+    return [package for _, (package, _) in sorted(graph(name).items())]
 
-    def walk(wanted: str) -> None:
+
+def graph(name: str) -> dict[str, tuple[Distribution, tuple[str, ...]]]:
+    """The same by name, each with the names of what it needs itself."""
+    found: dict[str, tuple[Distribution, tuple[str, ...]]] = {}
+
+    def walk(wanted: str) -> tuple[str, ...]:
+        direct = []
         for text in distribution(wanted).requires or ():
             requirement = Requirement(text)
-            key = requirement.name.lower().replace("_", "-")
-            if key not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
-                found[key] = distribution(requirement.name)
-                walk(requirement.name)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                key = requirement.name.lower().replace("_", "-")
+                direct.append(key)
+                if key not in found:
+                    found[key] = (distribution(key), ())  # known from here on: they may need each other
+                    found[key] = (distribution(key), walk(key))
+        return tuple(direct)
 
     walk(name)
-    return [found[key] for key in sorted(found)]
+    return found
 
 
 def files_of(package: Distribution) -> Iterator[tuple[PackagePath, Path]]:
@@ -107,7 +118,18 @@ def _add_program(lib: Path, work: Path, environment: dict[str, str]) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
     shutil.copytree(ROOT / "ari_recorder", source / "ari_recorder", ignore=shutil.ignore_patterns("__pycache__"))
-    pip = [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--no-compile", "--target", str(lib)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--quiet",
+        "install",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-compile",
+        "--target",
+        str(lib),
+    ]
     subprocess.run([*pip, str(source)], check=True, env=environment)
     shutil.rmtree(lib / "bin", ignore_errors=True)
     (record,) = lib.glob("ari_recorder-*.dist-info/RECORD")
@@ -119,7 +141,7 @@ def _add_program(lib: Path, work: Path, environment: dict[str, str]) -> None:
     record.write_text("\n".join(sorted(kept)) + "\n")
 
 
-def _add_files(tree: Path) -> None:
+def _add_files(tree: Path, at: datetime) -> None:
     start = tree / "usr" / "bin" / NAME
     start.parent.mkdir(parents=True)
     start.write_text((HERE / "start.py").read_text().replace("@PYTHON@", _PYTHON))
@@ -136,6 +158,8 @@ def _add_files(tree: Path) -> None:
     for source in (ROOT / "README.md", ROOT / "docs" / "operations.md", ROOT / "docs" / "formats.md"):
         shutil.copy(source, documents / source.name)
     shutil.copytree(ROOT / "docs" / "monitoring", documents / "monitoring")
+    parts = sbom.made_of(distribution(NAME), graph(NAME), at)
+    (documents / "sbom.cdx.json").write_text(parts)
     licences = [f"{NAME}\n\n{(ROOT / 'LICENSE').read_text()}"]
     licences += [f"{one.name} {one.version}: {_licence(one)}" for one in needs(NAME)]
     (documents / "copyright").write_text("\n".join(licences) + "\n")
@@ -176,7 +200,7 @@ def _architecture() -> str:
     return known.get(machine, machine)
 
 
-def _last_commit() -> str:
+def last_commit() -> str:
     done = subprocess.run(["git", "log", "-1", "--format=%ct"], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.strip()
 

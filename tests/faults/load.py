@@ -41,7 +41,7 @@ def cpu_seconds(pid: int, *, ended_children: bool = False) -> float:
     return sum(map(int, fields[11 : 15 if ended_children else 13])) / _TICKS
 
 
-def _machine_busy() -> tuple[float, float]:
+def machine_busy() -> tuple[float, float]:
     """CPU seconds of all cores: at work, and in all."""
     fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     return (sum(fields) - fields[3] - fields[4]) / _TICKS, sum(fields) / _TICKS
@@ -76,7 +76,7 @@ async def _measured(lab: Lab, service: Service, crowd: Crowd, seconds: float, ho
     assert service.process is not None
     pids = {"the PBX": lab.pbx.pid, "callers and phones": lab.world.pid, "the service": service.process.pid}
     before = {name: cpu_seconds(pid) for name, pid in pids.items()}
-    busy_before, all_before = _machine_busy()
+    busy_before, all_before = machine_busy()
     there_before = len(crowd.facts)
     began = time.monotonic()
     short = asyncio.create_task(crowd.come(how.a_second, seconds, SHORT_TALK))
@@ -87,7 +87,7 @@ async def _measured(lab: Lab, service: Service, crowd: Crowd, seconds: float, ho
     took = time.monotonic() - began
     came = len(crowd.facts) - there_before
     used = {name: cpu_seconds(pid) - before[name] for name, pid in pids.items()}
-    busy, in_all = (now - then for now, then in zip(_machine_busy(), (busy_before, all_before), strict=True))
+    busy, in_all = (now - then for now, then in zip(machine_busy(), (busy_before, all_before), strict=True))
     await short
     return least, [
         at_least("calls that came a second, and went", round(came / took, 2), how.a_second * 0.98, timed=True),

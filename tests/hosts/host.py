@@ -1,8 +1,8 @@
 """A Debian host of a test's own, with systemd as its first process: what is installed there is installed as on any.
 
     base    debootstrap, and what every PBX host has: made once, ~/.cache/ari-recorder/lab/host-<suite>
-    Host    an overlay over it. `build` runs commands in it with the network of this machine, before it is booted;
-            `boot` starts systemd in namespaces of its own (boot.sh); `run` does what root types at its console
+    Host    an overlay over it. `prepare` runs commands in it with the network of this machine, before it is booted;
+            `boot` starts systemd in namespaces of its own (host.sh); `run` does what root types at its console
 
 Its network is a loopback nobody else has, so every port is the one that the documents name. It needs root here.
 """
@@ -16,7 +16,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +29,8 @@ PRESENT += ("asterisk", "python3")
 # What our package wants beside itself: once the host is booted, its network leads nowhere.
 PRESENT += ("postgresql-client",)
 # Changed when what follows here makes another base.
-_MADE_BY = "2"
-_BOOT = Path(__file__).with_name("boot.sh")
+_MADE_BY = "3"
+_SCRIPT = Path(__file__).with_name("host.sh")
 _BOOTED_WITHIN = 60.0
 _CGROUPS = "ari-recorder-tests"
 
@@ -41,7 +40,7 @@ class HostError(Exception):
 
 
 def ensure_base() -> Path:
-    """The cached root file system; some two minutes the first time."""
+    """The cached root file system; less than a minute the first time."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     base = cache / f"host-{SUITE}-{_MADE_BY}"
@@ -59,13 +58,39 @@ def _make(root: Path) -> None:
     mirror, keyring = debian_mirror()
     tree = ensure_tree(DEBOOTSTRAP)
     script = tree.root / "usr" / "sbin" / "debootstrap"
+    options = ("--variant=minbase", f"--keyring={keyring}", "--include=ca-certificates")
     _run(
-        *(script, "--variant=minbase", f"--keyring={keyring}", "--include=ca-certificates", SUITE, root, mirror),
+        *_in_private(),
+        script,
+        *options,
+        SUITE,
+        root,
+        mirror,
         DEBOOTSTRAP_DIR=str(tree.root / "usr" / "share" / "debootstrap"),
     )
-    with _enterable(root):
-        _run("chroot", root, "apt-get", "--yes", "--no-install-recommends", "install", *PRESENT)
-        _run("chroot", root, "apt-get", "clean")
+    _give_network(root)
+    policy = root / "usr" / "sbin" / "policy-rc.d"  # no service starts: there is no systemd yet
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    install = f"apt-get --yes --no-install-recommends install {' '.join(PRESENT)}; apt-get clean"
+    _run(*_in_private(), "sh", _SCRIPT, root, "", "", "", "run", install)
+    policy.unlink()
+
+
+def _in_private() -> tuple[str, ...]:
+    """What is mounted from here on is gone when the command ends, and seen by nobody else."""
+    return ("unshare", "--mount", "--propagation", "private")
+
+
+def _give_network(root: Path) -> None:
+    """This machine's: names, whom it trusts, and how it fetches, by a proxy, perhaps, or a mirror of another day."""
+    for name in ("resolv.conf", "hosts", "ssl/certs/ca-certificates.crt"):
+        if (there := Path("/etc", name)).exists():
+            (root / "etc" / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(there, root / "etc" / name)
+    settings = root / "etc" / "apt" / "apt.conf.d" / "90test"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(_run("apt-config", "dump", "Acquire"))
 
 
 def _run(*command: str | Path, **more: str) -> str:
@@ -84,29 +109,6 @@ def _run(*command: str | Path, **more: str) -> str:
     return done.stdout
 
 
-@contextlib.contextmanager
-def _enterable(root: Path) -> Iterator[None]:
-    """Its first commands are run with this machine's network and devices. No service starts: there is no systemd."""
-    policy = root / "usr" / "sbin" / "policy-rc.d"
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
-    for name in ("resolv.conf", "hosts", "ssl/certs/ca-certificates.crt"):
-        if Path("/etc", name).exists():
-            shutil.copy(Path("/etc", name), root / "etc" / name)
-    # How this machine fetches: by a proxy, perhaps, or from a mirror that is not of today.
-    (root / "etc" / "apt" / "apt.conf.d" / "90test").write_text(_run("apt-config", "dump", "Acquire"))
-    mounts = (("proc", "proc"), ("bind", "dev"), ("bind", "sys"))
-    for kind, name in mounts:
-        options = ("-t", "proc", "proc") if kind == "proc" else ("--rbind", "--make-rslave", f"/{name}")
-        _run("mount", *options, root / name)
-    try:
-        yield
-    finally:
-        for _, name in reversed(mounts):
-            _run("umount", "--lazy", "--recursive", root / name)
-        policy.unlink()
-
-
 @dataclass(slots=True)
 class Host:
     """`folder` holds what was changed of the base, and is not to be on another overlay."""
@@ -115,49 +117,35 @@ class Host:
     base: Path
     _systemd: subprocess.Popen[bytes] | None = None
 
-    @property
-    def root(self) -> Path:
-        return self.folder / "root"
+    def __post_init__(self) -> None:
+        for name in ("root", "upper", "work"):
+            (self.folder / name).mkdir(parents=True)
+        _give_network(self.upper)
 
     @property
     def upper(self) -> Path:
         """What was changed of the base, to be read and written before it is booted."""
         return self.folder / "upper"
 
-    def __post_init__(self) -> None:
-        for name in ("root", "upper", "work"):
-            (self.folder / name).mkdir(parents=True)
-
-    @contextlib.contextmanager
-    def not_booted(self) -> Iterator[Path]:
-        """Its root file system, with this machine's network: for what is fetched."""
-        options = f"lowerdir={self.base},upperdir={self.upper},workdir={self.folder / 'work'}"
-        _run("mount", "-t", "overlay", "overlay", "-o", options, self.root)
-        try:
-            with _enterable(self.root):
-                yield self.root
-        finally:
-            _run("umount", "--lazy", self.root)
-
-    def build(self, script: str) -> str:
-        """What root types before the first boot, on the network of this machine."""
-        fetched = Path.home() / ".cache" / "pip"  # by this machine, or an earlier run: nothing is fetched twice
+    def prepare(self, script: str) -> str:
+        """What root types before the first boot, on the network of this machine. What pip has fetched stays here."""
+        fetched = Path.home() / ".cache" / "pip"
         fetched.mkdir(parents=True, exist_ok=True)
-        (self.root / "root" / ".cache" / "pip").mkdir(parents=True, exist_ok=True)
-        _run("mount", "--bind", fetched, self.root / "root" / ".cache" / "pip")
-        return _run("chroot", self.root, "bash", "-ec", script, HOME="/root")
+        return _run(*_in_private(), "sh", _SCRIPT, *self._layers, "run", script, FETCHED_BY_PIP=str(fetched))
 
     @property
-    def _cgroup(self) -> Path:
-        return _cgroup2() / f"{_CGROUPS}-{os.getpid()}-{self.folder.name}"
+    def _layers(self) -> tuple[str, ...]:
+        return tuple(map(str, (self.folder / "root", self.base, self.upper, self.folder / "work")))
 
     def boot(self) -> None:
-        cgroup = self._cgroup
+        _remove_left_cgroups()
+        cgroup = _cgroup2() / f"{_CGROUPS}-{os.getpid()}-{self.folder.name}"
         cgroup.mkdir(exist_ok=True)
         namespaces = ("--mount", "--pid", "--ipc", "--uts", "--cgroup", "--net", "--fork", "--kill-child")
         into = f'echo $$ > {cgroup}/cgroup.procs && exec "$@"'
-        command = ["sh", "-c", into, "sh", "unshare", *namespaces, "sh", str(_BOOT)]
-        command += [str(self.base), str(self.upper), str(self.folder / "work"), str(self.root)]
+        # However this process ends, the host ends with it.
+        command = ["setpriv", "--pdeathsig", "KILL", "sh", "-c", into, "sh", "unshare", *namespaces]
+        command += ["sh", str(_SCRIPT), *self._layers, "boot"]
         with (self.folder / "console").open("ab") as console:
             self._systemd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         deadline = time.monotonic() + _BOOTED_WITHIN
@@ -175,22 +163,21 @@ class Host:
             return False
 
     def halt(self) -> None:
-        """As when the plug is pulled."""
+        """All of it ends in this moment, and nothing is brought to an end in order."""
         if self._systemd is not None:
             with contextlib.suppress(HostError, ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)  # the first process of a namespace takes all others along
             self._systemd.wait()
             self._systemd = None
-            # Its own groups are below it, without a process by now.
-            for group in sorted(self._cgroup.glob("**/"), key=lambda path: len(path.parts), reverse=True):
-                with contextlib.suppress(OSError):
-                    group.rmdir()
 
     @property
     def pid(self) -> int:
         """Its first process, as this machine counts."""
         assert self._systemd is not None, "it is not booted"
-        children = Path(f"/proc/{self._systemd.pid}/task/{self._systemd.pid}/children").read_text().split()
+        try:
+            children = Path(f"/proc/{self._systemd.pid}/task/{self._systemd.pid}/children").read_text().split()
+        except OSError:
+            children = []
         if not children:
             raise HostError("it has no first process")
         return int(children[0])
@@ -199,12 +186,9 @@ class Host:
         """What root types; its exit code and all it printed. `code`: what it has to end with."""
         command = ["nsenter", f"--target={self.pid}", "--all", "--root", "--wd", "env", "-i"]
         command += ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", "bash", "-ec", script]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, check=False, timeout=within, stdin=subprocess.DEVNULL
-            )
-        except FileNotFoundError as error:
-            raise HostError(str(error)) from None
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=within, stdin=subprocess.DEVNULL
+        )
         said = done.stdout + done.stderr
         if code is not None and done.returncode != code:
             raise HostError(f"{script}\nended with {done.returncode}:\n{said[-6000:]}")
@@ -218,3 +202,11 @@ def _cgroup2() -> Path:
         if kind == "cgroup2":
             return Path(where)
     raise HostError("this machine has no cgroup2 mounted")
+
+
+def _remove_left_cgroups() -> None:
+    """Of hosts that have ended. A group with a process in it cannot be removed."""
+    for left in _cgroup2().glob(f"{_CGROUPS}-*"):
+        for group in sorted([left, *left.glob("**/")], key=lambda path: len(path.parts), reverse=True):
+            with contextlib.suppress(OSError):
+                group.rmdir()

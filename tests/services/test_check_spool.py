@@ -54,9 +54,23 @@ def test_another_asterisk_on_the_host_does_not_matter_and_neither_does_none(spoo
     proc.mkdir()
     assert told(spool, proc) == []
     process(proc, 10, uid=NOBODY, gid=OTHER)
-    process(proc, 11, uid=spool.folder.stat().st_uid, gid=OTHER)
+    process(proc, 11, uid=4321, gid=spool.folder.stat().st_gid)
     process(proc, 12, uid=NOBODY, gid=OTHER, name="freeswitch")
     assert told(spool, proc) == []
+
+
+def test_a_console_of_roots_says_nothing_of_the_daemon(spool: Spool, tmp_path: Path) -> None:
+    proc = tmp_path / "proc"
+    process(proc, 10, uid=NOBODY, gid=OTHER)
+    process(proc, 11, uid=0, gid=0)
+    assert len(told(spool, proc)) == 1
+
+
+def test_an_asterisk_that_hides_is_told_as_unseen(spool: Spool, tmp_path: Path) -> None:
+    proc = tmp_path / "proc"
+    process(proc, 10, uid=NOBODY, gid=OTHER)
+    (proc / "10" / "status").unlink()
+    assert [one.what for one in check_spool.check(spool, proc=proc) if one.level is Level.UNSEEN] != []
 
 
 @pytest.mark.parametrize(
