@@ -60,7 +60,8 @@ def check(spool: Spool, *, proc: Path = Path("/proc")) -> Iterator[Finding]:
 def _asterisk(spool: Spool, status: os.stat_result, proc: Path) -> Iterator[Finding]:
     """Of those on this host one is enough: another may be somebody else's. A console of root's is called asterisk, too,
     and may write anywhere: it counts only where there is no other."""
-    pids = [pid for name, pid in processes(spool, proc) if name == "Asterisk"]
+    asterisks = [pid for name, pid in processes(spool, proc) if name == "Asterisk"]
+    pids = [pid for pid in asterisks if not _is_in_a_container(proc / str(pid) / "status")]
     known = [one for pid in pids if (one := identity(proc / str(pid) / "status")) is not None]
     found = [one for one in known if one.uid] or known
     if pids and not found:
@@ -88,6 +89,15 @@ def identity(status: Path) -> Identity | None:
     return Identity(
         uid=int(lines["Uid"].split()[1]), groups=frozenset({gid, *(int(one) for one in lines["Groups"].split())})
     )
+
+
+def _is_in_a_container(status: Path) -> bool:
+    """It has a number of its own in another namespace (proc_pid_status(5), NSpid): its users are not those of here."""
+    try:
+        numbers = [line.split()[1:] for line in status.read_text().splitlines() if line.startswith("NSpid:")]
+    except OSError:
+        return False
+    return any(len(one) > 1 for one in numbers)
 
 
 def user(uid: int) -> str:

@@ -66,6 +66,14 @@ def test_a_console_of_roots_says_nothing_of_the_daemon(spool: Spool, tmp_path: P
     assert len(told(spool, proc)) == 1
 
 
+def test_an_asterisk_in_a_container_is_not_of_this_host(spool: Spool, tmp_path: Path) -> None:
+    proc = tmp_path / "proc"
+    process(proc, 10, uid=NOBODY, gid=OTHER)
+    with (proc / "10" / "status").open("a") as status:
+        status.write("NSpid:\t10\t3\n")
+    assert told(spool, proc) == []
+
+
 def test_an_asterisk_that_hides_is_told_as_unseen(spool: Spool, tmp_path: Path) -> None:
     proc = tmp_path / "proc"
     process(proc, 10, uid=NOBODY, gid=OTHER)
