@@ -7,7 +7,7 @@ and Debian's unit starts it so: then the folder has to be its user's own.
 import os
 import pwd
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,11 +60,11 @@ def check(spool: Spool, *, proc: Path = Path("/proc")) -> Iterator[Finding]:
 def _asterisk(spool: Spool, status: os.stat_result, proc: Path) -> Iterator[Finding]:
     """Of those on this host one is enough: another may be somebody else's. A console of root's is called asterisk, too,
     and may write anywhere: it counts only where there is no other."""
-    asterisks = [pid for name, pid in processes(spool, proc) if name == "Asterisk"]
-    pids = [pid for pid in asterisks if not _is_in_a_container(proc / str(pid) / "status")]
-    known = [one for pid in pids if (one := identity(proc / str(pid) / "status")) is not None]
+    asterisks = [_status(proc / str(pid)) for name, pid in processes(spool, proc) if name == "Asterisk"]
+    here = [one for one in asterisks if not _is_in_a_container(one)]
+    known = [_identity(one) for one in here if one]
     found = [one for one in known if one.uid] or known
-    if pids and not found:
+    if here and not found:
         yield unseen(
             Area.SPOOL, "it could not be seen as whom Asterisk writes", "Run it as root, or as Asterisk's user"
         )
@@ -79,25 +79,23 @@ def _asterisk(spool: Spool, status: os.stat_result, proc: Path) -> Iterator[Find
     )
 
 
-def identity(status: Path) -> Identity | None:
-    """None: it has ended meanwhile, or hides."""
+def _status(process: Path) -> Mapping[str, list[str]]:
+    """The fields of proc_pid_status(5), each in words; none of a process that has ended meanwhile, or hides."""
     try:
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        lines = (process / "status").read_text().splitlines()
     except OSError:
-        return None
-    gid = int(lines["Gid"].split()[1])
-    return Identity(
-        uid=int(lines["Uid"].split()[1]), groups=frozenset({gid, *(int(one) for one in lines["Groups"].split())})
-    )
+        return {}
+    return {name: value.split() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def _is_in_a_container(status: Path) -> bool:
-    """It has a number of its own in another namespace (proc_pid_status(5), NSpid): its users are not those of here."""
-    try:
-        numbers = [line.split()[1:] for line in status.read_text().splitlines() if line.startswith("NSpid:")]
-    except OSError:
-        return False
-    return any(len(one) > 1 for one in numbers)
+def _identity(status: Mapping[str, list[str]]) -> Identity:
+    groups = (status["Gid"][1], *status["Groups"])
+    return Identity(uid=int(status["Uid"][1]), groups=frozenset(map(int, groups)))
+
+
+def _is_in_a_container(status: Mapping[str, list[str]]) -> bool:
+    """It has a number of its own in another namespace: its users are not those of here."""
+    return len(status.get("NSpid", ())) > 1
 
 
 def user(uid: int) -> str:

@@ -161,13 +161,8 @@ def _add_files(tree: Path, at: datetime) -> None:
     parts = sbom.made_of(distribution(NAME), graph(NAME), at)
     (documents / "sbom.cdx.json").write_text(parts)
     licences = [f"{NAME}\n\n{(ROOT / 'LICENSE').read_text()}"]
-    licences += [f"{one.name} {one.version}: {_licence(one)}" for one in needs(NAME)]
+    licences += [f"{one.name} {one.version}: {sbom.licence_of(one) or 'see its files'}" for one in needs(NAME)]
     (documents / "copyright").write_text("\n".join(licences) + "\n")
-
-
-def _licence(package: Distribution) -> str:
-    told = next((package.metadata[key] for key in ("License-Expression", "License") if key in package.metadata), "")
-    return told.strip().splitlines()[0][:100] if told.strip() else "see its files"
 
 
 def _add_control(tree: Path, version: str) -> None:

@@ -38,7 +38,7 @@ def made_of(program: Distribution, needed: dict[str, tuple[Distribution, tuple[s
 
 def _component(package: Distribution, kind: ComponentType) -> Component:
     name = package.name.lower().replace("_", "-")
-    licence = _licence(package)
+    licence = licence_of(package)
     return Component(
         type=kind,
         name=name,
@@ -49,7 +49,7 @@ def _component(package: Distribution, kind: ComponentType) -> Component:
     )
 
 
-def _licence(package: Distribution) -> str:
+def licence_of(package: Distribution) -> str:
     """As an expression, in a line of its own, or as the old classifiers say."""
     told = package.metadata.get("License-Expression") or package.metadata.get("License") or ""
     classified = [one for one in package.metadata.get_all("Classifier", []) if one.startswith("License ::")]
