@@ -5,6 +5,8 @@
                  │                                        ▲
     heartbeat ───┘                       migrate ─────────┘          sweep
 
+Which jobs a host does, and how many hosts may do one at once, says domain/roles.py.
+
 Order of starting: what must be there before an event comes is started before the AMI session. Stopping goes the other
 way round: no new events, then what was ordered is carried out, then the database.
 """
@@ -13,47 +15,55 @@ import asyncio
 import resource
 import signal
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
 
-from ari_recorder.asterisk import sounds
 from ari_recorder.asterisk.spool import Spool
-from ari_recorder.config import Config, ConfigError
-from ari_recorder.domain.calls import Policy
+from ari_recorder.config import Config, ConfigError, Role
 from ari_recorder.domain.commands import AlarmCode
-from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderError, Unavailable
-from ari_recorder.domain.switchboard import Switchboard
-from ari_recorder.services import connect, connect_service, quarantine, refusal_templates, site
-from ari_recorder.services.adopt import Adoption
+from ari_recorder.domain.errors import (
+    FolderUnusable,
+    HostNameTaken,
+    HostPbxTaken,
+    KeyringExists,
+    KeyringMissing,
+    RecorderError,
+    Unavailable,
+)
+from ari_recorder.domain.roles import TASKS, AtOnce, does
+from ari_recorder.services import connect, connect_capture, connect_service, refusal_templates, site
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
+from ari_recorder.services.audit_log import AuditFeed
 from ari_recorder.services.caller_index import CallerIndex
+from ari_recorder.services.clock import Clocks
+from ari_recorder.services.connections import Connections
 from ari_recorder.services.control import ControlSocket
 from ari_recorder.services.figures import FigureDesk
 from ari_recorder.services.health import HealthDesk
-from ari_recorder.services.ids import Ids
+from ari_recorder.services.hosts import HostDesk
 from ari_recorder.services.key_control import KeyControl
 from ari_recorder.services.keys import KeySupply
-from ari_recorder.services.live import LiveSealer
+from ari_recorder.services.leases import LeaseDesk
 from ari_recorder.services.mail import Mailer
 from ari_recorder.services.meters import Meters
 from ari_recorder.services.metrics import Metrics
-from ari_recorder.services.presence import Presence
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.restore import refuse_unfinished
 from ari_recorder.services.rewrap import FallbackRescue
 from ari_recorder.services.scrub import Scrub
 from ari_recorder.services.store import RETRY
+from ari_recorder.storage import instance
 from ari_recorder.storage.db import Database
 from ari_recorder.storage.embedded import EmbeddedPostgres
 from ari_recorder.storage.journal import Journal
 from ari_recorder.storage.migrate import migrate
-from ari_recorder.supervise import Job, Supervisor, until
-from ari_recorder.vault.codec import Codec
+from ari_recorder.supervise import Job, Supervisor, either, until
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.passwords import Passwords
@@ -67,7 +77,7 @@ log = structlog.get_logger(__name__)
 async def run(config: Config, alarms: AlarmDesk) -> None:
     """Until SIGTERM or SIGINT. `alarms` hears the log already.
 
-    A RecorderError or ConfigError says why it cannot start.
+    A RecorderError or ConfigError says why it cannot start, or why it must not go on.
     """
     # There are keys and voices in this memory: no core dump of it, whatever the unit says.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -79,10 +89,12 @@ async def run(config: Config, alarms: AlarmDesk) -> None:
     sys.setswitchinterval(0.001)
     stop = asyncio.Event()
     with _stopped_by_signals(stop):
-        async with _service(config, alarms):
-            log.info("service_start")
-            await stop.wait()
+        async with _service(config, alarms) as hosts:
+            log.info("service_start", host=config.host.name, roles=[role.value for role in config.host.roles])
+            await either(stop, hosts.lost)
             log.info("service_stop")
+        if hosts.trouble is not None:
+            raise hosts.trouble
 
 
 @contextmanager
@@ -98,109 +110,144 @@ def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
+async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]:
     """Everything built and running; leaving it stops everything in good order."""
     # A template that cannot be used stops the start, and not the day on which somebody has to be answered.
     refusal_templates.load(config.papers.templates)
     refuse_unfinished(config)
-    _make_folders(config.storage.state)
-    spool = Spool(config.pbx.spool)
-    for advice in spool.check().advice:
-        log.warning("spool_advice", advice=advice)
-    with spool.held():
+    _make_folders(config.storage.state, config.storage.shared)
+    async with AsyncExitStack() as stack:
+        mine = stack.enter_context(instance.held(config.storage.state))
+        spool = Spool(config.pbx.spool)
+        captures = Role.CAPTURE in config.host.does
+        if captures:
+            for advice in spool.check().advice:
+                log.warning("spool_advice", advice=advice)
+            stack.enter_context(spool.held())
         files = VaultFiles(config.storage.vault)
         files.prepare()
         # Whoever had a journal has been here before: the vault may just not be mounted.
         been_here = files.any_sealed() or config.storage.journal.exists()
         keyring = await asyncio.to_thread(_keyring, config, been_here)
-        later = LaterEntries(config.storage.audit)
+        later = LaterEntries(config.storage.later)
         supply = KeySupply(keyring, later)
         await supply.fill(datetime.now(UTC))
-        async with AsyncExitStack() as stack:
-            journal = stack.enter_context(Journal(config.storage.journal))
-            jobs = Supervisor()
-            database = await _database(config, stack, jobs)
-            # However many wait at the page: they take no connection from calls that are to be stored.
-            of_page = await stack.enter_async_context(database.another())
-            usable = asyncio.Event()
-            await _try_to_migrate(database, usable)
-            meters = Meters()
-            recorder = _recorder(config, spool, files, keyring, journal, database, meters)
-            sweep = connect_service.sweep(config, database, keyring, recorder.key_names)
-            freeze = connect.request_freeze(database, keyring)
-            index = CallerIndex(database=database, keyring=keyring, then=freeze.catch_up)
-            scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
-            rescue = FallbackRescue(database, keyring)
-            signer = await asyncio.to_thread(connect.log_signer, config)
-            keeper = connect_service.ledger_keeper(config, database, recorder)
-            log_of_audit = connect.audit_log(config, database, signer)
+        journal = stack.enter_context(Journal(config.storage.journal)) if captures else None
+        jobs = Supervisor()
+        database = await _database(config, stack, jobs)
+        # However many wait at the page: they take no connection from calls that are to be stored.
+        of_page = await stack.enter_async_context(database.another())
+        usable = asyncio.Event()
+        hosts = HostDesk(
+            host=config.host,
+            version=version("ari-recorder"),
+            instance=mine,
+            vault=None,
+            system_name=config.pbx.system_name,
+            database=of_page,
+        )
+        await _try_to_migrate(database, hosts, usable)
+        leases = LeaseDesk(database=of_page, host=hosts.name, incarnation=hosts.incarnation, heard=lambda: hosts.heard)
+        meters = Meters()
+        recorder: Recorder | None = None
+        if journal is not None:
+            recorder = connect_capture.recorder(config, spool, files, keyring, journal, database, meters)
+        in_journal = recorder.key_names if recorder is not None else frozenset[str]
+        sweep = connect_service.sweep(config, leases.database("sweep"), keyring, in_journal)
+        freeze = connect.request_freeze(database, keyring)
+        index = CallerIndex(database=database, keyring=keyring, then=freeze.catch_up)
+        scrub = Scrub(database=leases.database("scrub"), vault=Vault(files, keyring, spool.folder))
+        rescue = FallbackRescue(database, keyring)
+        told_start = False
 
-            told_start = False
+        async def audited(stop: asyncio.Event) -> None:
+            nonlocal told_start
+            if not told_start:  # after a failure the job begins anew, the service does not
+                await connect_service.audit_start(config, database, keyring)
+                told_start = True
+            await feed.run(stop, farewell=connect_service.stops(config))
 
-            async def audited(stop: asyncio.Event) -> None:
-                nonlocal told_start
-                if not told_start:  # after a failure the job begins anew, the service does not
-                    await connect_service.audit_start(config, database, keyring)
-                    told_start = True
-                await log_of_audit.run(stop, farewell=connect_service.STOPS)
-
-            control = _control(config, keyring, database, recorder, supply, rescue, later)
+        feed = AuditFeed(database=database, later=later, clocks=Clocks())
+        control = _control(config, keyring, database, in_journal, supply, rescue, later)
+        if recorder is not None:
             stack.push_async_callback(recorder.aclose)
-            passwords = Passwords()
-            stack.callback(passwords.close)
-            figures = FigureDesk(config=config, database=of_page, usable=usable)
-            stack.callback(figures.close)
-            health = HealthDesk(recorder=recorder, keyring=keyring, sweep=sweep, figures=figures, jobs=jobs)
-            built = site.build(config, of_page, keyring, usable, passwords=passwords)
-            metrics = Metrics(
-                meters=meters,
-                recorder=recorder,
-                figures=figures,
-                health=health,
-                alarms=alarms,
-                jobs=jobs,
-                promises=built.promises,
-            )
-            await stack.enter_async_context(jobs)
-            jobs.start("alarms", alarms.run)  # stopped last: it tells what the others say while they stop
-            jobs.start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, usable)))
-            jobs.start("store", lambda stop: _once(usable, stop, recorder.store))
-            jobs.start("audit-log", lambda stop: _once(usable, stop, audited))
-            jobs.start("keys", supply.run)
-            jobs.start("caller-index", lambda stop: _once(usable, stop, index.run))
-            jobs.start("scrub", lambda stop: _once(usable, stop, scrub.run))
-            mailer = Mailer(database=database, config=config, now=lambda: datetime.now(UTC))
-            reports = connect.use_reports(config, database)
-            jobs.start("use", lambda stop: _once(usable, stop, reports.run))
-            jobs.start("mail", lambda stop: _once(usable, stop, mailer.run))
-            jobs.start("fallback", lambda stop: _once(usable, stop, rescue.run))
-            jobs.start("decide", recorder.decide)
-            jobs.start("spool-watch", recorder.watch_spool)
+        passwords = Passwords()
+        stack.callback(passwords.close)
+        figures = FigureDesk(config=config, database=of_page, usable=usable)
+        stack.callback(figures.close)
+        connections = Connections(config)
+        built = site.build(config, of_page, keyring, usable, passwords=passwords, connections=connections)
+        promises = connect.promises(config, leases.database("promises"), connections=connections)
+        health = HealthDesk(
+            roles=config.host.does, recorder=recorder, keyring=keyring, sweep=sweep, figures=figures, jobs=jobs
+        )
+        metrics = Metrics(
+            meters=meters,
+            recorder=recorder,
+            figures=figures,
+            health=health,
+            alarms=alarms,
+            jobs=jobs,
+            promises=promises,
+            hosts=hosts,
+        )
+
+        def start(name: str, job: Job, *, waits: bool = True) -> None:
+            """If this host does it. `waits` for the database and its tables."""
+            if not does(config.host.does, name):
+                return
+            if TASKS[name].at_once in (AtOnce.LEASE, AtOnce.VAULT):
+                job = leases.led(name, job)
+            jobs.start(name, (lambda stop: _once(usable, stop, job)) if waits else job)
+
+        await stack.enter_async_context(jobs)
+        start("alarms", alarms.run, waits=False)  # stopped last: it tells what the others say while they stop
+        start("migrate", lambda stop: until(stop, _migrate_when_it_is_there(database, hosts, usable)), waits=False)
+        start("hosts", lambda stop: hosts.run(stop, health.word, lambda: recorder.system_name if recorder else None))
+        if recorder is not None:
+            start("store", recorder.store)
+        if does(config.host.does, "audit-sign"):
+            signer = await asyncio.to_thread(connect.log_signer, config)
+            start("audit-sign", connect.audit_log(config, leases.database("audit-sign"), signer).run)
+        start("audit-log", audited)
+        start("keys", supply.run, waits=False)
+        start("caller-index", index.run)
+        start("scrub", scrub.run)
+        mailer = Mailer(database=database, config=config, now=lambda: datetime.now(UTC))
+        start("use", connect.use_reports(config, leases.database("use")).run)
+        start("mail", mailer.run)
+        start("fallback", rescue.run)
+        if recorder is not None:
+            start("decide", recorder.decide, waits=False)
+            start("spool-watch", recorder.watch_spool, waits=False)
             await recorder.load()
-            jobs.start("catch-up", recorder.catch_up)
-            jobs.start("live-seal", recorder.seal_live)
-            jobs.start("control", control.run)  # from here on it knows what calls need
-            # Not before the journal is known: its calls keep the keys of their days.
-            jobs.start("sweep", lambda stop: _once(usable, stop, sweep.run))
-            jobs.start("sweep-watch", sweep.watch)
-            jobs.start("absences", lambda stop: _once(usable, stop, recorder.presence.store))
+            start("catch-up", recorder.catch_up, waits=False)
+            start("live-seal", recorder.seal_live, waits=False)
+        start("control", control.run, waits=False)  # from here on it knows what calls need
+        # Not before the journal is known: its calls keep the keys of their days.
+        start("sweep", sweep.run)
+        start("sweep-watch", sweep.watch, waits=False)
+        if recorder is not None:
+            start("absences", recorder.presence.store)
             # Not before the journal is known: its calls are accounted for.
-            jobs.start("ledger", lambda stop: _once(usable, stop, keeper.run))
-            jobs.start("hear", recorder.hear)
-            jobs.start("ami", recorder.talk)
-            jobs.start("cross-check", connect_service.cross_check(config, recorder).run)
-            jobs.start("listenings", lambda stop: _once(usable, stop, built.listenings.run))
-            jobs.start("exports", lambda stop: _once(usable, stop, built.export_sending.run))
-            jobs.start("deliveries", lambda stop: _once(usable, stop, built.deliveries.run))
-            jobs.start("connections", built.promises.watch)
-            jobs.start("promises", lambda stop: _once(usable, stop, built.promises.run))
-            _start_web(config, built, stack, jobs)
-            jobs.start("figures", figures.run)
-            if config.monitor.enabled:
-                jobs.start("monitor", MonitorServer(config.monitor, health, metrics).run)
-            jobs.start("heartbeat", recorder.beat)  # its last word needs the session
-            jobs.start("health", health.watch)  # stopped first: systemd is told that the service stops
-            yield
+            start("ledger", connect_service.ledger_keeper(config, database, recorder).run)
+            start("hear", recorder.hear, waits=False)
+            start("ami", recorder.talk, waits=False)
+            start("cross-check", connect_service.cross_check(config, recorder).run, waits=False)
+        start("listenings", built.listenings.run)
+        start("exports", built.export_sending.run)
+        start("deliveries", built.deliveries.run)
+        start("connections", promises.watch, waits=False)
+        start("promises", promises.run)
+        if config.web.enabled and does(config.host.does, "web"):
+            start("web", _web(built, stack).run, waits=False)
+        start("figures", figures.run, waits=False)
+        if config.monitor.enabled:
+            start("monitor", MonitorServer(config.monitor, health, metrics).run, waits=False)
+        if recorder is not None:
+            start("heartbeat", recorder.beat, waits=False)  # its last word needs the session
+        start("health", health.watch, waits=False)  # stopped first: systemd is told that the service stops
+        yield hosts
 
 
 def _make_folders(*folders: Path) -> None:
@@ -218,7 +265,10 @@ def _keyring(config: Config, been_here: bool) -> Keyring:
     except KeyringMissing:
         if been_here:
             raise
-        return Keyring.make(config.storage.keys, root_key=config.root_key())
+        try:
+            return Keyring.make(config.storage.keys, root_key=config.root_key())
+        except KeyringExists:  # another host made it just now
+            keyring = Keyring.open(config.storage.keys)
     try:
         connect.unlock(keyring, config)
     except (RecorderError, ConfigError) as error:
@@ -237,20 +287,26 @@ async def _database(config: Config, stack: AsyncExitStack, jobs: Supervisor) -> 
     return await stack.enter_async_context(Database(dsn))
 
 
-async def _try_to_migrate(database: Database, usable: asyncio.Event) -> None:
-    """A database that is away is no reason not to record; one that is wrong is a reason not to start."""
+async def _try_to_migrate(database: Database, hosts: HostDesk, usable: asyncio.Event) -> None:
+    """A database that is away is no reason not to record; one that is wrong is a reason not to start, and so is
+    another host of this name."""
     try:
         await migrate(database)
+        await hosts.claim()
     except Unavailable as error:
         log.error("alarm", alarm=AlarmCode.DATABASE_AWAY.value, subject=error.code, because=str(error))
     else:
         usable.set()
 
 
-async def _migrate_when_it_is_there(database: Database, usable: asyncio.Event) -> None:
+async def _migrate_when_it_is_there(database: Database, hosts: HostDesk, usable: asyncio.Event) -> None:
     while not usable.is_set():
         await asyncio.sleep(RETRY.total_seconds())
-        await _try_to_migrate(database, usable)
+        try:
+            await _try_to_migrate(database, hosts, usable)
+        except (HostNameTaken, HostPbxTaken) as error:
+            hosts.end(error)
+            break
     await asyncio.Event().wait()  # done; a job that ends would be started again
 
 
@@ -264,75 +320,20 @@ async def _true(event: asyncio.Event) -> None:
     await event.wait()
 
 
-def _recorder(
-    config: Config,
-    spool: Spool,
-    files: VaultFiles,
-    keyring: Keyring,
-    journal: Journal,
-    database: Database,
-    meters: Meters,
-) -> Recorder:
-    secret = config.dialplan_secret()
-    policy = Policy(
-        queues=frozenset(queue.name for queue in config.queues),
-        sounds=sounds.read(config.pbx.sounds),
-        outside=config.pbx.outside,
-        may_start=config.capture.start == "ami",
-        resume_guard=timedelta(seconds=config.capture.resume_guard_seconds),
-        quarantine_days=config.quarantine.days,
-    )
-    switchboard = Switchboard(policy=policy, secret=secret, system_name=config.pbx.system_name or "", new_id=Ids().new)
-    vault = Vault(files, keyring, spool.folder)
-    ami = connect_service.ami_session(config)
-    presence = Presence(
-        ami=ami,
-        database=database,
-        folder=config.storage.state,
-        heartbeat_seconds=config.capture.heartbeat_seconds,
-    )
-    presence.load()
-    return Recorder(
-        ami=ami,
-        spool=spool,
-        vault=vault,
-        live=LiveSealer(vault=vault, spool=spool),
-        kept_as={queue.name: Codec(queue.codec) for queue in config.queues},
-        public=keyring.public,
-        journal=journal,
-        database=database,
-        switchboard=switchboard,
-        adoption=Adoption(
-            spool=spool,
-            queue_log=config.pbx.queue_log,
-            secret=secret,
-            over=lambda uniqueid: switchboard.is_over(uniqueid),
-            stored=lambda ids: quarantine.stored(database, ids),
-        ),
-        sounds_folder=config.pbx.sounds,
-        pbx_name=config.pbx.system_name,
-        presence=presence,
-        growth_deadline_seconds=config.capture.growth_deadline_seconds,
-        meters=meters,
-    )
-
-
-def _start_web(config: Config, built: site.Site, stack: AsyncExitStack, jobs: Supervisor) -> None:
+def _web(built: site.Site, stack: AsyncExitStack) -> WebServer:
     """One more job: what fails in it is told and tried again, and recording goes on."""
-    if not config.web.enabled:
-        return
     server = WebServer(built)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, server.again.set)
     stack.callback(loop.remove_signal_handler, signal.SIGHUP)
-    jobs.start("web", server.run)
+    return server
 
 
 def _control(
     config: Config,
     keyring: Keyring,
     database: Database,
-    recorder: Recorder,
+    in_journal: Callable[[], frozenset[str]],
     supply: KeySupply,
     rescue: FallbackRescue,
     later: LaterEntries,
@@ -346,7 +347,7 @@ def _control(
         keyring=keyring,
         database=database,
         unlocked=unlocked,
-        needed=recorder.key_names,
+        needed=in_journal,
         later=later,
     )
     return ControlSocket(config.storage.control, keys.answers)

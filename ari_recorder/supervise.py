@@ -41,11 +41,12 @@ async def until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
             await asyncio.wait({doing})
 
 
-async def either(*events: asyncio.Event, within: timedelta) -> None:
+async def either(*events: asyncio.Event, within: timedelta | None = None) -> None:
     """Until one of the events is set, or the time is over."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
-        await asyncio.wait(waits, timeout=within.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+        seconds = within.total_seconds() if within is not None else None
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()

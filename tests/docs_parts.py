@@ -12,7 +12,9 @@ from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from ari_recorder import config
 from ari_recorder.asterisk import spool
 from ari_recorder.cli import app
+from ari_recorder.config import EVERY_ROLE, Role
 from ari_recorder.domain import audit, backups, certificates, checkpoints, errors, merkle, packages
+from ari_recorder.domain.roles import TASKS
 from ari_recorder.services import anchors, caller_index
 from ari_recorder.storage import journal
 from ari_recorder.vault import (
@@ -35,6 +37,7 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 FORMATS = ROOT / "docs" / "formats.md"
+HOSTS = ROOT / "docs" / "hosts.md"
 WEB_SECURITY = ROOT / "docs" / "web_security.md"
 
 # The modules whose first lines draw a format, in the order of reading.
@@ -116,6 +119,14 @@ def commands_table() -> str:
     return "\n".join(lines)
 
 
+def jobs_table() -> str:
+    lines = ["| job | roles | at once | what it does |", "|---|---|---|---|"]
+    for name, task in TASKS.items():
+        roles = "every" if task.roles == EVERY_ROLE else ", ".join(role for role in Role if role in task.roles)
+        lines.append(f"| `{name}` | {roles} | {task.at_once} | {_cell(task.what)} |")
+    return "\n".join(lines)
+
+
 def errors_table() -> str:
     lines = ["| code | what is said |", "|---|---|"]
     for error in sorted(coded_errors(), key=lambda error: error.code):
@@ -132,6 +143,7 @@ def formats() -> str:
 
 PARTS = {
     (FORMATS, "formats"): formats,
+    (HOSTS, "jobs"): jobs_table,
     (README, "measured"): measured_table,
     (README, "settings"): settings_table,
     (README, "commands"): commands_table,

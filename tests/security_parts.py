@@ -520,13 +520,13 @@ CLASSES = (
     Class(
         name="of the work",
         what="which holds and freezes keep what, which cases restrict what, exports, sweeps, ledger, orders done, "
-        "versions of the database",
+        "hosts and what each does, versions of the database",
         rules="ids, days and states; no person but who did it",
         tables=frozenset(
             {"request_freeze", "keeping", "reminder", "sweep_run", "export", "migration"}
             | {"restriction", "restriction_of", "restriction_lifted"}
             | {"absence", "queue_activation", "command_done", "ledger_row", "ledger_day", "ledger_explanation"}
-            | {"promise"}
+            | {"promise", "host", "lease"}
         ),
     ),
     Class(

@@ -77,6 +77,7 @@ TRIGGERED: Mapping[Action, str] = {
     Action.QUEUE_END: "tests.services.test_activations:test_a_decision_is_kept_with_all_before_it",
     Action.KEYRING_MAKE: f"{EVENTS}:test_the_service_begins_with_another_configuration",
     Action.BACKUP_MAKE: "tests.services.test_restore_drill:test_a_backup_with_its_own_keys_plays_all_it_holds",
+    Action.HOST_FORGET: "tests.services.test_hosts:test_a_host_that_is_gone_is_forgotten_and_one_that_lives_is_not",
     Action.BACKUP_DRILL: "tests.services.test_restore_drill:test_a_backup_with_its_own_keys_plays_all_it_holds",
     Action.BACKUP_RESTORE: "tests.services.test_restore:test_who_restored_it_is_in_the_log_that_was_restored",
     Action.KEYRING_BACKUP: f"{EVENTS}:test_a_backup_and_a_new_root_key",

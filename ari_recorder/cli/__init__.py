@@ -21,6 +21,7 @@ from ari_recorder.cli import (
     certificates,
     deliveries,
     holds,
+    hosts,
     keys,
     notice,
     packages,
@@ -68,6 +69,7 @@ app.command("sweep")(retention.sweep)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("restore-drill")(backups.restore_drill)
+app.command("hosts")(hosts.hosts)
 app.add_typer(retention.policy, name="policy")
 app.add_typer(keys.app, name="keys")
 app.add_typer(holds.holds, name="holds")

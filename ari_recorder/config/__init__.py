@@ -12,22 +12,26 @@ from pydantic_core import ErrorDetails
 
 from ari_recorder.config.controller import Controller, Notice
 from ari_recorder.config.documented import Setting, example, settings
+from ari_recorder.config.host import Host
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.messages import problem
 from ari_recorder.config.models import Config, Database, Log, Queue, Retention, Storage
 from ari_recorder.config.monitor import Alarms, Monitor
 from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
+from ari_recorder.config.roles import EVERY_ROLE, Role
 from ari_recorder.config.use import Use
 from ari_recorder.config.web import Web
 
 __all__ = [
+    "EVERY_ROLE",
     "Alarms",
     "Capture",
     "Config",
     "ConfigError",
     "Controller",
     "Database",
+    "Host",
     "Log",
     "Mail",
     "Monitor",
@@ -36,6 +40,7 @@ __all__ = [
     "Problem",
     "Queue",
     "Retention",
+    "Role",
     "Setting",
     "Storage",
     "Use",

@@ -19,6 +19,7 @@ from ari_recorder.config.accounts import Accounts
 from ari_recorder.config.connections import database_in_clear, pbx_in_clear, syslog_in_clear
 from ari_recorder.config.controller import Controller, Notice
 from ari_recorder.config.delivery import Delivery
+from ari_recorder.config.host import Host
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.monitor import Alarms, Monitor
 from ari_recorder.config.papers import Papers
@@ -26,6 +27,7 @@ from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.quarantine import Quarantine
 from ari_recorder.config.requests import Requests
+from ari_recorder.config.roles import EVERY_ROLE
 from ari_recorder.config.use import Use
 from ari_recorder.config.values import (
     AbsolutePath,
@@ -48,14 +50,20 @@ class Storage(Section):
         description="The folder of the journal, the keys and, without `database`, a PostgreSQL of the service's own.",
         examples=["/var/lib/ari-recorder"],
     )
+    shared: AbsolutePath = Field(
+        default_factory=lambda data: data["state"],
+        description="With several hosts, the folder that those with the role `web` or `sweep` share: the keys of "
+        "log-in and audit log, packages that wait, and without `vault` and `keys` those too; without it, `state`.",
+        examples=["/mnt/ari-recorder"],
+    )
     vault: AbsolutePath = Field(
-        default_factory=lambda data: data["state"] / "vault",
-        description="The folder of the sealed recordings; without it, `vault` in `state`.",
+        default_factory=lambda data: data["shared"] / "vault",
+        description="The folder of the sealed recordings; without it, `vault` in `shared`.",
         examples=["/srv/ari-recorder/vault"],
     )
     keys: AbsolutePath = Field(
-        default_factory=lambda data: data["state"] / "keys",
-        description="The folder of the keys; without it, `keys` in `state`. Back it up apart from the vault.",
+        default_factory=lambda data: data["shared"] / "keys",
+        description="The folder of the keys; without it, `keys` in `shared`. Back it up apart from the vault.",
         examples=["/var/lib/ari-recorder/keys"],
     )
     root_key: SecretFile = Field(
@@ -77,7 +85,7 @@ class Storage(Section):
     @property
     def login_key(self) -> Path:
         """Apart from `keys`: people log in while those are locked."""
-        return self.state / "login.key"
+        return self.shared / "login.key"
 
     @property
     def control(self) -> Path:
@@ -92,6 +100,11 @@ class Storage(Section):
     @property
     def audit(self) -> Path:
         """Of the key that signs the audit log."""
+        return self.shared / "audit"
+
+    @property
+    def later(self) -> Path:
+        """Of entries of this host that the audit log has not got yet."""
         return self.state / "audit"
 
     @property
@@ -101,7 +114,7 @@ class Storage(Section):
     @property
     def deliveries(self) -> Path:
         """Of packages that wait to be fetched."""
-        return self.state / "deliveries"
+        return self.shared / "deliveries"
 
     @property
     def alarms(self) -> Path:
@@ -229,6 +242,7 @@ class Log(Section):
 class Config(Section):
     """The whole file."""
 
+    host: Host = Host()
     pbx: Pbx
     capture: Capture = Capture()
     storage: Storage
@@ -326,6 +340,14 @@ class Config(Section):
                 what="it lies in storage.keys: whoever has a backup of the keys could open them",
                 mend="Give it a place of its own",
             )
+        if self.host.does != EVERY_ROLE and not (self.database.dsn or self.database.dsn_file):
+            yield Problem(
+                key="host.roles",
+                what="it does not do everything, and the database of its own is nobody else's",
+                mend="Set database.dsn to the database that all hosts share, or give it all roles",
+            )
+        if len(self.host.roles) != len(self.host.does):
+            yield Problem(key="host.roles", what="a role is there twice", mend="Keep one of the two")
         yield from pbx_in_clear(self.pbx.host, tls=self.pbx.tls)
         yield from database_in_clear("database.dsn", self.database.dsn or "")
         yield from syslog_in_clear(self.audit.anchor_syslog)

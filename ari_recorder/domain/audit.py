@@ -145,6 +145,7 @@ class Action(StrEnum):
     SERVICE_START = "service:start"
     SERVICE_STOP = "service:stop"
     CONFIG_CHANGE = "config:change"
+    HOST_FORGET = "host:forget"
     QUEUE_ACTIVATE = "queue:activate"  # recorded from now on, by this decision
     QUEUE_END = "queue:end"
     BACKUP_MAKE = "backup:make"

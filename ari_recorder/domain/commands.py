@@ -32,6 +32,8 @@ class AlarmCode(StrEnum):
     QUARANTINED = "quarantined"
     JOURNAL_FAILED = "journal-failed"
     DISK_TROUBLE = "disk-trouble"
+    HOST_SILENT = "host-silent"
+    HOST_REFUSED = "host-refused"
     DATABASE_AWAY = "database-away"
     KEY_FALLBACK = "key-fallback"
     KEYRING_LOCKED = "keyring-locked"

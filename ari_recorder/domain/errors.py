@@ -376,6 +376,59 @@ class SpoolInUse(Conflict):
     code = "spool_in_use"
 
 
+class StateInUse(Conflict):
+    """The folder {path} is in use by another ari-recorder. One folder serves one service: stop the other, or give this
+    one a storage.state of its own.
+    """
+
+    code = "state_in_use"
+
+
+# --- hosts ---
+
+
+class HostNameTaken(Conflict):
+    """Another host calls itself {name}, and was heard of {seconds} s ago. Give this one a host.name of its own. If the
+    other is gone for good, start again when nobody has heard of it for {expires} s.
+    """
+
+    code = "host_name_taken"
+
+
+class HostPbxTaken(Conflict):
+    """The PBX {system_name!r} is recorded by the host {name} already, which was heard of {seconds} s ago. Each PBX has
+    one host with the role capture, and a systemname of its own in asterisk.conf.
+    """
+
+    code = "host_pbx_taken"
+
+
+class HostReplaced(Conflict):
+    """Another host, or another start of this one, has taken the name {name} while nobody heard of this one. It stops:
+    two must not do the same. Is this machine a copy of another? Then give it a host.name of its own.
+    """
+
+    code = "host_replaced"
+
+
+class NoSuchHost(NotFound):
+    """There is no host {name}: `ari-recorder hosts` lists them."""
+
+    code = "no_such_host"
+
+
+class HostLives(Conflict):
+    """The host {name} was heard of {seconds} s ago. Only one that is gone for good can be forgotten: stop it first."""
+
+    code = "host_lives"
+
+
+class LeaseLost(Conflict):
+    """Another host does {name} by now: this one stops doing it."""
+
+    code = "lease_lost"
+
+
 # --- the AMI session ---
 
 

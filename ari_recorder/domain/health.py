@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from ari_recorder.config.roles import EVERY_ROLE, Role
+
 # As `check` says: a call needs 2 MB a minute in a spool whose calls cannot be sealed.
 SPOOL_LEAST_BYTES = 16 << 20
 # Live sealing leaves this to recordings that end (services/live.py): below it running calls stay in the spool.
@@ -45,7 +47,8 @@ class Part:
 class Facts:
     """What is known. None: nothing is known yet, or not any more."""
 
-    pbx_live: bool
+    roles: frozenset[Role] = EVERY_ROLE
+    pbx_live: bool = False
     pbx_trouble: str = ""
     is_our_pbx: bool = True
     journal_works: bool = True
@@ -64,8 +67,25 @@ class Facts:
     failed_jobs: tuple[str, ...] = ()
 
 
+# Which parts a host has that does not do everything.
+_OF = {
+    "pbx": {Role.CAPTURE},
+    "journal": {Role.CAPTURE},
+    "spool": {Role.CAPTURE},
+    "sealing": {Role.CAPTURE},
+    "store": {Role.CAPTURE},
+    "sweep": {Role.SWEEP},
+    "audit-log": {Role.SWEEP},
+    "anchors": {Role.SWEEP},
+}
+
+
 def judge(facts: Facts) -> tuple[Part, ...]:
-    """Each part that there is, always all of them and in the same order."""
+    """Each part that this host has, always all of them and in the same order."""
+    return tuple(part for part in _all(facts) if _OF.get(part.name, facts.roles) & facts.roles)
+
+
+def _all(facts: Facts) -> tuple[Part, ...]:
     return (
         _pbx(facts),
         _part("journal", State.FAILED, "" if facts.journal_works else "it cannot be written: new calls are not begun"),
@@ -125,7 +145,7 @@ def _keyring(facts: Facts) -> str:
 
 
 def _keyring_troubles(facts: Facts) -> Iterator[str]:
-    if facts.keyring_locked:
+    if facts.keyring_locked and facts.roles != {Role.CAPTURE}:
         yield "it is locked: nobody can listen"
     if facts.key_days_left is not None and facts.key_days_left < FEW_KEY_DAYS:
         yield f"there are day keys for {facts.key_days_left} more day(s)"

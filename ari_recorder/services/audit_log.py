@@ -33,7 +33,7 @@ from ari_recorder.services.mail import Post
 from ari_recorder.storage import audit, audit_tree
 from ari_recorder.storage.audit_tree import Note
 from ari_recorder.storage.db import Connection, Database
-from ari_recorder.vault.log_signer import LogSigner, Signed
+from ari_recorder.vault.log_signer import LogSigner, Signed, SignedMeanwhile
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +55,31 @@ async def sequence(database: Database) -> int:
             return done
 
 
+class AuditFeed:
+    """Entries get their place: `run` is the job of each service, of any number."""
+
+    def __init__(self, *, database: Database, later: LaterEntries, clocks: Clocks) -> None:
+        """`later`: what waits on this host's disk."""
+        self._database = database
+        self._later = later
+        self._clocks = clocks
+
+    async def run(self, stop: asyncio.Event, farewell: Entry | None = None) -> None:
+        """A supervised job. The last thing it does is to write `farewell`."""
+        while not stop.is_set():
+            await self._feed()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_EVERY.total_seconds())
+        with contextlib.suppress(RecorderError):  # the database may be going too
+            if farewell is not None:
+                await written(self._database, farewell, self._clocks.now())
+            await self._feed()
+
+    async def _feed(self) -> None:
+        await self._later.drain(self._database)
+        await sequence(self._database)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpointed:
     """The newest checkpoint, and in which places outside it is."""
@@ -65,7 +90,7 @@ class Checkpointed:
 
 
 class AuditLog:
-    """`run` is the service's job."""
+    """The tree signed: `run` is a job of one service at a time."""
 
     def __init__(
         self,
@@ -77,33 +102,22 @@ class AuditLog:
         clocks: Clocks,
         every: timedelta,
     ) -> None:
-        """`every`: how often it is signed when there is something new. What waits beside the signer is taken in."""
+        """`every`: how often it is signed when there is something new."""
         self._database = database
         self._signer = signer
         self._anchors = anchors
         self._post = post
         self._clocks = clocks
         self._every = every
-        self._later = LaterEntries(signer.folder)
         self._told_rollback: int | None = None
 
-    async def run(self, stop: asyncio.Event, farewell: Entry | None = None) -> None:
-        """A supervised job. The last thing it does is to write `farewell`, and to sign what there is."""
-        loop = asyncio.get_running_loop()
-        signed = loop.time() - self._every.total_seconds()
+    async def run(self, stop: asyncio.Event) -> None:
+        """A supervised job. The last thing it does is to sign what there is."""
         while not stop.is_set():
-            await self._later.drain(self._database)
-            await sequence(self._database)
-            if loop.time() - signed >= self._every.total_seconds():
-                await self._sign_if_new()
-                signed = loop.time()
+            await self._sign_if_new()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _LOOK_EVERY.total_seconds())
+                await asyncio.wait_for(stop.wait(), self._every.total_seconds())
         with contextlib.suppress(RecorderError):  # the database may be going too; the next start signs
-            if farewell is not None:
-                await written(self._database, farewell, self._clocks.now())
-            await self._later.drain(self._database)
-            await sequence(self._database)
             await self._sign_if_new()
 
     async def checkpoint(self) -> Checkpointed:
@@ -129,6 +143,7 @@ class AuditLog:
             await self.checkpoint()
 
     async def _sign_if_new(self) -> None:
+        await sequence(self._database)
         async with self._database.transaction() as conn:
             tree = await audit_tree.head(conn)
             last = await audit_tree.newest_note(conn, self._signer.origin)
@@ -142,11 +157,18 @@ class AuditLog:
             await self.checkpoint()
 
     async def _sign(self) -> Note:
-        async with self._database.transaction() as conn:
-            tree = await audit_tree.head(conn)
+        while True:
+            # The memory first: what grows meanwhile begins with it. Read the other way round, a head signed by another
+            # process in between would look like a log that was cut.
             last = await asyncio.to_thread(self._signer.last)
-            proof = await _consistency(conn, last, tree)
-        text = await asyncio.to_thread(self._signer.sign, tree.size, tree.root, last, proof)
+            async with self._database.transaction() as conn:
+                tree = await audit_tree.head(conn)
+                proof = await _consistency(conn, last, tree)
+            try:
+                text = await asyncio.to_thread(self._signer.sign, tree.size, tree.root, last, proof)
+            except SignedMeanwhile:
+                continue
+            break
         note = Note(origin=self._signer.origin, size=tree.size, root=tree.root, signed_at=self._clocks.now(), text=text)
         async with self._database.transaction() as conn:
             await audit_tree.insert_note(conn, note)
@@ -195,13 +217,13 @@ async def _consistency(conn: Connection, last: Signed, tree: Frontier) -> tuple[
     return ()
 
 
-async def started(database: Database, config_sha256: str, installation: UUID, now: datetime) -> None:
-    """The service begins; is its configuration another one than the last time, are its keys new?"""
+async def started(database: Database, host: str, config_sha256: str, installation: UUID, now: datetime) -> None:
+    """The service begins on a host; is its configuration another one than the last time, are its keys new?"""
     keyring = Entry(action=Action.KEYRING_MAKE, actor=Actor.service("daemon"), object=f"keyring:{installation}")
     async with database.transaction() as conn:
         await audit.append_once(conn, keyring, now, f"{keyring.action.value} {installation}")
-        last = await audit.newest_fact(conn, Action.CONFIG_CHANGE, "sha256")
-        facts = {"sha256": config_sha256}
+        last = await audit.newest_fact(conn, Action.CONFIG_CHANGE, "sha256", host)
+        facts = {"host": host, "sha256": config_sha256}
         entries = [Entry(action=Action.SERVICE_START, actor=Actor.service("daemon"), facts=facts)]
         if last != config_sha256:
             entries.append(Entry(action=Action.CONFIG_CHANGE, actor=Actor.service("daemon"), facts=facts))

@@ -127,7 +127,7 @@ async def noted(config: Config, entry: Entry) -> str:
         async with ready_database(config) as opened:
             await written(opened, entry, now)
     except (Unavailable, ConfigError) as error:
-        await LaterEntries(config.storage.audit).put(entry, now)
+        await LaterEntries(config.storage.later).put(entry, now)
         return str(error)
     return ""
 

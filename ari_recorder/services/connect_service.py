@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from ari_recorder.asterisk.ami import AmiSession
-from ari_recorder.config import Config
+from ari_recorder.config import Config, Role
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import TlsUnusable
 from ari_recorder.domain.retention import Period, Policy
@@ -111,11 +111,13 @@ async def audit_start(config: Config, opened: Database, keyring: Keyring) -> Non
     """The first entries of a service that begins."""
     told = config.model_dump_json(by_alias=True).encode()  # places of secrets are in it, no secret is
     now = Clocks().now()
-    await started(opened, sha256(told).hexdigest(), keyring.installation, now)
-    await activations.adopt(opened, config.pbx.system_name or "", connect.approvals_of(config), now)
+    await started(opened, config.host.name, sha256(told).hexdigest(), keyring.installation, now)
+    if Role.CAPTURE in config.host.does:
+        await activations.adopt(opened, config.pbx.system_name or "", connect.approvals_of(config), now)
 
 
-STOPS = Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"))
+def stops(config: Config) -> Entry:
+    return Entry(action=Action.SERVICE_STOP, actor=Actor.service("daemon"), facts={"host": config.host.name})
 
 
 def vault(config: Config, passphrase: str | None = None) -> Vault:

@@ -5,15 +5,17 @@ Asking costs nothing: what takes a disk or the database was looked up before, by
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from ari_recorder.asterisk.ami import AmiHealth
+from ari_recorder.config import EVERY_ROLE, Role
 from ari_recorder.domain.health import Facts, Part, State, judge, overall
 from ari_recorder.services.figures import FigureDesk
 from ari_recorder.services.keys import days_left
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.sweep import Sweep
+from ari_recorder.storage.hosts import Word
 from ari_recorder.supervise import JobState, Supervisor
 from ari_recorder.systemd import notify, watchdog_seconds
 from ari_recorder.vault.keyring import Keyring
@@ -44,13 +46,16 @@ class HealthDesk:
     def __init__(
         self,
         *,
-        recorder: Recorder,
+        roles: frozenset[Role] = EVERY_ROLE,
+        recorder: Recorder | None,
         keyring: Keyring,
         sweep: Sweep,
         figures: FigureDesk,
         jobs: Supervisor,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`recorder`: of a host that captures."""
+        self._roles = roles
         self._recorder = recorder
         self._keyring = keyring
         self._sweep = sweep
@@ -73,23 +78,13 @@ class HealthDesk:
         )
 
     def facts(self) -> Facts:
-        now = self._now()
-        pbx, newest = self._recorder.pbx, self._figures.newest
+        now, newest = self._now(), self._figures.newest
         stored = newest.stored
-        spool, vault = newest.rooms.get("spool"), newest.rooms.get("vault")
-        waiting, unsealed = self._recorder.waiting, self._recorder.unsealed
-        return Facts(
-            pbx_live=self._recorder.pbx_live,
-            pbx_trouble=_trouble(pbx),
-            is_our_pbx=self._recorder.is_our_pbx,
-            journal_works=self._recorder.journal_works,
-            spool_free_bytes=spool.free_bytes if spool is not None else None,
+        vault = newest.rooms.get("vault")
+        facts = Facts(
+            roles=self._roles,
             vault_free_bytes=vault.free_bytes if vault is not None else None,
-            unsealed=unsealed.count,
-            unsealed_for=now - unsealed.oldest_at if unsealed.oldest_at is not None else timedelta(),
             database_trouble=newest.database_trouble,
-            waiting_calls=waiting.count,
-            waiting_for=now - waiting.oldest_at if waiting.oldest_at is not None else timedelta(),
             keyring_locked=self._keyring.locked,
             key_days_left=days_left(self._keyring.public, now),
             since_sweep=self._sweep.since_success,
@@ -102,6 +97,34 @@ class HealthDesk:
                 for job in self._jobs.health()
                 if job.state is JobState.FAILED or (job.last_error_at is not None and now - job.last_error_at < _LATELY)
             ),
+        )
+        return facts if self._recorder is None else self._of_capture(facts, self._recorder, now)
+
+    def _of_capture(self, facts: Facts, recorder: Recorder, now: datetime) -> Facts:
+        spool = self._figures.newest.rooms.get("spool")
+        waiting, unsealed = recorder.waiting, recorder.unsealed
+        return replace(
+            facts,
+            pbx_live=recorder.pbx_live,
+            pbx_trouble=_trouble(recorder.pbx),
+            is_our_pbx=recorder.is_our_pbx,
+            journal_works=recorder.journal_works,
+            spool_free_bytes=spool.free_bytes if spool is not None else None,
+            unsealed=unsealed.count,
+            unsealed_for=now - unsealed.oldest_at if unsealed.oldest_at is not None else timedelta(),
+            waiting_calls=waiting.count,
+            waiting_for=now - waiting.oldest_at if waiting.oldest_at is not None else timedelta(),
+        )
+
+    def word(self) -> Word:
+        """What the other hosts are told of this one."""
+        report, facts = self.look(), self.facts()
+        return Word(
+            health=report.state.value,
+            troubles="; ".join(f"{one.part.name}: {one.part.because}" for one in report.parts if one.part.because),
+            waiting_calls=facts.waiting_calls,
+            waiting_for=facts.waiting_for,
+            keys_needed=self._recorder.key_names() if self._recorder is not None else (),
         )
 
     async def watch(self, stop: asyncio.Event) -> None:

@@ -15,6 +15,7 @@ from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.figures import FigureDesk, Figures
 from ari_recorder.services.health import HealthDesk
+from ari_recorder.services.hosts import HostDesk, HostRow
 from ari_recorder.services.meters import Meters
 from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.record import Recorder
@@ -32,12 +33,13 @@ class Metrics(Collector):
         self,
         *,
         meters: Meters,
-        recorder: Recorder,
+        recorder: Recorder | None,
         figures: FigureDesk,
         health: HealthDesk,
         alarms: AlarmDesk,
         jobs: Supervisor,
         promises: PromiseDesk,
+        hosts: HostDesk,
     ) -> None:
         self._registry = meters.registry
         self._recorder = recorder
@@ -46,6 +48,7 @@ class Metrics(Collector):
         self._alarms = alarms
         self._jobs = jobs
         self._promises = promises
+        self._hosts = hosts
         self._registry.register(self)
         ProcessCollector(namespace="ari_recorder", registry=self._registry)
 
@@ -64,10 +67,12 @@ class Metrics(Collector):
             "part",
             {one.part.name: float(one.part.state is State.WELL) for one in report.parts},
         )
-        yield _gauge("capture_up", "1 while calls can be recorded.", float(report.state is not State.FAILED))
-        yield from self._of_pbx()
-        yield from self._of_capture()
+        if self._recorder is not None:
+            yield _gauge("capture_up", "1 while calls can be recorded.", float(report.state is not State.FAILED))
+            yield from _of_pbx(self._recorder)
+            yield from _of_capture(self._recorder)
         yield from self._of_jobs()
+        yield from _of_hosts(self._hosts.newest)
         yield from _of_promises(self._promises.newest)
         newest = self._figures.newest
         yield from _of_disks(newest)
@@ -78,36 +83,6 @@ class Metrics(Collector):
                 newest.stored_at.timestamp(),
             )
             yield from _of_database(newest.stored)
-
-    def _of_pbx(self) -> Iterator[Metric]:
-        pbx = self._recorder.pbx
-        counters = pbx.counters
-        yield _gauge("ami_up", "1 while the AMI session is live.", float(self._recorder.pbx_live))
-        for name, told, value in (
-            ("ami_logins", "Sessions that were opened with the PBX; the first is no reconnect.", counters.logins),
-            ("ami_gaps", "Times in which events may have been missed.", counters.gaps),
-            ("ami_events", "Events that were understood and taken.", counters.events),
-            ("ami_received_bytes", "Bytes received from the PBX.", counters.bytes),
-            ("ami_forged_events", "Events refused because Asterisk does not send such.", counters.forged),
-        ):
-            yield _counter(name, told, value)
-        yield _gauge("ami_waiting_events", "Events that wait to be looked at.", pbx.waiting)
-
-    def _of_capture(self) -> Iterator[Metric]:
-        calls = self._recorder.calls
-        states = dict.fromkeys((state.value for state in RecordingState), 0.0)
-        for call in calls:
-            for recording in call.recordings:
-                states[recording.state.value] += 1
-        yield _gauge("calls_under_way", "Calls that are known and not finished and stored.", len(calls))
-        yield _labelled("recordings", "Recordings of those calls, by state.", "state", states)
-        oldest = min((call.first_seen_at for call in calls), default=None)
-        yield _gauge(
-            "journal_oldest_timestamp_seconds",
-            "When the oldest call in the journal was first seen; 0 when there is none.",
-            oldest.timestamp() if oldest is not None else 0,
-        )
-        yield _gauge("store_waiting_calls", "Calls whose row waits to be written.", self._recorder.waiting.count)
 
     def _of_jobs(self) -> Iterator[Metric]:
         jobs = self._jobs.health()
@@ -131,6 +106,66 @@ class Metrics(Collector):
             "receiver",
             {name: float(count) for name, count in self._alarms.waiting.items()},
         )
+
+
+def _of_pbx(recorder: Recorder) -> Iterator[Metric]:
+    pbx = recorder.pbx
+    counters = pbx.counters
+    yield _gauge("ami_up", "1 while the AMI session is live.", float(recorder.pbx_live))
+    for name, told, value in (
+        ("ami_logins", "Sessions that were opened with the PBX; the first is no reconnect.", counters.logins),
+        ("ami_gaps", "Times in which events may have been missed.", counters.gaps),
+        ("ami_events", "Events that were understood and taken.", counters.events),
+        ("ami_received_bytes", "Bytes received from the PBX.", counters.bytes),
+        ("ami_forged_events", "Events refused because Asterisk does not send such.", counters.forged),
+    ):
+        yield _counter(name, told, value)
+    yield _gauge("ami_waiting_events", "Events that wait to be looked at.", pbx.waiting)
+
+
+def _of_capture(recorder: Recorder) -> Iterator[Metric]:
+    calls = recorder.calls
+    states = dict.fromkeys((state.value for state in RecordingState), 0.0)
+    for call in calls:
+        for recording in call.recordings:
+            states[recording.state.value] += 1
+    yield _gauge("calls_under_way", "Calls that are known and not finished and stored.", len(calls))
+    yield _labelled("recordings", "Recordings of those calls, by state.", "state", states)
+    oldest = min((call.first_seen_at for call in calls), default=None)
+    yield _gauge(
+        "journal_oldest_timestamp_seconds",
+        "When the oldest call in the journal was first seen; 0 when there is none.",
+        oldest.timestamp() if oldest is not None else 0,
+    )
+    yield _gauge("store_waiting_calls", "Calls whose row waits to be written.", recorder.waiting.count)
+
+
+def _of_hosts(hosts: tuple[HostRow, ...]) -> Iterator[Metric]:
+    """As the database has them; each host tells of all that it has heard of."""
+    yield _labelled(
+        "host_up",
+        "1 for a host that was heard of in the last 30 s.",
+        "host",
+        {one.name: float(one.up) for one in hosts},
+    )
+    yield _labelled(
+        "host_silent_seconds",
+        "Seconds since a host was heard of, by the database's clock.",
+        "host",
+        {one.name: one.silent.total_seconds() for one in hosts},
+    )
+    yield _labelled(
+        "host_waiting_calls",
+        "Calls of a host's journal that the database has not got yet.",
+        "host",
+        {one.name: float(one.waiting_calls) for one in hosts},
+    )
+    yield _labelled(
+        "host_waiting_seconds",
+        "How long the first of those has waited.",
+        "host",
+        {one.name: one.waiting_for.total_seconds() for one in hosts},
+    )
 
 
 def _of_promises(seen: tuple[Promise, ...]) -> Iterator[Metric]:

@@ -306,6 +306,11 @@ class Recorder:
         return self._right
 
     @property
+    def system_name(self) -> str | None:
+        """What the PBX calls itself, while it is ours and there."""
+        return self._board.system_name if self._right else None
+
+    @property
     def journal_works(self) -> bool:
         """It took what it was given last, and does not hang."""
         return self._orders.journal_took_last and self._journal.busy_seconds < JOURNAL_WITHIN

@@ -92,7 +92,7 @@ async def restore(config: Config, source: Path, by: Actor, keys: Path | None = N
                 await _load_foreign(config, source, manifest)  # all or nothing: when it fails, nothing was changed
         plan = json.loads(await asyncio.to_thread(_plan_of(config).read_text))
         await asyncio.to_thread(_carry_out, config, plan["moves"])
-        await LaterEntries(config.storage.audit).put(_entry(manifest, by), datetime.now(UTC))
+        await LaterEntries(config.storage.later).put(_entry(manifest, by), datetime.now(UTC))
         await asyncio.to_thread(_finish, config)
     return Restored(
         made_at=manifest.made_at,

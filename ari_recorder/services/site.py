@@ -94,6 +94,7 @@ def build(
     usable: asyncio.Event,
     clocks: Clocks | None = None,
     passwords: Passwords | None = None,
+    connections: Connections | None = None,
 ) -> Site:
     clocks = clocks or Clocks()
     policies = connect.policies(config, database)
@@ -130,7 +131,7 @@ def build(
         approvals=approvals,
         audit_desk=AuditDesk(config=config, database=database, clocks=clocks),
         notices=connect.notices(config, database, clocks),
-        promises=connect.promises(config, database, clocks, Connections(config)),
+        promises=connect.promises(config, database, clocks, connections or Connections(config)),
         records=connect_subjects.records(config, database, clocks),
         key_desk=KeyDesk(config=config, database=database, keyring=keyring, clocks=clocks),
         hold_desk=HoldDesk(

@@ -121,19 +121,24 @@ async def page(
     return await _with_personal(conn, list(reversed(rows)) if after is not None else rows)
 
 
-async def newest_fact(conn: Connection, action: Action, name: str) -> Any:
-    """That fact of the newest entry of its kind, whether it has its place yet or not; None if there is none."""
+async def newest_fact(conn: Connection, action: Action, name: str, host: str) -> Any:
+    """That fact of the host's newest entry of its kind, whether it has its place yet or not; None if there is none.
+    Entries from before hosts had names are any host's."""
     return await conn.fetchval(
         """
         SELECT leaf::jsonb -> 'facts' ->> $2 FROM (
             (SELECT 1 AS newer, place, leaf FROM audit_pending WHERE leaf::jsonb ->> 'action' = $1
+                AND coalesce(leaf::jsonb -> 'facts' ->> 'host', $3) = $3
              ORDER BY place DESC LIMIT 1)
             UNION ALL
-            (SELECT 0, seq, leaf FROM audit_entry WHERE action = $1 ORDER BY seq DESC LIMIT 1)
+            (SELECT 0, seq, leaf FROM audit_entry WHERE action = $1
+                AND coalesce(leaf::jsonb -> 'facts' ->> 'host', $3) = $3
+             ORDER BY seq DESC LIMIT 1)
         ) AS found ORDER BY newer DESC LIMIT 1
         """,
         action.value,
         name,
+        host,
     )
 
 

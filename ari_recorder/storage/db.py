@@ -14,9 +14,10 @@ repeated, because a COMMIT whose answer is lost may have happened.
 
 import asyncio
 import contextlib
+import copy
 import json
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -97,6 +98,10 @@ class Connection:
         await self.execute("RELEASE SAVEPOINT here")
 
 
+# What a transaction begins with.
+First = Callable[[Connection], Awaitable[None]]
+
+
 class Database:
     """A pool of connections to one database. It opens without a server: recording does not wait for the database."""
 
@@ -106,6 +111,7 @@ class Database:
         self._size = size
         self._limits = limits or Limits()
         self._pool: Any = None
+        self._first: First | None = None
 
     async def __aenter__(self) -> Self:
         limits = self._limits
@@ -132,6 +138,13 @@ class Database:
         """The same database with connections of its own, not open yet: for those who must not wait for each other."""
         return Database(self._dsn, size=self._size, limits=self._limits)
 
+    def fenced(self, first: First) -> "Database":
+        """The same connections; each transaction begins with `first`, whose exception undoes it. Only of one that is
+        open."""
+        view = copy.copy(self)
+        view._first = first
+        return view
+
     async def check(self) -> None:
         """Is it there, does it let us in, is it new enough? The error says what to mend."""
         async with self.transaction() as conn:
@@ -156,6 +169,8 @@ class Database:
                         if within is not None:
                             # The server's own limit is made for requests.
                             await conn.execute(f"SET LOCAL statement_timeout = {int(within * 1000)}")
+                        if self._first is not None:
+                            await self._first(conn)
                         yield conn
                     except Unavailable:
                         raise  # nothing more can be asked of this connection

@@ -42,6 +42,10 @@ class Signed:
     root: bytes = merkle.EMPTY_ROOT
 
 
+class SignedMeanwhile(Exception):
+    """Another tree head was signed between looking and signing."""
+
+
 class LogSigner:
     """Signs tree heads, each of which begins with the one before. Safe among processes of one host."""
 
@@ -103,12 +107,15 @@ class LogSigner:
             raise AuditSignerUnusable(path=path, reason="it does not say what it should") from None
 
     def sign(self, size: int, root: bytes, before: Signed, proof: tuple[bytes, ...]) -> str:
-        """The note. `proof`: the tree begins with `before`, the last one signed. AuditRolledBack if it does not."""
+        """The note. `proof`: the tree begins with `before`, the last one signed. AuditRolledBack if it does not;
+        SignedMeanwhile if another one was signed last by now: look again."""
         try:
             with _locked(self.folder):
                 last = self.last()
+                if last != before:
+                    raise SignedMeanwhile
                 begins = last.size == 0 or merkle.is_consistent(last.size, last.root, size, root, proof)
-                if last != before or not begins:
+                if not begins:
                     raise AuditRolledBack(size=size, signed=last.size)
                 if last != Signed(size=size, root=root):
                     _write(self.folder, _MEMORY, json.dumps({"size": size, "root": root.hex()}) + "\n")

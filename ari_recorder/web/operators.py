@@ -7,6 +7,13 @@ OPERATORS = frozenset(
     (
         "recording_too_long",
         "sealed_truncated",
+        "state_in_use",
+        "host_name_taken",
+        "host_pbx_taken",
+        "host_replaced",
+        "no_such_host",
+        "host_lives",
+        "lease_lost",
         "sealed_foreign",
         "sealed_damaged",
         "sealed_differs",

@@ -19,7 +19,8 @@ from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry
 from ari_recorder.services import audit_check
 from ari_recorder.services.anchors import Anchor, append_line
 from ari_recorder.services.audit_check import Verified
-from ari_recorder.services.audit_log import AuditLog
+from ari_recorder.services.audit_later import LaterEntries
+from ari_recorder.services.audit_log import AuditFeed, AuditLog
 from ari_recorder.services.mail import Post
 from ari_recorder.storage import audit
 from ari_recorder.storage.db import Connection, Database
@@ -128,15 +129,19 @@ class LogHouse:
 
 
 @asynccontextmanager
-async def running(log: AuditLog) -> AsyncIterator[None]:
-    """The job of the service, stopped in good order."""
-    stop = asyncio.Event()
-    job = asyncio.create_task(log.run(stop))
+async def running(house: LogHouse, log: AuditLog) -> AsyncIterator[None]:
+    """The jobs of the service, stopped in good order."""
+    stop, fed = asyncio.Event(), asyncio.Event()
+    feed = AuditFeed(database=house.database, later=LaterEntries(house.signer.folder), clocks=house.clocks)
+    feeding = asyncio.create_task(feed.run(fed))
+    signing = asyncio.create_task(log.run(stop))
     try:
         yield
     finally:
+        fed.set()
+        await feeding
         stop.set()
-        await job
+        await signing
 
 
 async def eventually(true: Callable[[], Awaitable[bool]], within: float = 5.0) -> None:

@@ -93,6 +93,6 @@ async def test_while_the_database_is_away_nothing_is_taken_out(tmp_path: Path, d
 async def test_the_job_of_the_log_takes_it_in(tmp_path: Path, database: Database) -> None:
     house = LogHouse(database, tmp_path)
     await LaterEntries(house.signer.folder).put(ENTRY, AT)
-    async with running(house.log()):
+    async with running(house, house.log()):
         pass
     assert "keyring:unlock" in [row["action"] for row in await house.rows()]

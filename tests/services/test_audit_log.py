@@ -33,7 +33,7 @@ async def test_an_entry_is_in_the_tree_within_a_second_signed_and_carried_outsid
     async def placed() -> bool:
         return len(await house.rows()) == 4
 
-    async with running(house.log()):
+    async with running(house, house.log()):
         await asyncio.sleep(0.3)
         await house.write(3)
         await eventually(placed, within=1.0)
@@ -180,7 +180,7 @@ async def test_an_anchor_that_is_away_is_told_and_caught_up_with(house: LogHouse
     async def anchored() -> bool:
         return house.anchor_file.exists()
 
-    async with running(log):
+    async with running(house, log):
         await eventually(anchored)
     async with house.database.transaction() as conn:
         (state,) = await audit_tree.anchors(conn)
