@@ -17,7 +17,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
@@ -142,12 +142,16 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
             host=config.host,
             version=version("ari-recorder"),
             instance=mine,
-            vault=None,
+            vault=files.identity(),
             system_name=config.pbx.system_name,
             database=of_page,
         )
         await _try_to_migrate(database, hosts, usable)
         leases = LeaseDesk(database=of_page, host=hosts.name, incarnation=hosts.incarnation, heard=lambda: hosts.heard)
+
+        def lease_of(name: str) -> str:
+            return f"{name}:{files.identity()}" if TASKS[name].at_once is AtOnce.VAULT else name
+
         meters = Meters()
         recorder: Recorder | None = None
         if journal is not None:
@@ -156,7 +160,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
         sweep = connect_service.sweep(config, leases.database("sweep"), keyring, in_journal)
         freeze = connect.request_freeze(database, keyring)
         index = CallerIndex(database=database, keyring=keyring, then=freeze.catch_up)
-        scrub = Scrub(database=leases.database("scrub"), vault=Vault(files, keyring, spool.folder))
+        scrub = Scrub(database=leases.database(lease_of("scrub")), vault=Vault(files, keyring, spool.folder))
         rescue = FallbackRescue(database, keyring)
         told_start = False
 
@@ -197,7 +201,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
             if not does(config.host.does, name):
                 return
             if TASKS[name].at_once in (AtOnce.LEASE, AtOnce.VAULT):
-                job = leases.led(name, job)
+                job = leases.led(lease_of(name), job)
             jobs.start(name, (lambda stop: _once(usable, stop, job)) if waits else job)
 
         await stack.enter_async_context(jobs)
@@ -226,6 +230,9 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
         start("control", control.run, waits=False)  # from here on it knows what calls need
         # Not before the journal is known: its calls keep the keys of their days.
         start("sweep", sweep.run)
+        every = timedelta(seconds=config.retention.sweep_every_seconds)
+        eraser = connect_service.eraser(config, leases.database(lease_of("erase")))
+        start("erase", lambda stop: eraser.run(stop, every))
         start("sweep-watch", sweep.watch, waits=False)
         if recorder is not None:
             start("absences", recorder.presence.store)

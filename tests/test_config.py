@@ -108,7 +108,11 @@ def test_models_are_frozen(tmp_path: Path) -> None:
         ("[[queues]]", 'retenton = "P3M"', 'queues["advice"].retenton: there is no such setting'),
         ("[queue]", 'name = "x"', "queue: there is no such setting. Did you mean the section [queues]?"),
         ("[zzz]", "port = 1", "zzz: there is no such setting. There are the sections host, pbx, capture"),
-        ("[host]", 'roles = ["capture", "capture"]', "host.roles: a role is there twice. Keep one of the two"),
+        (
+            "[host]",
+            'roles = ["capture", "web", "sweep", "web"]',
+            "host.roles: a role is there twice. Keep one of the two",
+        ),
         ("[host]", 'roles = ["web"]', "host.roles: it does not do everything, and the database of its own is nobody"),
         ("[host]", 'name = "pbx 1"', "host.name: "),
         ("[pbx]", 'port = "5038"', "pbx.port: a whole number without quotes is wanted. Write for example: port = 5038"),

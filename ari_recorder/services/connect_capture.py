@@ -72,4 +72,5 @@ def recorder(
         presence=presence,
         growth_deadline_seconds=config.capture.growth_deadline_seconds,
         meters=meters,
+        place=(config.host.name, files.identity()),
     )

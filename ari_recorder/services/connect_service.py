@@ -18,6 +18,7 @@ from ari_recorder.services.certify import Certifier
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.cross_check import CrossCheck
 from ari_recorder.services.day_keys import DayKeys
+from ari_recorder.services.erase import Eraser
 from ari_recorder.services.ledger_keeper import LedgerKeeper
 from ari_recorder.services.mail import Post
 from ari_recorder.services.queue_logs import QueueLogTail
@@ -77,6 +78,16 @@ def sweep(
         every=timedelta(seconds=config.retention.sweep_every_seconds),
         at_most=config.retention.sweep_at_most_per_second,
         chores=chores,
+    )
+
+
+def eraser(config: Config, opened: Database) -> Eraser:
+    """Of a host that has files no sweeper reaches."""
+    return Eraser(
+        database=opened,
+        copies=Copies(config.storage.vault),
+        clocks=Clocks(),
+        at_most=config.retention.sweep_at_most_per_second,
     )
 
 

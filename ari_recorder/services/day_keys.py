@@ -28,7 +28,7 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.domain.retention import Policy, midnight, whole_day_due
 from ari_recorder.services.clock import Clocks
-from ari_recorder.storage import audit, day_keys, health
+from ari_recorder.storage import audit, day_keys, health, hosts
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
@@ -96,6 +96,10 @@ class DayKeys:
             await day_keys.alone(conn, name)
             # What was recorded at midnight may be of the day before, or after.
             if await day_keys.anything_left(conn, name, midnight(day - DAY), midnight(day + 2 * DAY)):
+                return False
+            if waiting := await hosts.may_need(conn, name, midnight(day + 2 * DAY)):
+                because = f"its key is kept: these hosts may have calls of that day: {', '.join(waiting)}"
+                log.error("alarm", alarm=AlarmCode.ERASE_FAILED.value, subject=name, because=because)
                 return False
             await day_keys.begin(conn, name, day, because, self._clocks.now())
         await self._destroy(name, actor)

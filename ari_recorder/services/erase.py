@@ -6,16 +6,20 @@ Each number is a transaction that is committed, or files that are gone, before t
 service between two of them, the next sweep finds the recording `erasing` and goes on. The key goes first, for without
 it the files are noise, wherever a copy of them may be. Only what is gone is called erased.
 
+With several hosts a file may lie on another one: the key goes at once, the file when a host that has it comes to it
+(`run`, of hosts that capture), and only then is the recording called erased.
+
 A file that cannot be removed keeps its recording `erasing`; it is told, tried again with every sweep, and stops no
 other. Exports in clear that are known go too, if they are still the files that were written; those on another host go
 with the next sweep there, and an alarm tells of them until then.
 """
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -27,7 +31,7 @@ from ari_recorder.domain.retention import Erase, Policy, decide
 from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
-from ari_recorder.storage import audit, calls, erasing, exports, holds, request_matches
+from ari_recorder.storage import audit, calls, erasing, exports, holds, places, request_matches
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.erasing import Due
 from ari_recorder.storage.exports import Export
@@ -61,12 +65,29 @@ class Eraser:
         self._host = socket.gethostname()
         self.failed: set[UUID] = set()
 
+    async def run(self, stop: asyncio.Event, every: timedelta) -> None:
+        """A supervised job of a host whose files no sweeper reaches: what is `erasing` already, and lies here."""
+
+        async def told(_: Connection, __: int) -> None:
+            """The sweep that began it has ended."""
+
+        while not stop.is_set():
+            vault = await asyncio.to_thread(self._copies.identity)
+            async with self._database.transaction() as conn:
+                swept = await places.has_sweeper(conn, vault)
+            if not swept:
+                self.failed.clear()  # each round tries again
+                await self.resume(told)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), every.total_seconds())
+
     async def resume(self, told: Told) -> None:
         """What is `erasing` already: a crash came between, a file could not be removed, or a caller said no."""
         await self._late_exports()
+        vault = await asyncio.to_thread(self._copies.identity)
         while True:
             async with self._database.transaction() as conn:
-                rows = await erasing.erasing(conn, limit=BATCH, but=self.failed)
+                rows = await erasing.erasing(conn, limit=BATCH, but=self.failed, vault=vault)
             if not rows:
                 return
             await self._destroy(rows, told)
@@ -124,10 +145,12 @@ class Eraser:
         loop = asyncio.get_running_loop()
         began = loop.time()
         ids = [row.id for row in rows]
+        vault = await asyncio.to_thread(self._copies.identity)
         async with self._database.transaction() as conn:
             await erasing.destroy_keys(conn, ids)
-            known = await exports.of_recordings(conn, ids)
-        gone = await asyncio.to_thread(self._remove, rows, known)
+            near = await erasing.within_reach(conn, ids, vault)
+            known = await exports.of_recordings(conn, list(near))
+        gone = await asyncio.to_thread(self._remove, [row for row in rows if row.id in near], known)
         async with self._database.transaction() as conn:
             buried = await erasing.bury(conn, gone, self._clocks.now())
             # Not those on other hosts: there they are looked for.

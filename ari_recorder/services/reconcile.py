@@ -33,7 +33,7 @@ from ari_recorder.domain.retention import local_day
 from ari_recorder.storage import health
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.copies import Copies
-from ari_recorder.vault.files import path_of
+from ari_recorder.vault.files import VaultFiles, path_of
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +48,13 @@ async def reconcile(database: Database, vault: Path, *, mend: bool) -> tuple[Dif
     now = datetime.now(UTC)
     found: list[Difference] = []
     folders, strangers = await asyncio.to_thread(_days, vault)
+    place = await asyncio.to_thread(VaultFiles(vault).identity)
     found += strangers
     for day in sorted(folders | await _recorded_days(database, now)):
         of_day, strangers = await asyncio.to_thread(_files, vault, f"{day:%Y/%m/%d}", _SEALED)
         found += strangers
         async with database.transaction() as conn:
-            rows = await health.of_day(conn, day)
+            rows = await health.of_day(conn, day, place)
             # A file in the folder of another day than its row's is found by its id.
             rows |= await health.of_ids(conn, of_day.keys() - rows.keys())
         for one in compare(rows, of_day, now):

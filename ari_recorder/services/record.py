@@ -88,6 +88,7 @@ class Recorder:
         presence: Presence,
         growth_deadline_seconds: float,
         meters: Meters | None = None,
+        place: tuple[str, UUID | None] | None = None,
     ) -> None:
         meters = meters or Meters()
         self._ami = ami
@@ -110,6 +111,7 @@ class Recorder:
             personal=self._callers.of,
             stored=self._over,
             meters=meters,
+            place=place,
         )
         self._live = live
         self._sealer = Sealer(

@@ -68,9 +68,10 @@ class Scrub:
         """All that was last looked at before `now` less `every`; all of what was last verified before `whole`."""
         looked_at = verified = 0
         damaged: dict[UUID, str] = {}
+        place = await asyncio.to_thread(self._vault.files.identity)
         while not stop.is_set():
             async with self._database.transaction() as conn:
-                waiting = await health.to_scrub(conn, now - every, now - whole, _BATCH)
+                waiting = await health.to_scrub(conn, now - every, now - whole, _BATCH, place)
             if not waiting:
                 break
             for one in waiting:

@@ -21,7 +21,7 @@ from ari_recorder.domain.quarantine import Quarantine
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.domain.retention import local_day
 from ari_recorder.services.meters import Meters
-from ari_recorder.storage import audit, calls
+from ari_recorder.storage import audit, calls, places
 from ari_recorder.storage.db import Database
 from ari_recorder.supervise import where
 from ari_recorder.vault.wrapping import key_name_of
@@ -57,8 +57,10 @@ class CallStore:
         stored: Callable[[Call], Awaitable[None]],
         meters: Meters | None = None,
         retry: timedelta = RETRY,
+        place: tuple[str, UUID | None] | None = None,
     ) -> None:
-        """`newest` gives a call as it is now, `personal` its caller sealed, `stored` hears of calls that are over."""
+        """`newest` gives a call as it is now, `personal` its caller sealed, `stored` hears of calls that are over.
+        `place`: this host's name, and which folder its sealed files lie in."""
         self._database = database
         self._queues = queues
         self._newest = newest
@@ -66,6 +68,7 @@ class CallStore:
         self._stored = stored
         self._meters = meters or Meters()
         self._retry = retry
+        self._place = place
         self._waiting: dict[UUID, datetime] = {}  # since when
         self._busy: set[UUID] = set()  # being written: a newer state of theirs waits
         self._wake = asyncio.Event()
@@ -124,7 +127,9 @@ class CallStore:
         personal = calls.Personal(sealed=sealed, key_name=key_name_of(sealed)) if sealed is not None else None
         async with self._database.transaction() as conn:
             now = datetime.now(UTC)
-            await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, now)
+            row_id = await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, now)
+            if self._place is not None and call.recordings:
+                await places.set_place(conn, row_id, *self._place)
             if call.finished and (why := _incomplete(call, verdict)):
                 entry = Entry(
                     action=Action.RECORDING_INCOMPLETE,

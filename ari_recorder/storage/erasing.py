@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from ari_recorder.storage.db import Connection, Row
+from ari_recorder.storage.places import WITHIN_REACH
 from ari_recorder.storage.recordings import Key
 from ari_recorder.storage.request_matches import SPARED
 
@@ -135,14 +136,18 @@ async def quarantine_ends(conn: Connection, before: datetime) -> tuple[datetime,
     return tuple(row["quarantined_until"] for row in rows)
 
 
-async def erasing(conn: Connection, *, limit: int, but: Collection[UUID] = ()) -> tuple[Due, ...]:
-    """Those that are being erased, without `but`: what a crash or a failing disk left to do."""
+async def erasing(
+    conn: Connection, *, limit: int, but: Collection[UUID] = (), vault: UUID | None = None
+) -> tuple[Due, ...]:
+    """Those that are being erased, without `but`: what a crash or a failing disk left to do. `vault`: whose files lie
+    there, or in a folder that no host has any more; None: all."""
     rows = await conn.fetch(
-        """
+        f"""
         SELECT id, call_id, queue, started_at, kept_from, path, false AS undecided FROM recording
-        WHERE state = 'erasing' AND id <> ALL($1::uuid[])
-        ORDER BY id LIMIT $2
-        """,
+        WHERE state = 'erasing' AND id <> ALL($2::uuid[]) AND {WITHIN_REACH}
+        ORDER BY id LIMIT $3
+        """,  # noqa: S608 -- the text is the one of places.py
+        vault,
         list(but),
         limit,
     )
@@ -173,6 +178,16 @@ async def destroy_keys(conn: Connection, ids: Collection[UUID]) -> None:
         """,
         list(ids),
     )
+
+
+async def within_reach(conn: Connection, ids: Collection[UUID], vault: UUID | None) -> frozenset[UUID]:
+    """Those whose files lie in that folder, as in `erasing`."""
+    rows = await conn.fetch(
+        f"SELECT id FROM recording WHERE {WITHIN_REACH} AND id = ANY($2::uuid[])",  # noqa: S608 -- as above
+        vault,
+        list(ids),
+    )
+    return frozenset(row["id"] for row in rows)
 
 
 async def bury(conn: Connection, gone: Mapping[UUID, Sequence[str]], now: datetime) -> tuple[Due, ...]:

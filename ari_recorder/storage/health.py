@@ -9,6 +9,7 @@ from ari_recorder.domain.reconcile import RowFacts
 from ari_recorder.domain.recordings import Label
 from ari_recorder.domain.retention import StoredState, midnight
 from ari_recorder.storage.db import Connection, Row
+from ari_recorder.storage.places import WITHIN_REACH
 from ari_recorder.storage.recordings import label_of
 
 
@@ -24,19 +25,23 @@ class ToScrub:
     label: Label
 
 
-async def to_scrub(conn: Connection, scrubbed_before: datetime, verified_before: datetime, limit: int) -> list[ToScrub]:
-    """Those that have waited longest."""
+async def to_scrub(
+    conn: Connection, scrubbed_before: datetime, verified_before: datetime, limit: int, vault: UUID | None = None
+) -> list[ToScrub]:
+    """Those that have waited longest, of those whose files lie in that folder (places.py); None: of all."""
     rows = await conn.fetch(
-        """
+        f"""
         SELECT waiting.*, uniqueid FROM (
             (SELECT id, path, wrapped_key, sha256, call_id, queue, segment, started_at, true AS whole FROM recording
-             WHERE state = 'sealed' AND verified_at < $2 ORDER BY verified_at LIMIT $3)
+             WHERE state = 'sealed' AND verified_at < $3 AND {WITHIN_REACH} ORDER BY verified_at LIMIT $4)
             UNION ALL
             (SELECT id, path, wrapped_key, sha256, call_id, queue, segment, started_at, false FROM recording
-             WHERE state = 'sealed' AND scrubbed_at < $1 AND verified_at >= $2 ORDER BY scrubbed_at LIMIT $3)
-            LIMIT $3
+             WHERE state = 'sealed' AND scrubbed_at < $2 AND verified_at >= $3 AND {WITHIN_REACH}
+             ORDER BY scrubbed_at LIMIT $4)
+            LIMIT $4
         ) AS waiting JOIN call ON call.id = call_id
-        """,
+        """,  # noqa: S608 -- the text is the one of places.py
+        vault,
         scrubbed_before,
         verified_before,
         limit,
@@ -74,10 +79,14 @@ async def damaged(conn: Connection) -> Mapping[UUID, str]:
     return {row["id"]: row["damage"] for row in rows}
 
 
-async def of_day(conn: Connection, day: date) -> dict[UUID, RowFacts]:
-    """The recordings whose files lie in the folder of that day."""
+async def of_day(conn: Connection, day: date, vault: UUID | None = None) -> dict[UUID, RowFacts]:
+    """The recordings whose files lie in the folder of that day, within that vault (places.py); None: any."""
     rows = await conn.fetch(
-        "SELECT id, state, sealed_bytes FROM recording WHERE started_at >= $1 AND started_at < $2",
+        f"""
+        SELECT id, state, sealed_bytes FROM recording
+        WHERE started_at >= $2 AND started_at < $3 AND {WITHIN_REACH}
+        """,  # noqa: S608 -- the text is the one of places.py
+        vault,
         midnight(day),
         midnight(day + timedelta(days=1)),
     )

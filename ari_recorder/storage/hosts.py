@@ -155,6 +155,20 @@ async def everyone(conn: Connection) -> tuple[HostRow, ...]:
     return tuple(_row(row) for row in rows)
 
 
+async def may_need(conn: Connection, key_name: str, over: datetime) -> tuple[str, ...]:
+    """Hosts whose journal needs this key, or that record and were not heard of since `over`: what they have, nobody
+    else knows."""
+    rows = await conn.fetch(
+        """
+        SELECT name FROM host WHERE $1 = ANY(keys_needed) OR ($3 = ANY(roles) AND last_seen < $2) ORDER BY name
+        """,
+        key_name,
+        over,
+        Role.CAPTURE.value,
+    )
+    return tuple(row["name"] for row in rows)
+
+
 async def forget(conn: Connection, name: str) -> bool:
     """It is gone for good. False: there is none of that name."""
     return bool(await conn.fetchval("DELETE FROM host WHERE name = $1 RETURNING true", name))

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from uuid import UUID
 
 from ari_recorder.domain.errors import VaultPathRefused
-from ari_recorder.vault.files import FRESH, day_folder
+from ari_recorder.vault.files import FRESH, VaultFiles, day_folder
 from ari_recorder.vault.parts import FOLDER
 
 _SEALED, _PART = "sealed file", "live-sealed parts"
@@ -34,6 +34,10 @@ class Outcome:
 class Copies:
     def __init__(self, vault: Path) -> None:
         self._vault = vault
+
+    def identity(self) -> UUID | None:
+        """Which folder this is (files.py)."""
+        return VaultFiles(self._vault).identity()
 
     def remove(self, recordings: Mapping[UUID, str | None]) -> Outcome:
         """Remove all files of these recordings, given by id and path. One that is gone already is as good, but not

@@ -1,7 +1,9 @@
 """Where sealed files lie, and how they get there and go for good. The only maker of vault paths; knows no keys.
 
     <vault>/2026/03/29/<uuid>.sealed     0600 in folders of 0700
-    <vault>/.new/<uuid>.<random>         being written; after a crash it is a leftover, swept away at the start
+    <vault>/.new/<uuid>.<random>         being written, and locked (flock) by who writes it; one that nobody has locked
+                                         is a leftover of a crash, swept away at the next start
+    <vault>/.id                          a UUID: which folder this is, for hosts that share one and hosts that do not
 
 The day is that of Helsinki, in which retention counts its months: what expires on one night lies in one folder.
 Fresh files have a folder of their own so that sweeping leftovers does not walk through millions of recordings.
@@ -17,6 +19,7 @@ pages it could not write and would report success the second time.
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -28,7 +31,7 @@ from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from ari_recorder.domain.errors import (
     SealedAlready,
@@ -43,6 +46,7 @@ _RELATIVE = re.compile(
     r"(\d{4})/(\d{2})/(\d{2})/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.sealed)", re.ASCII
 )
 FRESH = ".new"
+_ID = ".id"
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -74,23 +78,34 @@ class VaultFiles:
         self.folder = folder
 
     def prepare(self) -> int:
-        """Make the folder and sweep away what a crash left behind; how many files that was.
-
-        Only the service does this, while it holds its spool: another one may be writing here.
-        """
+        """Make the folder and sweep away what a crash left behind; how many files that was. Another host may be writing
+        here: its files are locked."""
         try:
             if not self.folder.exists():
                 self.folder.mkdir(mode=_FOLDER_MODE)
                 _fsync_folder(self.folder.parent)
             (self.folder / FRESH).mkdir(mode=_FOLDER_MODE, exist_ok=True)
-            leftovers = os.listdir(self.folder / FRESH)
-            for name in leftovers:
-                os.unlink(self.folder / FRESH / name)
+            leftovers = [
+                name for name in os.listdir(self.folder / FRESH) if _unlinked_if_left(self.folder / FRESH / name)
+            ]
+            if self.identity() is None:
+                _write_identity(self.folder)
             _fsync_folder(self.folder / FRESH)
             _fsync_folder(self.folder)
         except OSError as error:
             raise VaultWriteFailed(path=self.folder, reason=error.strerror) from error
         return len(leftovers)
+
+    def identity(self) -> UUID | None:
+        """Which folder this is, wherever it is mounted; None: no service has prepared it."""
+        try:
+            return UUID((self.folder / _ID).read_text(encoding="ascii").strip())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise SealedUnreadable(name=_ID, reason=error.strerror) from error
+        except ValueError:
+            return None
 
     def create(self, recording_id: UUID, day: date) -> "NewFile":
         """A new sealed file, to be written, finished, checked and stored: use it in a `with`."""
@@ -168,6 +183,11 @@ class NewFile:
             if (self._vault / self.path).exists():  # said before the work is done; `link` has the last word
                 raise SealedAlready(path=self.path)
             self._fd = os.open(self._fresh, flags, _FILE_MODE)
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            if not os.fstat(self._fd).st_nlink:  # a service that starts here took it for a leftover just now
+                os.close(self._fd)
+                self._fd = os.open(self._fresh, flags, _FILE_MODE)
+                fcntl.flock(self._fd, fcntl.LOCK_EX)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -244,6 +264,34 @@ def day_folder(vault: Path, relative: str) -> Iterator[int]:
     """The opened folder in which a sealed file lies, or lay. FileNotFoundError when not even that is there."""
     with _folders(vault, relative) as (folders, _):
         yield folders[-1]
+
+
+def _unlinked_if_left(path: Path) -> bool:
+    """Unless somebody is writing it."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    finally:
+        os.close(fd)
+    return True
+
+
+def _write_identity(folder: Path) -> None:
+    """All of it or nothing; of two hosts that begin at once, one has its name there."""
+    fresh = folder / FRESH / f"{_ID}.{secrets.token_hex(4)}"
+    with open(fresh, "x", encoding="ascii", opener=lambda path, flags: os.open(path, flags, _FILE_MODE)) as file:
+        file.write(f"{uuid4()}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(fresh, folder / _ID)
+    os.unlink(fresh)
 
 
 def _fsync_folder(folder: Path) -> None:

@@ -36,7 +36,9 @@ def put(vault: VaultFiles, data: bytes = b"sealed", recording_id: UUID = RECORDI
 
 
 def everything(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+    """All but the folder's own id."""
+    files = (path for path in folder.rglob("*") if not path.is_dir() and path.name != ".id")
+    return sorted(str(path.relative_to(folder)) for path in files)
 
 
 @pytest.mark.parametrize(
@@ -198,6 +200,26 @@ def test_a_crash_leaves_a_leftover_that_the_next_start_sweeps_away(vault: VaultF
     assert vault.prepare() == 1
     assert everything(vault.folder) == [PATH]
     assert vault.prepare() == 0
+
+
+def test_what_another_host_is_writing_is_no_leftover(vault: VaultFiles) -> None:
+    with vault.create(RECORDING, DAY) as new:
+        assert VaultFiles(vault.folder).prepare() == 0
+        new.write(memoryview(b"sealed"))
+        new.finish()
+        new.store()
+    assert everything(vault.folder) == [PATH]
+
+
+def test_a_folder_is_known_by_its_id_wherever_it_is_mounted(vault: VaultFiles, tmp_path: Path) -> None:
+    mine = vault.identity()
+    assert mine is not None
+    vault.prepare()
+    moved = tmp_path / "moved"
+    vault.folder.rename(moved)
+    assert VaultFiles(moved).identity() == mine
+    (moved / ".id").write_text("half")
+    assert VaultFiles(moved).identity() is None
 
 
 def test_unlinking_can_be_repeated_and_is_on_disk(vault: VaultFiles, monkeypatch: pytest.MonkeyPatch) -> None:
