@@ -36,7 +36,7 @@ from ari_recorder.domain.errors import (
     Unavailable,
 )
 from ari_recorder.domain.roles import TASKS, AtOnce, does
-from ari_recorder.services import connect, connect_capture, connect_service, refusal_templates, site
+from ari_recorder.services import connect, connect_capture, connect_service, key_copies, refusal_templates, site
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditFeed
@@ -48,6 +48,7 @@ from ari_recorder.services.figures import FigureDesk
 from ari_recorder.services.health import HealthDesk
 from ari_recorder.services.hosts import HostDesk
 from ari_recorder.services.key_control import KeyControl
+from ari_recorder.services.key_copies import KeyCopies
 from ari_recorder.services.keys import KeySupply
 from ari_recorder.services.leases import LeaseDesk
 from ari_recorder.services.mail import Mailer
@@ -126,15 +127,23 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
             stack.enter_context(spool.held())
         files = VaultFiles(config.storage.vault)
         files.prepare()
+        vault = files.known()
         # Whoever had a journal has been here before: the vault may just not be mounted.
         been_here = files.any_sealed() or config.storage.journal.exists()
-        keyring = await asyncio.to_thread(_keyring, config, been_here)
-        later = LaterEntries(config.storage.later)
-        supply = KeySupply(keyring, later)
-        await supply.fill(datetime.now(UTC))
-        journal = stack.enter_context(Journal(config.storage.journal)) if captures else None
         jobs = Supervisor()
         database = await _database(config, stack, jobs)
+        makes_keys = does(config.host.does, "keys")
+        keyring = (
+            await asyncio.to_thread(_keyring, config, been_here)
+            if makes_keys
+            else await _public_halves(config.storage.keys, database)
+        )
+        copies = KeyCopies(database=database, keyring=keyring, makes=makes_keys)
+        later = LaterEntries(config.storage.later)
+        supply = KeySupply(keyring, later, copies.wake)
+        if makes_keys:
+            await supply.fill(datetime.now(UTC))
+        journal = stack.enter_context(Journal(config.storage.journal)) if captures else None
         # However many wait at the page: they take no connection from calls that are to be stored.
         of_page = await stack.enter_async_context(database.another())
         usable = asyncio.Event()
@@ -142,7 +151,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
             host=config.host,
             version=version("ari-recorder"),
             instance=mine,
-            vault=files.identity(),
+            vault=vault,
             system_name=config.pbx.system_name,
             database=of_page,
         )
@@ -150,7 +159,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
         leases = LeaseDesk(database=of_page, host=hosts.name, incarnation=hosts.incarnation, heard=lambda: hosts.heard)
 
         def lease_of(name: str) -> str:
-            return f"{name}:{files.identity()}" if TASKS[name].at_once is AtOnce.VAULT else name
+            return f"{name}:{vault}" if TASKS[name].at_once is AtOnce.VAULT else name
 
         meters = Meters()
         recorder: Recorder | None = None
@@ -215,6 +224,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
             start("audit-sign", connect.audit_log(config, leases.database("audit-sign"), signer).run)
         start("audit-log", audited)
         start("keys", supply.run, waits=False)
+        start("key-copies", copies.run)
         start("caller-index", index.run)
         start("scrub", scrub.run)
         mailer = Mailer(database=database, config=config, now=lambda: datetime.now(UTC))
@@ -281,6 +291,16 @@ def _keyring(config: Config, been_here: bool) -> Keyring:
     except (RecorderError, ConfigError) as error:
         log.error("alarm", alarm=AlarmCode.KEYRING_LOCKED.value, subject=error.code, because=str(error))
     return keyring
+
+
+async def _public_halves(folder: Path, database: Database) -> Keyring:
+    """Of a host that only records. At its first start the database has to be there, and not later."""
+    try:
+        return Keyring.open(folder)
+    except KeyringMissing:
+        await migrate(database)
+        await key_copies.fetch(database, folder)
+        return Keyring.open(folder)
 
 
 async def _database(config: Config, stack: AsyncExitStack, jobs: Supervisor) -> Database:

@@ -80,6 +80,8 @@ def write_site(folder: Path, port: int = 1, changes: dict[str, str] | None = Non
         "pbx.port": str(port),
         "ami_secret": str(write_secret(folder / "ami.secret", AMI_SECRET)),
         "dialplan_secret": str(write_secret(folder / "dialplan.secret", DIALPLAN_SECRET)),
+        "host": "",
+        "storage.more": "",
         "pbx.more": "",
         "web.more": "",
         "papers.more": "",
@@ -94,6 +96,7 @@ def write_site(folder: Path, port: int = 1, changes: dict[str, str] | None = Non
     }
     path = folder / "ari-recorder.toml"
     path.write_text(f"""
+{values["host"]}
 [pbx]
 host = "{values["pbx.host"]}"
 port = {values["pbx.port"]}
@@ -108,6 +111,7 @@ queue_log = "{folder / "queue_log"}"
 start = "{values["capture.start"]}"
 [storage]
 state = "{folder / "state"}"
+{values["storage.more"]}
 [database]
 {values["database"]}
 {values["controller"]}

@@ -308,6 +308,8 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
                     day=date_of(day) or datetime.now(HELSINKI).date(),
                     now=datetime.now(UTC),
                     reader=operator(),
+                    host=settings.host,
+                    pbx=settings.pbx.system_name,
                 )
 
         found = wait_for(ask())
@@ -315,7 +317,8 @@ def ledger(config: ConfigOption = DEFAULT_CONFIG, day: DayOption = None, json: J
             totals = {state.value: found.count(state) for state in LedgerState}
             answer = {"day": found.day, "totals": totals, "balanced": found.balanced}
             doubts = {"unread": found.unread, "contradicted": found.contradicted}
-            write_json({**answer, "reaches_back": found.reaches_back, **doubts, "calls": found.rows})
+            of_pbx = {"pbxs": {name: dict(counts) for name, counts in found.by_pbx.items()}}
+            write_json({**answer, "reaches_back": found.reaches_back, **doubts, **of_pbx, "calls": found.rows})
         else:
             write_ledger(found)
         if found.count(LedgerState.UNEXPLAINED):

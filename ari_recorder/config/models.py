@@ -27,7 +27,7 @@ from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.quarantine import Quarantine
 from ari_recorder.config.requests import Requests
-from ari_recorder.config.roles import EVERY_ROLE
+from ari_recorder.config.roles import EVERY_ROLE, Role
 from ari_recorder.config.use import Use
 from ari_recorder.config.values import (
     AbsolutePath,
@@ -345,6 +345,12 @@ class Config(Section):
                 key="host.roles",
                 what="it does not do everything, and the database of its own is nobody else's",
                 mend="Set database.dsn to the database that all hosts share, or give it all roles",
+            )
+        if self.host.does != EVERY_ROLE and Role.CAPTURE in self.host.does and self.pbx.system_name is None:
+            yield Problem(
+                key="pbx.system_name",
+                what="there are several hosts, and calls are told apart by it",
+                mend="Give the PBX a systemname in asterisk.conf, and write it here",
             )
         if len(self.host.roles) != len(self.host.does):
             yield Problem(key="host.roles", what="a role is there twice", mend="Keep one of the two")

@@ -36,6 +36,7 @@ class AlarmCode(StrEnum):
     HOST_REFUSED = "host-refused"
     DATABASE_AWAY = "database-away"
     KEY_FALLBACK = "key-fallback"
+    KEYS_DIFFER = "keys-differ"
     KEYRING_LOCKED = "keyring-locked"
     RECORDING_DAMAGED = "recording-damaged"
     VAULT_DIFFERS = "vault-differs"

@@ -387,6 +387,14 @@ class StateInUse(Conflict):
 # --- hosts ---
 
 
+class PublicKeysMissing(Unavailable):
+    """There are no public halves of keys in {path}, and none in the database yet. A host that only records gets them
+    from there: start a host with the role web or sweep first.
+    """
+
+    code = "public_keys_missing"
+
+
 class HostNameTaken(Conflict):
     """Another host calls itself {name}, and was heard of {seconds} s ago. Give this one a host.name of its own. If the
     other is gone for good, start again when nobody has heard of it for {expires} s.

@@ -171,7 +171,8 @@ class KnownCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """`talk_time` is what queue_log says of recorded queues; after a transfer more may be heard than that."""
+    """`talk_time` is what queue_log says of recorded queues; after a transfer more may be heard than that. `pbx`: whose
+    call it is, where there are several."""
 
     uniqueid: str
     queue: str
@@ -182,6 +183,7 @@ class LedgerRow:
     talk_time: timedelta = timedelta()
     heard: timedelta
     recording_ids: tuple[UUID, ...]
+    pbx: str = ""
 
 
 _CAPTURED = FINAL | {RecordingState.CLOSED}

@@ -48,6 +48,7 @@ def recorder(
         database=database,
         folder=config.storage.state,
         heartbeat_seconds=config.capture.heartbeat_seconds,
+        pbx=config.pbx.system_name,
     )
     presence.load()
     return Recorder(

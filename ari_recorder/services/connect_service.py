@@ -115,6 +115,7 @@ def ledger_keeper(config: Config, opened: Database, recorder: Recorder) -> Ledge
         in_memory=lambda: recorder.calls,
         clocks=Clocks(),
         away=recorder.presence.newest,
+        pbx=config.pbx.system_name,
     )
 
 

@@ -8,7 +8,7 @@ the same. When they run out, recordings are sealed to the fallback key, and an a
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -57,10 +57,11 @@ def key_names(calls: Iterable[Call], sealed_callers: Iterable[bytes]) -> frozens
 class KeySupply:
     """`run` is the service's job, `fill` one look."""
 
-    def __init__(self, keyring: Keyring, later: LaterEntries) -> None:
-        """`later`: keys are made before the database is there."""
+    def __init__(self, keyring: Keyring, later: LaterEntries, then: Callable[[], None] = lambda: None) -> None:
+        """`later`: keys are made before the database is there. `then` hears of new ones."""
         self._keyring = keyring
         self._later = later
+        self._then = then
         self._told = False
         self._wake = asyncio.Event()
 
@@ -89,6 +90,7 @@ class KeySupply:
                 log.info("day_keys_make", count=len(made), last=made[-1])
                 facts: dict[str, JSON] = {"keys": len(made), "first": made[0], "last": made[-1]}
                 await self._later.put(Entry(action=Action.KEY_MAKE, actor=_SELF, facts=facts), now)
+                self._then()
 
     def _make(self, now: datetime) -> tuple[str, ...]:
         today = day_of(now)

@@ -6,8 +6,8 @@
 
 What was weighed outlives queue_log. A call that is unexplained or goes on is weighed again until it is accounted for;
 a day that is closed is not touched any more. Several services may do this at once: rows are the same, alarms are told
-once, a day is closed once. While the database is away nothing is weighed: there is an alarm for that, and the calls
-meanwhile are weighed when it is back.
+once, a day is closed once. Of several PBXs each is weighed by the host that has its logs. While the database is away
+nothing is weighed: there is an alarm for that, and the calls meanwhile are weighed when it is back.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import structlog
 
 from ari_recorder.domain import ledger as rules
 from ari_recorder.domain.absences import Absence
-from ari_recorder.domain.audit import Action, Actor, Entry
+from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.calls import Call
 from ari_recorder.domain.cel import Witness
 from ari_recorder.domain.commands import AlarmCode
@@ -60,13 +60,16 @@ class LedgerKeeper:
         in_memory: Callable[[], Iterable[Call]],
         clocks: Clocks,
         away: Callable[[], Iterable[Absence]] = tuple,
+        pbx: str | None = None,
     ) -> None:
+        """`pbx`: what the PBX of this host calls itself, where there are several."""
         self._database = database
         self._witnesses = witnesses
         self._queues = queues
         self._in_memory = in_memory
         self._clocks = clocks
         self._away = away
+        self._pbx = pbx
         self._open: set[str] = set()
         self._told: frozenset[Witness] = frozenset()  # which of the PBX's logs cannot be read
         self._contradicted: set[str] = set()
@@ -89,7 +92,7 @@ class LedgerKeeper:
         first = local_day(now) - timedelta(days=DAYS_BACK)
         changed = await self._read(midnight(first))
         async with self._database.transaction() as conn:
-            self._open |= changed | set(await ledger.still_open(conn, first))
+            self._open |= changed | set(await ledger.still_open(conn, first, self._pbx))
         waiting: Mapping[str, KnownCall] = {
             call.uniqueid: rules.known(call, self._queues) for call in self._in_memory() if call.joined_at is not None
         }
@@ -128,12 +131,12 @@ class LedgerKeeper:
     async def _weigh(self, uniqueids: Collection[str], waiting: Mapping[str, KnownCall], now: datetime) -> int:
         """How many of them were newly found to be of a time without a service."""
         async with self._database.transaction() as conn:
-            stored = await calls.of_day(conn, now, now, uniqueids)
+            stored = await calls.of_day(conn, now, now, uniqueids, self._pbx)
             before = await ledger.get(conn, uniqueids)
             away = await self._absences(conn, now - timedelta(days=DAYS_BACK + 1), now)
             weighed = self._balance(uniqueids, _newest(stored, waiting), now, away)
             rows = [row for row in weighed if before.get(row.uniqueid) != _bare(row)]
-            await ledger.upsert(conn, rows, now)
+            await ledger.upsert(conn, rows, now, self._pbx)
             suspects = [row.uniqueid for row in rows if row.verdict.state is LedgerState.UNEXPLAINED]
             told = await ledger.alarm(conn, suspects, now)
         reasons = {row.uniqueid: row.verdict.reason for row in rows}
@@ -147,19 +150,20 @@ class LedgerKeeper:
 
     async def _absences(self, conn: Connection, begin: datetime, end: datetime) -> Collection[Absence]:
         """What is not stored yet is newer than what is stored."""
-        stored = {one.since: one for one in await absences.between(conn, begin, end)}
+        stored = {one.since: one for one in await absences.between(conn, begin, end, self._pbx)}
         return (stored | {one.since: one for one in self._away()}).values()
 
     def _balance(
         self, uniqueids: Collection[str], known: Iterable[KnownCall], now: datetime, away: Collection[Absence]
     ) -> tuple[LedgerRow, ...]:
-        return balance(self._witnesses.of(uniqueids, now), known, self._queues, now, away)
+        rows = balance(self._witnesses.of(uniqueids, now), known, self._queues, now, away)
+        return tuple(replace(row, pbx=self._pbx) for row in rows) if self._pbx is not None else rows
 
     async def _close_days(self, first: date, waiting: Mapping[str, KnownCall], now: datetime) -> None:
         days = [first + timedelta(days=ahead) for ahead in range(DAYS_BACK)]
         over = [day for day in days if now - midnight(day + timedelta(days=1)) >= CLOSES_AFTER]
         async with self._database.transaction() as conn:
-            closed = await ledger.closed(conn, over)
+            closed = await ledger.closed(conn, over, self._pbx)
         for day in over:
             if day not in closed:
                 await self._close(day, waiting, now)
@@ -169,7 +173,7 @@ class LedgerKeeper:
         begin, end = midnight(day), midnight(day + timedelta(days=1))
         of_day = self._witnesses.between(begin, end, now)
         async with self._database.transaction(within=WITHIN) as conn:
-            known = _newest(await calls.of_day(conn, begin, end, of_day), waiting)
+            known = _newest(await calls.of_day(conn, begin, end, of_day, self._pbx), waiting)
             # After a late reconnect the recorder may think that a call of this day came the next, or the other way.
             theirs = [
                 call
@@ -177,8 +181,8 @@ class LedgerKeeper:
                 if call.uniqueid in of_day or (begin <= call.entered_at < end and call.uniqueid not in self._witnesses)
             ]
             away = await self._absences(conn, begin, now)
-            await ledger.upsert(conn, self._balance(of_day, theirs, now, away), now)
-            rows = await ledger.of_day(conn, day)
+            await ledger.upsert(conn, self._balance(of_day, theirs, now, away), now, self._pbx)
+            rows = await ledger.of_day(conn, day, self._pbx)
             explained = await ledger.explanations(conn, rows)
             seen = [rules.explained(row) if key in explained else row for key, row in rows.items()]
             reaches_back = self._witnesses.begin is not None and self._witnesses.begin <= begin
@@ -191,8 +195,9 @@ class LedgerKeeper:
                 "quarantined": counts[LedgerState.QUARANTINED],
                 "explained": len(explained),
             }
-            if await ledger.close(conn, day, now, **facts):
-                entry = Entry(action=Action.LEDGER_CLOSE, actor=_SELF, object=f"day:{day}", facts=facts)
+            if await ledger.close(conn, day, now, pbx=self._pbx, **facts):
+                told: dict[str, JSON] = {**facts} if self._pbx is None else {"pbx": self._pbx, **facts}
+                entry = Entry(action=Action.LEDGER_CLOSE, actor=_SELF, object=f"day:{day}", facts=told)
                 await audit.append(conn, entry, now)
         self._witnesses.forget(of_day.keys())
         log.info("ledger_close", day=day.isoformat(), **facts)

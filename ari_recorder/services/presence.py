@@ -68,9 +68,13 @@ def _kept(over: Iterable[Absence]) -> bytes:
 class Presence:
     """`beat` and `store` are jobs of the service. `folder` is the state folder."""
 
-    def __init__(self, *, ami: AmiSession, database: Database, folder: Path, heartbeat_seconds: float) -> None:
+    def __init__(
+        self, *, ami: AmiSession, database: Database, folder: Path, heartbeat_seconds: float, pbx: str | None = None
+    ) -> None:
+        """`pbx`: what it calls itself, as the configuration has it."""
         self._ami = ami
         self._database = database
+        self._pbx = pbx
         self._path = folder / _FILE
         self._heartbeat_seconds = heartbeat_seconds
         self._again = asyncio.Event()
@@ -179,7 +183,7 @@ class Presence:
             return
         try:
             async with self._database.transaction() as conn:
-                await absences.upsert(conn, found)
+                await absences.upsert(conn, found, self._pbx)
         except RecorderError as error:
             log.warning("absence_store_fail", code=error.code)  # kept, and tried again
         else:

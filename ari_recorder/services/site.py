@@ -153,6 +153,8 @@ def build(
             cel=config.pbx.cel,
             queues=frozenset(queue.name for queue in config.queues),
             clocks=clocks,
+            host=config.host,
+            pbx=config.pbx.system_name,
         ),
         deliveries=waiting,
         delivery_sending=DeliverySending(

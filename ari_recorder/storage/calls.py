@@ -203,10 +203,10 @@ async def get(conn: Connection, call_ids: Collection[UUID]) -> dict[UUID, Stored
 
 
 async def of_day(
-    conn: Connection, day_start: datetime, day_end: datetime, uniqueids: Collection[str] = ()
+    conn: Connection, day_start: datetime, day_end: datetime, uniqueids: Collection[str] = (), pbx: str | None = None
 ) -> tuple[KnownCall, ...]:
     """The calls that came in from `day_start` until before `day_end`, and those of `uniqueids` whenever they came; with
-    each what is in quarantine and proved to be its."""
+    each what is in quarantine and proved to be its. `pbx`: those of that PBX only."""
     rows = await conn.fetch(
         """
         SELECT uniqueid, queue, coalesce(joined_at, first_seen_at) AS entered_at, ledger_state, ledger_reason, flagged,
@@ -221,12 +221,13 @@ async def of_day(
             WHERE coalesce(joined_at, first_seen_at) >= $1 AND coalesce(joined_at, first_seen_at) < $2
             UNION SELECT id FROM call WHERE uniqueid = ANY($3::text[])
             UNION SELECT id FROM call WHERE proved_uniqueid = ANY($3::text[])
-        )
+        ) AND ($4::text IS NULL OR system_name = $4)
         ORDER BY entered_at, uniqueid
         """,
         day_start,
         day_end,
         [uniqueid for uniqueid in uniqueids if "\0" not in uniqueid],  # a torn log may hold NUL, PostgreSQL does not
+        pbx,
     )
     return tuple(
         KnownCall(

@@ -169,6 +169,14 @@ async def may_need(conn: Connection, key_name: str, over: datetime) -> tuple[str
     return tuple(row["name"] for row in rows)
 
 
+async def others_capture(conn: Connection, name: str) -> bool:
+    """Is there another host beside a PBX?"""
+    found: bool = await conn.fetchval(
+        "SELECT EXISTS (SELECT FROM host WHERE name <> $1 AND $2 = ANY(roles))", name, Role.CAPTURE.value
+    )
+    return found
+
+
 async def forget(conn: Connection, name: str) -> bool:
     """It is gone for good. False: there is none of that name."""
     return bool(await conn.fetchval("DELETE FROM host WHERE name = $1 RETURNING true", name))

@@ -1,4 +1,7 @@
-"""The tables of the ledger: rows as they were weighed last, what people explained, days that are closed."""
+"""The tables of the ledger: rows as they were weighed last, what people explained, days that are closed.
+
+`pbx`: whose rows, and whose days, where there are several PBXs; None where there is one.
+"""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,23 +25,31 @@ def _texts(uniqueids: Iterable[str]) -> list[str]:
     return [uniqueid.replace("\0", "\ufffd") for uniqueid in uniqueids]
 
 
-async def upsert(conn: Connection, rows: Sequence[LedgerRow], now: datetime) -> None:
+_OF_PBX = "($2::text IS NULL OR system_name IS NULL OR system_name = $2)"
+
+
+async def upsert(conn: Connection, rows: Sequence[LedgerRow], now: datetime, pbx: str | None = None) -> None:
     """As they are now. Rows of a day that is closed stay as they are."""
     await conn.execute(
         """
         INSERT INTO ledger_row (
-            uniqueid, day, queue, entered_at, outcome, state, reason, flagged, talk_time, heard, weighed_at
+            uniqueid, day, queue, entered_at, outcome, state, reason, flagged, talk_time, heard, weighed_at, system_name
         )
-        SELECT given.*, $11 FROM unnest(
+        SELECT given.*, $11, $12 FROM unnest(
             $1::text[], $2::date[], $3::text[], $4::timestamptz[], $5::text[], $6::ledger_state[], $7::text[],
             $8::boolean[], $9::interval[], $10::interval[]
         ) AS given (uniqueid, day, queue, entered_at, outcome, state, reason, flagged, talk_time, heard)
         WHERE NOT EXISTS (SELECT FROM ledger_day WHERE ledger_day.day = given.day)
+            AND NOT EXISTS (SELECT FROM ledger_pbx_day AS closed WHERE closed.day = given.day AND system_name = $12)
         ON CONFLICT (uniqueid) DO UPDATE SET
             day = excluded.day, queue = excluded.queue, entered_at = excluded.entered_at, outcome = excluded.outcome,
             state = excluded.state, reason = excluded.reason, flagged = excluded.flagged,
-            talk_time = excluded.talk_time, heard = excluded.heard, weighed_at = excluded.weighed_at
+            talk_time = excluded.talk_time, heard = excluded.heard, weighed_at = excluded.weighed_at,
+            system_name = coalesce(excluded.system_name, ledger_row.system_name)
         WHERE NOT EXISTS (SELECT FROM ledger_day WHERE ledger_day.day = ledger_row.day)
+            AND NOT EXISTS (
+                SELECT FROM ledger_pbx_day AS closed WHERE closed.day = ledger_row.day AND system_name = $12
+            )
         """,
         _texts(row.uniqueid for row in rows),
         [local_day(row.entered_at) for row in rows],
@@ -51,6 +62,7 @@ async def upsert(conn: Connection, rows: Sequence[LedgerRow], now: datetime) -> 
         [row.talk_time for row in rows],
         [row.heard for row in rows],
         now,
+        pbx,
     )
 
 
@@ -69,9 +81,13 @@ async def alarm(conn: Connection, uniqueids: Collection[str], now: datetime) -> 
     return tuple(row["uniqueid"] for row in rows)
 
 
-async def of_day(conn: Connection, day: date) -> dict[str, LedgerRow]:
+async def of_day(conn: Connection, day: date, pbx: str | None = None) -> dict[str, LedgerRow]:
     """By Uniqueid, as weighed last; without recordings, which are asked of the calls."""
-    rows = await conn.fetch("SELECT * FROM ledger_row WHERE day = $1 ORDER BY entered_at, uniqueid", day)
+    rows = await conn.fetch(
+        f"SELECT * FROM ledger_row WHERE day = $1 AND {_OF_PBX} ORDER BY entered_at, uniqueid",  # noqa: S608
+        day,
+        pbx,
+    )
     return {row["uniqueid"]: _row(row) for row in rows}
 
 
@@ -80,10 +96,15 @@ async def get(conn: Connection, uniqueids: Collection[str]) -> dict[str, LedgerR
     return {row["uniqueid"]: _row(row) for row in rows}
 
 
-async def still_open(conn: Connection, since: date) -> dict[str, LedgerRow]:
+async def still_open(conn: Connection, since: date, pbx: str | None = None) -> dict[str, LedgerRow]:
     """Rows that may change yet, of days from `since` on."""
     rows = await conn.fetch(
-        "SELECT * FROM ledger_row WHERE day >= $1 AND state IN ('unexplained', 'pending') ORDER BY entered_at", since
+        f"""
+        SELECT * FROM ledger_row WHERE day >= $1 AND state IN ('unexplained', 'pending') AND {_OF_PBX}
+        ORDER BY entered_at
+        """,  # noqa: S608 -- the text is the one above
+        since,
+        pbx,
     )
     return {row["uniqueid"]: _row(row) for row in rows}
 
@@ -112,16 +133,87 @@ async def explanations(conn: Connection, uniqueids: Collection[str]) -> Mapping[
     }
 
 
-async def closed(conn: Connection, days: Collection[date]) -> Mapping[date, datetime]:
-    """Which of these days are closed, and since when."""
-    rows = await conn.fetch("SELECT day, closed_at FROM ledger_day WHERE day = ANY($1::date[])", list(days))
+async def closed(conn: Connection, days: Collection[date], pbx: str | None = None) -> Mapping[date, datetime]:
+    """Which of these days are closed, and since when: for all PBXs, or for that one."""
+    rows = await conn.fetch(
+        """
+        SELECT day, closed_at FROM ledger_pbx_day WHERE day = ANY($1::date[]) AND system_name = $2
+        UNION ALL SELECT day, closed_at FROM ledger_day WHERE day = ANY($1::date[])
+        """,
+        list(days),
+        pbx,
+    )
     return {row["day"]: row["closed_at"] for row in rows}
 
 
 async def close(
-    conn: Connection, day: date, now: datetime, *, recorded: int, not_recorded: int, quarantined: int, explained: int
+    conn: Connection,
+    day: date,
+    now: datetime,
+    *,
+    pbx: str | None = None,
+    recorded: int,
+    not_recorded: int,
+    quarantined: int,
+    explained: int,
 ) -> bool:
-    """False when it is closed already."""
+    """False when it is closed already. The day of all PBXs is closed with that of the last of them."""
+    counts = (recorded, not_recorded, quarantined, explained)
+    if pbx is None:
+        return await _close_all(conn, day, now, *counts)
+    row = await conn.fetchrow(
+        """
+        INSERT INTO ledger_pbx_day (day, system_name, closed_at, recorded, not_recorded, quarantined, explained)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (day, system_name) DO NOTHING RETURNING day
+        """,
+        day,
+        pbx,
+        now,
+        *counts,
+    )
+    if row is None:
+        return False
+    # Two that close their part at the same moment come one after the other: the second sees both.
+    await conn.execute("SELECT pg_advisory_xact_lock(hashtextextended('ari-recorder ledger ' || $1::date, 0))", day)
+    if not await _open_elsewhere(conn, day):
+        total = await conn.fetchrow(
+            """
+            SELECT sum(recorded) AS recorded, sum(not_recorded) AS not_recorded, sum(quarantined) AS quarantined,
+                   sum(explained) AS explained
+            FROM ledger_pbx_day WHERE day = $1
+            """,
+            day,
+        )
+        if total is not None:
+            await _close_all(conn, day, now, *(int(one) for one in total))
+    return True
+
+
+async def _open_elsewhere(conn: Connection, day: date) -> bool:
+    """Is there a PBX that had calls on that day, or before it and has a host, and has not closed it?"""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM (
+                SELECT DISTINCT system_name FROM ledger_row WHERE day = $1 AND system_name IS NOT NULL
+                UNION
+                SELECT system_name FROM host
+                WHERE EXISTS (SELECT FROM ledger_row WHERE ledger_row.system_name = host.system_name AND day < $1)
+            ) AS wanted
+            WHERE NOT EXISTS (
+                SELECT FROM ledger_pbx_day AS closed WHERE closed.day = $1 AND closed.system_name = wanted.system_name
+            )
+        )
+        """,
+        day,
+    )
+    return found
+
+
+async def _close_all(
+    conn: Connection, day: date, now: datetime, recorded: int, not_recorded: int, quarantined: int, explained: int
+) -> bool:
     row = await conn.fetchrow(
         """
         INSERT INTO ledger_day (day, closed_at, recorded, not_recorded, quarantined, explained)
@@ -149,4 +241,5 @@ def _row(row: Row) -> LedgerRow:
         talk_time=row["talk_time"],
         heard=row["heard"],
         recording_ids=(),
+        pbx=row["system_name"] or "",
     )

@@ -88,8 +88,6 @@ class VaultFiles:
             leftovers = [
                 name for name in os.listdir(self.folder / FRESH) if _unlinked_if_left(self.folder / FRESH / name)
             ]
-            if self.identity() is None:
-                _write_identity(self.folder)
             _fsync_folder(self.folder / FRESH)
             _fsync_folder(self.folder)
         except OSError as error:
@@ -106,6 +104,18 @@ class VaultFiles:
             raise SealedUnreadable(name=_ID, reason=error.strerror) from error
         except ValueError:
             return None
+
+    def known(self) -> UUID:
+        """The same; from now on it is known by one, if it was not."""
+        if (found := self.identity()) is None:
+            try:
+                _write_identity(self.folder)
+            except OSError as error:
+                raise VaultWriteFailed(path=self.folder / _ID, reason=error.strerror) from error
+            found = self.identity()
+        if found is None:
+            raise VaultWriteFailed(path=self.folder / _ID, reason="it holds something else")
+        return found
 
     def create(self, recording_id: UUID, day: date) -> "NewFile":
         """A new sealed file, to be written, finished, checked and stored: use it in a `with`."""

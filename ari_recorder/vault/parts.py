@@ -27,6 +27,7 @@ from uuid import UUID
 from ari_recorder.domain.errors import PartUnusable, VaultWriteFailed
 from ari_recorder.vault.files import VaultFiles, open_ordinary
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.remembered import Remembered
 from ari_recorder.vault.stream import (
     CHUNK_BYTES,
     DATA_KEY_BYTES,
@@ -65,10 +66,12 @@ class Part:
 class Parts:
     """The folder of parts. The data keys of those begun in this run are remembered until they are removed."""
 
-    def __init__(self, vault: Path, keyring: Keyring) -> None:
+    def __init__(self, vault: Path, keyring: Keyring, remembered: Remembered | None = None) -> None:
+        """`remembered`: of a host whose keyring opens nothing."""
         self.files = VaultFiles(vault)
         self.folder = vault / FOLDER
         self._keyring = keyring
+        self._remembered = remembered
         self._data_keys: dict[tuple[UUID, int], bytes] = {}
 
     def recordings(self) -> frozenset[UUID]:
@@ -93,6 +96,8 @@ class Parts:
                 self.folder.mkdir(mode=0o700)
                 _fsync(self.folder.parent)
             self._store(self._path(recording_id, number, "key"), _VERSION + first_sample.to_bytes(8, "big") + wrapped)
+            if self._remembered is not None:
+                self._remembered.put(recording_id, number, data_key)
             path = self._path(recording_id, number, "part")
             self._store(path, sealer.header)
             _fsync(self.folder)
@@ -108,6 +113,8 @@ class Parts:
         """A part to be read. What the keyring says when it cannot open the key comes out as it is."""
         name = f"{FOLDER}/{part.recording_id}.{part.number}.part"
         data_key = self._data_keys.get((part.recording_id, part.number))
+        if data_key is None and self._remembered is not None:
+            data_key = self._remembered.get(part.recording_id, part.number)
         if data_key is None:
             data_key = self._keyring.unwrap(part.wrapped_key, part.recording_id)
         try:
@@ -197,6 +204,8 @@ class Parts:
             os.close(fd)
 
     def _unlink(self, recording_id: UUID, number: int) -> None:
+        if self._remembered is not None:
+            self._remembered.forget(recording_id, number)
         for kind in ("key", "part"):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path(recording_id, number, kind))

@@ -42,6 +42,7 @@ from ari_recorder.vault.given import GivenCopy
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.opened import OpenedRecording, ending
 from ari_recorder.vault.parts import SAMPLE_RATE, Parts
+from ari_recorder.vault.remembered import Remembered
 from ari_recorder.vault.sound import SideFacts
 from ari_recorder.vault.stream import DATA_KEY_BYTES, SealedFile, Sink, context_of, seal, write_all
 
@@ -82,7 +83,9 @@ class Vault:
     def __init__(self, files: VaultFiles, keyring: Keyring, workspace: Path) -> None:
         """`workspace` takes the audio while it is made, in clear: the spool, because that is in memory."""
         self.files = files
-        self.parts = Parts(files.folder, keyring)
+        # Who has no private half at all cannot open what an earlier run has sealed; whose keyring is locked, can later.
+        remembered = None if keyring.names() else Remembered(workspace / ".keys")
+        self.parts = Parts(files.folder, keyring, remembered)
         self._keyring = keyring
         self._workspace = workspace
 

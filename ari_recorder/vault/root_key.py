@@ -146,6 +146,10 @@ class Facts:
             raise KeyringDamaged(path=where, reason="it does not say what it should") from None
         return facts
 
+    def public(self) -> Self:
+        """The same installation, without anything that the root key opens: nothing unlocks it."""
+        return replace(self, root=RootKind.FILE, argon2id=None, sealed_signer="", check="")
+
     def write(self) -> bytes:
         return json.dumps({**self._signed(), "check": self.check}, indent=2).encode() + b"\n"
 

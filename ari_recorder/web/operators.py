@@ -8,6 +8,7 @@ OPERATORS = frozenset(
         "recording_too_long",
         "sealed_truncated",
         "state_in_use",
+        "public_keys_missing",
         "host_name_taken",
         "host_pbx_taken",
         "host_replaced",

@@ -49,8 +49,7 @@ class There:
 async def host(database: Database, folder: Path, name: str, *roles: Role) -> There:
     files = VaultFiles(folder / name)
     files.prepare()
-    vault = files.identity()
-    assert vault is not None
+    vault = files.known()
     desk = HostDesk(
         host=Host(name=name, roles=roles),
         version="1",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -114,6 +115,45 @@ def recorded_call(at: datetime = NOON) -> Call:
 
 def ids(found: Iterable[Call]) -> list[Uniqueid]:
     return [call.uniqueid for call in found]
+
+
+async def test_two_pbxs_are_weighed_each_for_itself_and_a_day_is_closed_with_the_last(
+    database: Database, tmp_path: Path
+) -> None:
+    keepers, desks = {}, {}
+    for name in ("harbour", "station"):
+        (tmp_path / name).mkdir()
+        desk = desks[name] = Desk(database, tmp_path / name)
+        keepers[name] = LedgerKeeper(
+            database=database, witnesses=desk.witnesses[-1], queues=QUEUES, in_memory=tuple, clocks=desk.time, pbx=name
+        )
+        call = finished_call(sealed_recording(started_at=NOON), at=NOON)
+        call = replace(call, id=uuid4(), system_name=name, uniqueid=Uniqueid(f"{name}-{call.uniqueid}"))
+        call = replace(call, recordings=tuple(replace(one, id=uuid4()) for one in call.recordings))
+        desk.logged(call)
+        await desk.stored(call)
+        assert await desk.look(keepers[name]) == []  # and nobody calls the other's calls unexplained
+    assert set((await desks["harbour"].kept()).values()) == {("recorded", "")}
+    for name, closed in (("harbour", []), ("station", [DAY])):
+        desks[name].time.time = BEGIN + timedelta(hours=26)
+        assert await desks[name].look(keepers[name]) == []
+        async with database.transaction() as conn:
+            rows = await conn.fetch("SELECT day, recorded FROM ledger_day")
+        assert [(row["day"], row["recorded"]) for row in rows] == [(day, 2) for day in closed]
+    assert (await desks["harbour"].actions()).count(Action.LEDGER_CLOSE) == 2
+    for desk in desks.values():
+        desk.witnesses[-1].close()
+
+
+async def test_an_absence_at_one_pbx_explains_nothing_at_another(database: Database) -> None:
+    never = datetime(1970, 1, 1, tzinfo=UTC)
+    both = {name: Absence(since=never, until=NOON, because=name) for name in ("harbour", "station")}
+    async with database.transaction() as conn:
+        for name, one in both.items():
+            await absences.upsert(conn, [one], name)
+        for name, one in both.items():
+            assert await absences.between(conn, BEGIN, NOON, name) == (one,)
+        assert await absences.between(conn, BEGIN, NOON) == ()
 
 
 async def test_a_call_nobody_knows_is_an_alarm_within_the_minute_and_once(desk: Desk) -> None:

@@ -36,9 +36,7 @@ def put(vault: VaultFiles, data: bytes = b"sealed", recording_id: UUID = RECORDI
 
 
 def everything(folder: Path) -> list[str]:
-    """All but the folder's own id."""
-    files = (path for path in folder.rglob("*") if not path.is_dir() and path.name != ".id")
-    return sorted(str(path.relative_to(folder)) for path in files)
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
 @pytest.mark.parametrize(
@@ -212,9 +210,10 @@ def test_what_another_host_is_writing_is_no_leftover(vault: VaultFiles) -> None:
 
 
 def test_a_folder_is_known_by_its_id_wherever_it_is_mounted(vault: VaultFiles, tmp_path: Path) -> None:
-    mine = vault.identity()
-    assert mine is not None
+    assert vault.identity() is None
+    mine = vault.known()
     vault.prepare()
+    assert vault.known() == mine
     moved = tmp_path / "moved"
     vault.folder.rename(moved)
     assert VaultFiles(moved).identity() == mine
