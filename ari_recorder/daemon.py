@@ -166,7 +166,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
         if journal is not None:
             recorder = connect_capture.recorder(config, spool, files, keyring, journal, database, meters)
         in_journal = recorder.key_names if recorder is not None else frozenset[str]
-        sweep = connect_service.sweep(config, leases.database("sweep"), keyring, in_journal)
+        sweep = connect_service.sweep(config, leases.database("sweep"), keyring, in_journal, of_page)
         freeze = connect.request_freeze(database, keyring)
         index = CallerIndex(database=database, keyring=keyring, then=freeze.catch_up)
         scrub = Scrub(database=leases.database(lease_of("scrub")), vault=Vault(files, keyring, spool.folder))

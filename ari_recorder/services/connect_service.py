@@ -50,7 +50,11 @@ def ami_session(config: Config) -> AmiSession:
 
 
 def sweep(
-    config: Config, opened: Database, keys: Keyring | None, in_journal: Callable[[], frozenset[str]] | None = None
+    config: Config,
+    opened: Database,
+    keys: Keyring | None,
+    in_journal: Callable[[], frozenset[str]] | None = None,
+    unfenced: Database | None = None,
 ) -> Sweep:
     """Without keys there are no certificates, and without knowing the journal no day key is destroyed: what was left
     out is done by the service's next sweep."""
@@ -78,6 +82,7 @@ def sweep(
         every=timedelta(seconds=config.retention.sweep_every_seconds),
         at_most=config.retention.sweep_at_most_per_second,
         chores=chores,
+        unfenced=unfenced,
     )
 
 

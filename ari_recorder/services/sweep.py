@@ -24,7 +24,7 @@ import structlog
 from ari_recorder.domain.audit import JSON, Action, Actor, Entry, Outcome
 from ari_recorder.domain.clock import apart, booted_at, implausible
 from ari_recorder.domain.commands import AlarmCode
-from ari_recorder.domain.errors import ClockJumped, ClocksDiffer
+from ari_recorder.domain.errors import ClockJumped, ClocksDiffer, RecorderError
 from ari_recorder.domain.retention import Erase, Policy, decide
 from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
@@ -87,8 +87,9 @@ class Sweep:
         every: timedelta,
         at_most: float,
         chores: Sequence[Chore] = (),
+        unfenced: Database | None = None,
     ) -> None:
-        """`at_most`: recordings a second."""
+        """`at_most`: recordings a second. `unfenced`: to see what others swept, for one who may not sweep now."""
         self._database = database
         self._copies = copies
         self._policies = policies
@@ -96,7 +97,9 @@ class Sweep:
         self._every = every
         self._at_most = at_most
         self._chores = chores
+        self._unfenced = unfenced or database
         self._succeeded = time.monotonic()  # a clock that nobody sets
+        self._seen: datetime | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """A supervised job: at once, and then again and again. An error ends it, the supervisor starts it anew."""
@@ -108,18 +111,27 @@ class Sweep:
 
     @property
     def since_success(self) -> timedelta:
-        """Since this service's last sweep that succeeded; before the first, since it was built."""
+        """Since a sweep was last seen to succeed, this service's or another's; before the first, since it was built."""
         return timedelta(seconds=time.monotonic() - self._succeeded)
 
     async def watch(self, stop: asyncio.Event) -> None:
         """A supervised job of its own, for a sweep that hangs tells nothing."""
         while not stop.is_set():
+            with contextlib.suppress(RecorderError):
+                await self._look_at_others()
             since = self.since_success
             if since > OVERDUE:
                 because = f"no sweep succeeded for {since // timedelta(hours=1)} hours"
                 log.error("alarm", alarm=AlarmCode.SWEEP_OVERDUE.value, subject="sweep", because=because)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _WATCH_EVERY.total_seconds())
+
+    async def _look_at_others(self) -> None:
+        """Whether there is a new success is all that is asked: its time is by another host's clock."""
+        async with self._unfenced.transaction() as conn:
+            last = await sweeps.last_success(conn)
+        if last != self._seen:
+            self._seen, self._succeeded = last, time.monotonic()
 
     async def preview(self) -> tuple[Doomed, ...]:
         """What a sweep would destroy now, and why. Changes nothing."""

@@ -376,6 +376,25 @@ async def test_a_sweep_that_does_not_succeed_for_hours_is_an_alarm(
     assert alarms(logged) == ["sweep-overdue"]
 
 
+async def test_who_may_not_sweep_sees_that_another_does(house: House) -> None:
+    other = house.sweep()
+    await asyncio.sleep(0.05)
+    await swept_at(house, DUE)
+    stop = asyncio.Event()
+    stop.set()
+    waited = other.since_success
+    watching = asyncio.create_task(other.watch(stop))
+    await watching
+    assert other.since_success >= waited  # told to stop before it looked
+    stop = asyncio.Event()
+    watching = asyncio.create_task(other.watch(stop))
+    async with asyncio.timeout(5):
+        while other.since_success >= waited:  # noqa: ASYNC110 -- another one's rows set no event
+            await asyncio.sleep(0.001)
+    stop.set()
+    await watching
+
+
 async def test_everything_of_a_recording_goes_and_nothing_else(house: House, tmp_path: Path) -> None:
     call, other = at(BEGAN), at(BEGAN + timedelta(days=1))
     await house.store(call, other)
