@@ -13,10 +13,11 @@ import pytest
 from ari_recorder.domain import merkle
 from ari_recorder.domain.audit import Action
 from ari_recorder.domain.errors import AuditRolledBack, AuditSignerUnusable, DatabaseSlow
+from ari_recorder.domain.merkle import Frontier
 from ari_recorder.services.anchors import Anchor, append_line, line_of, send_syslog
 from ari_recorder.services.audit_log import sequence
 from ari_recorder.storage import audit_tree
-from ari_recorder.storage.db import Database
+from ari_recorder.storage.db import Connection, Database
 from ari_recorder.vault.log_signer import LogSigner, Signed
 from tests.services.audit_house import ORIGIN, LogHouse, eventually, running
 
@@ -258,3 +259,24 @@ def test_syslog_gets_the_head_as_one_message(tmp_path: Path, house: LogHouse) ->
         assert line in udp.recv(65536).decode()
     with pytest.raises(OSError, match="No such file"):
         send_syslog("unix:/nowhere/log", line)
+
+
+async def test_a_head_that_another_signs_in_between_is_no_rollback(
+    house: LogHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another host, or a command: it signs between this one's look at the tree and its signature."""
+    await house.write(3)
+    await sequence(house.database)
+    look, others = audit_tree.head, [house.log()]
+
+    async def head(conn: Connection) -> Frontier:
+        found = await look(conn)
+        while others:
+            other = others.pop()
+            await house.write(1)
+            await other.checkpoint()
+        return found
+
+    monkeypatch.setattr(audit_tree, "head", head)
+    assert (await house.log().checkpoint()).note.size == 4
+    assert (await house.verify()).found == ()
