@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from ari_recorder.config import Host, Role
+from ari_recorder.domain.accounts import Permission, Principal, authorise
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import HostLives, HostNameTaken, HostPbxTaken, HostReplaced, NoSuchHost, RecorderError
@@ -27,7 +28,7 @@ from ari_recorder.storage import audit, hosts, leases
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.hosts import HostRow, Word
 
-__all__ = ["HostDesk", "HostRow", "Hosts", "forget", "look"]
+__all__ = ["HostDesk", "HostList", "HostRow", "Hosts", "forget", "look"]
 
 log = structlog.get_logger(__name__)
 
@@ -140,6 +141,19 @@ class HostDesk:
             log.error("alarm", alarm=AlarmCode.HOST_REFUSED.value, subject=self._host.name, because=str(error))
             self.trouble = error
             self.lost.set()
+
+
+class HostList:
+    """For administrators, on the page."""
+
+    def __init__(self, database: Database, clocks: Clocks) -> None:
+        self._database = database
+        self._clocks = clocks
+
+    async def all(self, principal: Principal) -> tuple[HostRow, ...]:
+        authorise(principal, Permission.KEY_MANAGE, now=self._clocks.now())
+        async with self._database.transaction() as conn:
+            return await hosts.everyone(conn)
 
 
 async def look(database: Database) -> Hosts:

@@ -22,6 +22,7 @@ from ari_recorder.services.export_desk import ExportDesk
 from ari_recorder.services.export_sending import ExportSending
 from ari_recorder.services.hold_desk import HoldDesk
 from ari_recorder.services.holds import Holds
+from ari_recorder.services.hosts import HostList
 from ari_recorder.services.key_desk import KeyDesk
 from ari_recorder.services.ledger import Ledgers
 from ari_recorder.services.listenings import Listenings
@@ -78,6 +79,7 @@ class Site:
     refusal_desk: RefusalDesk
     audit_desk: AuditDesk
     key_desk: KeyDesk
+    hosts: HostList
     notices: Notices
     promises: PromiseDesk
     records: Records
@@ -133,6 +135,7 @@ def build(
         notices=connect.notices(config, database, clocks),
         promises=connect.promises(config, database, clocks, connections or Connections(config)),
         records=connect_subjects.records(config, database, clocks),
+        hosts=HostList(database, clocks),
         key_desk=KeyDesk(config=config, database=database, keyring=keyring, clocks=clocks),
         hold_desk=HoldDesk(
             database=database,

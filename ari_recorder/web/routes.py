@@ -52,6 +52,7 @@ from ari_recorder.web import (
     finding,
     holds,
     home,
+    hosts,
     keys,
     ledger,
     listening,
@@ -94,6 +95,7 @@ ROUTES: tuple[Route, ...] = (
     *accounts.ROUTES,
     *rights.ROUTES,
     *keys.ROUTES,
+    *hosts.ROUTES,
     *audit.ROUTES,
     *records.ROUTES,
 )
@@ -136,6 +138,12 @@ NAV: tuple[Place, ...] = (
         route="rights", label=N_("Rights"), about=N_("Grant, approve, attest and end rights; see who had which when.")
     ),
     Place(route="keys", label=N_("Keys"), about=N_("Unlock and lock the keyring.")),
+    Place(
+        route="hosts",
+        label=N_("Hosts"),
+        about=N_("See which hosts there are, and when each was heard of last."),
+        within="keys",
+    ),
     Place(route="audit", label=N_("Audit log"), about=N_("Search what was done by whom, and prove it.")),
     Place(
         route="promises", label=N_("Promises"), about=N_("See whether the service does what the privacy notice says.")
