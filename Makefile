@@ -41,7 +41,7 @@ check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
 bench: $(BIN)/.installed  ## every figure as a ratio against its peers, in one run; NAMES="search" for one
 	$(BIN)/python -m benchmarks $(NAMES)
 
-bench-large: $(BIN)/.installed  ## finding among ten million recordings: an hour, and 20 GB of disk
+bench-large: $(BIN)/.installed  ## finding and proving among ten million: an hour, and 20 GB of disk
 	$(BIN)/python -m benchmarks --large
 
 # The same commit gives the same bytes.

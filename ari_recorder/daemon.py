@@ -32,6 +32,7 @@ from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.caller_index import CallerIndex
+from ari_recorder.services.clock import refuse_behind
 from ari_recorder.services.control import ControlSocket
 from ari_recorder.services.figures import FigureDesk
 from ari_recorder.services.health import HealthDesk
@@ -103,6 +104,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
     # A template that cannot be used stops the start, and not the day on which somebody has to be answered.
     refusal_templates.load(config.papers.templates)
     refuse_unfinished(config)
+    refuse_behind(datetime.now(UTC))
     _make_folders(config.storage.state)
     spool = Spool(config.pbx.spool)
     for advice in spool.check().advice:

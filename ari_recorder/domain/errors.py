@@ -695,6 +695,14 @@ class ClockJumped(Conflict):
     code = "clock_jumped"
 
 
+class ClockBehind(Conflict):
+    """This host's clock says {now}, and this program was made at {made_at}. Calls would be kept and destroyed by a
+    wrong date. Set the clock right (`timedatectl`), and the service starts by itself.
+    """
+
+    code = "clock_behind"
+
+
 class ClocksDiffer(Conflict):
     """It cannot be confirmed what time it is: {because}. Set the one that is wrong right."""
 

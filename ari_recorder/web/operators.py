@@ -42,6 +42,7 @@ OPERATORS = frozenset(
         "restore_not_empty",
         "restore_target_refused",
         "restore_unfinished",
+        "clock_behind",
         "root_key_missing",
         "root_key_exposed",
         "root_key_unfit",
