@@ -64,10 +64,11 @@ _ROWS = """
         FROM fresh
     )
     INSERT INTO recording (id, call_id, segment, state, queue, started_at, started_by, late, clock_at_start, duration,
-        sealed_bytes, sha256, path, wrapped_key, key_name, flagged, decision, decided_at)
+        sealed_bytes, sha256, path, wrapped_key, key_name, flagged, ledger_state, decision, decided_at)
     SELECT gen_random_uuid(), id, 1, 'sealed', queue, first_seen_at, 'service', false, '0',
         interval '1 s' * (600 * random() ^ 3), 2000, '\\x00', 'x', '\\x00', 'day-2026-01-01', flagged,
-        CASE WHEN flagged AND old THEN 'not-a-threat'::threat_decision END, CASE WHEN flagged AND old THEN now() END
+        ledger_state, CASE WHEN flagged AND old THEN 'not-a-threat'::threat_decision END,
+        CASE WHEN flagged AND old THEN now() END
     FROM fresh
 """
 

@@ -176,6 +176,7 @@ async def upsert(
     await _set_agents(conn, row_id)
     if call.flagged:
         await recordings.set_flagged(conn, row_id)
+    await recordings.set_ledger_state(conn, row_id)
     await keeping.join(conn, [row_id], now)
     await restrictions.join(conn, [row_id])
     return row_id
