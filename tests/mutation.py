@@ -97,7 +97,7 @@ def copied(target: Path, group: Group) -> None:
 
 
 def outcomes(folder: Path, group: Group, faults: Sequence[str]) -> dict[str, str]:
-    """KeyError: a fault that was not tried."""
+    """What became of each. One that was not tried is "not checked"."""
     ended: dict[str, int | None] = {}
     with contextlib.chdir(folder):
         for module in group.modules:
@@ -108,7 +108,7 @@ def outcomes(folder: Path, group: Group, faults: Sequence[str]) -> dict[str, str
 
 
 def measured(group: Group, sample: int, seed: int) -> tuple[Score, int] | None:
-    """The score, and of how many faults the sample is. None: the tests do not pass as they are."""
+    """The score, and of how many faults the sample is. None: the tests do not pass as they are, or it was stopped."""
     folder = ROOT / "build" / "mutation" / group.name
     copied(folder, group)
     every = faults_in(folder, group)
@@ -118,9 +118,11 @@ def measured(group: Group, sample: int, seed: int) -> tuple[Score, int] | None:
             [Path(sys.executable).with_name("mutmut"), "run", "--max-children", str(os.cpu_count() or 1), *faults],
             cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False,
         )  # fmt: skip
-    if ran.returncode:
+    score = Score(outcomes=outcomes(folder, group, faults))
+    # Who stops it stops it in good order: what was not tried says nothing of the tests.
+    if ran.returncode or "not checked" in score.outcomes.values():
         return None
-    return Score(outcomes=outcomes(folder, group, faults)), len(every)
+    return score, len(every)
 
 
 def main() -> int:
