@@ -236,7 +236,7 @@ async def _database(config: Config, stack: AsyncExitStack, jobs: Supervisor) -> 
         stack.push_async_callback(embedded.stop)
         dsn = await embedded.start()
         jobs.start("postgresql", embedded.keep)
-    return await stack.enter_async_context(Database(dsn))
+    return await stack.enter_async_context(Database(dsn, seen=config.storage.timelines))
 
 
 async def _try_to_migrate(database: Database, usable: asyncio.Event) -> None:

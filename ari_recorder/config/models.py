@@ -75,6 +75,11 @@ class Storage(Section):
         return self.state / "database"
 
     @property
+    def timelines(self) -> Path:
+        """Of the newest timeline that was seen of a database of several servers."""
+        return self.state / "database-timelines"
+
+    @property
     def login_key(self) -> Path:
         """Apart from `keys`: people log in while those are locked."""
         return self.state / "login.key"

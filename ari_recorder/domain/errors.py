@@ -482,6 +482,14 @@ class DatabaseReadOnly(Unavailable):
     code = "database_read_only"
 
 
+class DatabaseOutdated(Unavailable):
+    """The database server {database} is not used: it is on timeline {found}, and this service has seen timeline {seen},
+    which another server began when it was promoted. Calls go on being recorded; make it a standby of the new primary.
+    """
+
+    code = "database_outdated"
+
+
 class DatabaseFull(Unavailable):
     """The database {database} has no room left. Make room on its disk."""
 

@@ -101,7 +101,7 @@ async def make(config: Config, target: Path, by: Actor, *, with_keys: bool = Tru
     made_at = datetime.now(UTC)
     with _partial(target) as work, _Sums(work) as sums:
         await asyncio.to_thread(_copy_audit, config, sums)
-        async with connect.address(config) as dsn, Database(dsn) as database:
+        async with connect.address(config) as dsn, Database(dsn, seen=config.storage.timelines) as database:
             if await migrate.missing(database):
                 raise DatabaseNotReady(database=database.name)
             moment = await _dumped(database, dsn, work)

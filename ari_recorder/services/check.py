@@ -83,6 +83,7 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
     try:
         async with connect.database(config) as database:
             await database.check()
+            alone = database.hosts.several and not await database.commits_wait()
             missing = await migrate.missing(database)
             if not missing:
                 sweeping = await check_retention.check(database, datetime.now(UTC))
@@ -93,6 +94,12 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
         yield ok(Area.DATABASE, f"{database.name}: reachable; the next start brings it up to date ({missing} step(s))")
     else:
         yield ok(Area.DATABASE, f"{database.name}: reachable and up to date")
+    if alone:
+        yield warn(
+            Area.DATABASE,
+            f"{database.name}: no commit waits for a standby; with the primary its last moments would be lost",
+            "Set synchronous_standby_names on each of the servers, and synchronous_commit = on",
+        )
     for finding in sweeping:
         yield finding
 

@@ -81,6 +81,7 @@ OPERATORS = frozenset(
         "database_too_old",
         "database_unreachable",
         "database_slow",
+        "database_outdated",
         "database_read_only",
         "database_full",
         "database_right_missing",
