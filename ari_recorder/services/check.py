@@ -83,7 +83,7 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
     try:
         async with connect.database(config) as database:
             await database.check()
-            alone = database.hosts.several and not await database.commits_wait()
+            alone = database.servers.several and not await database.commits_wait()
             missing = await migrate.missing(database)
             if not missing:
                 sweeping = await check_retention.check(database, datetime.now(UTC))

@@ -37,7 +37,7 @@ from ari_recorder.domain.errors import (
     DatabaseUnreachable,
     Unavailable,
 )
-from ari_recorder.storage.hosts import HostConnection, Hosts, hosts_of
+from ari_recorder.storage.servers import ServerConnection, Servers, servers_of
 
 log = structlog.get_logger(__name__)
 
@@ -102,7 +102,7 @@ class Connection:
 class Database:
     """A pool of connections to one database. It opens without a server: recording does not wait for the database.
 
-    An address may name several servers, one of which takes writes (`Hosts`); `seen` is the file for what it remembers.
+    An address may name several servers, one of which takes writes; `seen` is the file for what `Servers` remembers.
     """
 
     def __init__(
@@ -112,10 +112,10 @@ class Database:
         size: int = _POOL_SIZE,
         limits: Limits | None = None,
         seen: Path | None = None,
-        hosts: Hosts | None = None,
+        servers: Servers | None = None,
     ) -> None:
         self.name = _name(dsn)
-        self.hosts = hosts or Hosts(dsn, seen)
+        self.servers = servers or Servers(dsn, seen)
         self._dsn = dsn
         self._size = size
         self._limits = limits or Limits()
@@ -132,8 +132,8 @@ class Database:
                 command_timeout=limits.statement,
                 init=_prepare,
                 server_settings=_server_settings(limits),
-                connection_class=HostConnection,
-                connect=self.hosts.connect if self.hosts.several else None,
+                connection_class=ServerConnection,
+                connect=self.servers.connect if self.servers.several else None,
             )
         return self
 
@@ -146,7 +146,7 @@ class Database:
 
     def another(self) -> "Database":
         """The same database with connections of its own, not open yet: for those who must not wait for each other."""
-        return Database(self._dsn, size=self._size, limits=self._limits, hosts=self.hosts)
+        return Database(self._dsn, size=self._size, limits=self._limits, servers=self.servers)
 
     async def check(self) -> None:
         """Is it there, does it let us in, is it new enough? The error says what to mend."""
@@ -201,7 +201,7 @@ class Database:
     async def _acquire(self) -> Any:
         with _clear_errors(self.name, self._limits.acquire):
             try:
-                while self.hosts.outdated(raw := await self._pool.acquire(timeout=self._limits.acquire)):
+                while self.servers.outdated(raw := await self._pool.acquire(timeout=self._limits.acquire)):
                     await self._give_back(raw, sound=False)
                 return raw
             except asyncpg.UndefinedObjectError as error:  # a setting that the server does not know
@@ -209,7 +209,7 @@ class Database:
 
     async def _give_back(self, raw: Any, *, sound: bool) -> None:
         if not sound:
-            self.hosts.ask_another()
+            self.servers.ask_another()
             with contextlib.suppress(asyncpg.InterfaceError):  # it broke, and the pool has it back already
                 raw.terminate()
         try:
@@ -255,7 +255,7 @@ def _name(dsn: str) -> str:
     """Database and hosts for messages, without user and password. A DSN that is none is refused here."""
     try:
         parts = urlsplit(dsn)
-        hosts = hosts_of(dsn)
+        hosts = servers_of(dsn)
         typed = parts.netloc.rpartition("@")[2]
         if "," not in typed:
             _ = parts.port

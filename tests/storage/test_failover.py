@@ -166,7 +166,7 @@ async def test_a_connection_to_the_old_primary_is_not_used_once_the_new_one_was_
             old = await conn.fetchval("SELECT current_setting('unix_socket_directories')")
         assert old == _socket(pair.first)
         await pair.promote()
-        database.hosts.ask_another()  # as after a commit that did not end
+        database.servers.ask_another()  # as after a commit that did not end
         async with other.transaction() as conn:
             assert await conn.fetchval("SELECT current_setting('unix_socket_directories')") == _socket(pair.second)
         async with database.transaction() as conn:

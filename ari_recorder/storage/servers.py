@@ -8,7 +8,7 @@ A promoted standby begins a new timeline of the same system. The old primary tha
 written to, on the timeline it had: what would be written there nobody would ever find again. Which timeline was seen
 stays in a file, because a service may be restarted in between.
 
-asyncpg goes through the hosts by itself, but within one limit of time for all of them: one that answers nothing uses it
+asyncpg goes through them by itself, but within one limit of time for all of them: one that answers nothing uses it
 up, and the next is never asked. Here each has its share, and the one that was good last is asked first.
 """
 
@@ -48,13 +48,13 @@ class Server:
     timeline: int
 
 
-class HostConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+class ServerConnection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """One that knows whose it is."""
 
     server: Server | None = None
 
 
-def hosts_of(dsn: str) -> list[tuple[str, str]]:
+def servers_of(dsn: str) -> list[tuple[str, str]]:
     """Host and port of each server, in the order of the address; at most one of them when there is nothing to choose.
 
     ValueError when there are neither as many ports as hosts, nor one for all.
@@ -68,11 +68,11 @@ def hosts_of(dsn: str) -> list[tuple[str, str]]:
     return [(host, port or usual) for (host, port), usual in zip(named, ports, strict=False)]
 
 
-class Hosts:
+class Servers:
     """The servers of one address, for all pools of a process. `seen`: the file that remembers between two starts."""
 
     def __init__(self, dsn: str, seen: Path | None = None) -> None:
-        self.places = [(host, int(port)) for host, port in hosts_of(dsn)]
+        self.places = [(host, int(port)) for host, port in servers_of(dsn)]
         self._seen = seen
         self._first = 0
         self._system: str | None = None
@@ -83,14 +83,14 @@ class Hosts:
     def several(self) -> bool:
         return len(self.places) > 1
 
-    async def connect(self, dsn: str, *, timeout: float, **options: Any) -> HostConnection:
+    async def connect(self, dsn: str, *, timeout: float, **options: Any) -> ServerConnection:
         """To the first one that may be written to. What asyncpg says of the last one, or DatabaseOutdated."""
         share = timeout / len(self.places)
         error: Exception | None = None
         for number in [(self._first + step) % len(self.places) for step in range(len(self.places))]:
             host, port = self.places[number]
             try:
-                conn: HostConnection = await asyncpg.connect(
+                conn: ServerConnection = await asyncpg.connect(
                     dsn, host=host, port=port, timeout=share, target_session_attrs="read-write", **options
                 )
             except _NOT_THIS_ONE as refusal:
@@ -118,7 +118,7 @@ class Hosts:
         """The server failed us: the next new connection looks elsewhere first. A standby there costs one question."""
         self._first = (self._first + 1) % max(1, len(self.places))
 
-    async def _know(self, conn: HostConnection, host: str, port: int, share: float) -> None:
+    async def _know(self, conn: ServerConnection, host: str, port: int, share: float) -> None:
         row = await conn.fetchrow(_WHO, timeout=share)
         found = conn.server = Server(system=row["system"], timeline=row["timeline"])
         seen = self._timelines.get(found.system, 0)
