@@ -200,7 +200,11 @@ async def test_a_host_that_answers_nothing_leaves_time_for_the_next(own_address:
 @pytest.fixture
 async def own_address(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """First one that takes connections and says nothing."""
-    server = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(60), "127.0.0.1", 0)
+    silent: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: silent.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     yield f"postgresql://ari_recorder@/postgres?host=127.0.0.1,{quote(_socket(postgres), safe='')}&port={port},5432"
     server.close()
+    for writer in silent:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in silent), return_exceptions=True)
