@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 import numpy as np
 import soundfile
 
 from ari_recorder.domain.errors import AudioNotEncoded, AudioUnreadable
-from ari_recorder.vault.captured import Captured, SideAudio
 from ari_recorder.vault.parts import SAMPLE_RATE
 from ari_recorder.vault.sound import FRAME, Samples, SideFacts, Sound, broken_off
 
@@ -65,7 +64,26 @@ class AudioFacts:
         return timedelta(seconds=self.samples / SAMPLE_RATE)
 
 
-def encode(captured: Captured, audio: IO[bytes], silent: Sequence[Span] = (), codec: Codec = Codec.FLAC) -> AudioFacts:
+class SideSource(Protocol):
+    """One side, to be read from front to back. `read` gives fewer bytes than are asked for only at the end."""
+
+    @property
+    def missing(self) -> bool: ...
+    def read(self, length: int, /) -> bytes: ...
+
+
+class TwoSides(Protocol):
+    """What is encoded: the caller's side is read first, block by block in step with the agent's."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def caller(self) -> SideSource: ...
+    @property
+    def agent(self) -> SideSource: ...
+
+
+def encode(captured: TwoSides, audio: IO[bytes], silent: Sequence[Span] = (), codec: Codec = Codec.FLAC) -> AudioFacts:
     """Write both sides into the empty file `audio`, which needs a descriptor: encoders go back to their header.
 
     Both sides are silent within the spans `silent`, times from the start.
@@ -151,7 +169,7 @@ class Wav:
 class _Side:
     """One side, read once from front to back, with what was heard on the way."""
 
-    def __init__(self, audio: SideAudio, silent: Sequence[Span]) -> None:
+    def __init__(self, audio: SideSource, silent: Sequence[Span]) -> None:
         self.sound = Sound()
         self._audio = audio
         self._silent = [(_sample_at(since), _sample_at(until)) for since, until in silent]
