@@ -21,6 +21,7 @@ from ari_recorder.cli import (
     certificates,
     deliveries,
     holds,
+    importing,
     keys,
     notice,
     packages,
@@ -65,6 +66,7 @@ app.add_typer(recordings, name="recordings")
 app.command("queues")(retention.queues)
 recordings.command("package")(packages.package)
 app.command("sweep")(retention.sweep)
+app.command("import")(importing.import_archive)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("restore-drill")(backups.restore_drill)

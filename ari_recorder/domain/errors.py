@@ -1717,3 +1717,48 @@ class BreachTextRefused(Invalid):
     """The {field} wants to be one line of at most {most} characters, and not empty."""
 
     code = "breach_text_refused"
+
+
+# --- import of an old archive
+
+
+class ArchiveRefused(Invalid):
+    """{path} cannot be imported: {reason}"""
+
+    code = "archive_refused"
+
+
+class CdrUnusable(Invalid):
+    """The CDR {path} cannot be used: {reason}. Export the table cdr as CSV with a first line of its columns' names
+    (docs/import.md).
+    """
+
+    code = "cdr_unusable"
+
+
+class ImportRunning(Conflict):
+    """Another import is at work. Wait until it is over; what it has imported is not imported again."""
+
+    code = "import_running"
+
+
+class ImportMapRefused(Invalid):
+    """{text!r} is not OLD=NEW, or {queue} is no queue of this configuration. `ari-recorder queues` and the [[queues]]
+    of the configuration name those there are.
+    """
+
+    code = "import_map_refused"
+
+
+class ImportFull(Unavailable):
+    """The import has stopped, because what is recorded now needs the room: of the vault's disk {room}. Make room and
+    run the same command again: it goes on where it stopped.
+    """
+
+    code = "import_full"
+
+
+class ZoneUnknown(Invalid):
+    """{zone!r} is no time zone. Give a name of the time zone database, such as Europe/Helsinki."""
+
+    code = "zone_unknown"

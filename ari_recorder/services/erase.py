@@ -27,7 +27,7 @@ from ari_recorder.domain.retention import Erase, Policy, decide
 from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
-from ari_recorder.storage import audit, calls, erasing, exports, holds, request_matches
+from ari_recorder.storage import audit, calls, erasing, exports, holds, importing, request_matches
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.erasing import Due
 from ari_recorder.storage.exports import Export
@@ -42,6 +42,8 @@ BATCH = 200
 _EXPORT = "export in clear"
 _PACKAGE = "package that waited to be fetched"
 _MOVED = f"{NOT_FOUND}{_EXPORT}, not where it was written any more"
+_ORIGINAL = "original in the old archive"
+_ORIGINAL_LEFT = f"{NOT_FOUND}{_ORIGINAL}, which the import was not told to remove"
 _ELSEWHERE = f"{NOT_FOUND}{_EXPORT}, on another host"
 
 # A batch of what is due, after the last one of the batch before.
@@ -127,7 +129,11 @@ class Eraser:
         async with self._database.transaction() as conn:
             await erasing.destroy_keys(conn, ids)
             known = await exports.of_recordings(conn, ids)
+            imported = await importing.origins(conn, ids)
         gone = await asyncio.to_thread(self._remove, rows, known)
+        for recording_id in gone.keys() & imported.keys():
+            left = imported[recording_id].original_removed_at is None
+            gone[recording_id].append(_ORIGINAL_LEFT if left else _ORIGINAL)
         async with self._database.transaction() as conn:
             buried = await erasing.bury(conn, gone, self._clocks.now())
             # Not those on other hosts: there they are looked for.

@@ -207,7 +207,7 @@ async def of_day(
     conn: Connection, day_start: datetime, day_end: datetime, uniqueids: Collection[str] = ()
 ) -> tuple[KnownCall, ...]:
     """The calls that came in from `day_start` until before `day_end`, and those of `uniqueids` whenever they came; with
-    each what is in quarantine and proved to be its."""
+    each what is in quarantine and proved to be its. Not what was imported: no log of this PBX has it."""
     rows = await conn.fetch(
         """
         SELECT uniqueid, queue, coalesce(joined_at, first_seen_at) AS entered_at, ledger_state, ledger_reason, flagged,
@@ -222,7 +222,7 @@ async def of_day(
             WHERE coalesce(joined_at, first_seen_at) >= $1 AND coalesce(joined_at, first_seen_at) < $2
             UNION SELECT id FROM call WHERE uniqueid = ANY($3::text[])
             UNION SELECT id FROM call WHERE proved_uniqueid = ANY($3::text[])
-        )
+        ) AND ledger_reason <> 'imported'
         ORDER BY entered_at, uniqueid
         """,
         day_start,

@@ -17,6 +17,7 @@ pages it could not write and would report success the second time.
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -117,6 +118,34 @@ class VaultFiles:
             return  # not even the folder is there
         except OSError as error:
             raise VaultWriteFailed(path=relative, reason=error.strerror) from error
+
+    def clear(self, relative: str) -> None:
+        """The same, and what was being written of it."""
+        self.unlink(relative)
+        fresh = self.folder / FRESH
+        try:
+            for left in fresh.glob(f"{relative.rpartition('/')[2].removesuffix('.sealed')}.*"):
+                left.unlink(missing_ok=True)
+            _fsync_folder(fresh)
+        except OSError as error:
+            raise VaultWriteFailed(path=relative, reason=error.strerror) from error
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        """True for one at a time among those who ask: False, somebody else has it."""
+        try:
+            fd = os.open(self.folder / FRESH, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise VaultWriteFailed(path=FRESH, reason=error.strerror) from error
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(fd)
 
     def any_sealed(self) -> bool:
         """Is there any sealed file? Then the keys must not be made anew."""
