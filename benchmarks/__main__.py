@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ari_recorder import logs
-from benchmarks import ami, audit, calls, most, player, report, retention, search, vault
+from benchmarks import ami, audit, calls, importing, most, player, report, retention, search, vault
 from benchmarks.figures import Figure, machine
 
 MEASURES: dict[str, Callable[[], list[Figure]]] = {
     "ami": ami.measure,
     "vault": vault.measure,
+    "import": importing.measure,
     "retention": retention.measure,
     "search": search.measure,
     "player": player.measure,

@@ -34,7 +34,7 @@ from benchmarks.figures import Figure, Goal
 
 FILES = 10_000
 SECONDS = 10
-JOBS = 2
+JOBS = 8
 WANTED_PER_SECOND = 200
 DAYS = 60
 RULES = Rules(queues={"advice": Period.parse("P3M")}, undecided_grace=Period.parse("P14D"))

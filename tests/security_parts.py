@@ -514,7 +514,7 @@ CLASSES = (
         tables=frozenset(
             {"audit_pending", "audit_entry", "audit_personal", "audit_node", "audit_head", "audit_checkpoint"}
             | {"audit_anchor", "certificate", "policy", "destroyed_key", "disclosure", "disclosure_sent"}
-            | {"notice_version"}
+            | {"notice_version", "imported"}
         ),
     ),
     Class(

@@ -45,9 +45,7 @@ def import_archive(
         bool,
         typer.Option("--remove-originals", help="Remove a file when its sealed copy is compared and committed."),
     ] = False,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=0, max=64, help="Files at once; 0: as many as there are cores.")
-    ] = 0,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, max=64, help="Files at once; 0: four for each core.")] = 0,
     passphrase_file: PassphraseOption = None,
     json: JsonOption = False,
 ) -> None:

@@ -190,6 +190,7 @@ _AUTO = re.compile(r"auto-(?P<epoch>[0-9]{9,10})-(?P<agent>[^-]{1,40})-(?P<numbe
 _HEAD = re.compile(
     r"(?P<kind>q|out|in|exten|rg|internal|external|force|g|conf)-?(?=[0-9+*#-])(?P<rest>.*)", re.I | re.ASCII
 )
+_YEARS = range(1900, 2200)  # what is written down there and is no year is another number
 _NUMBER = re.compile(r"\+?[0-9*#]{1,32}", re.ASCII)
 _QUEUE = re.compile(r"[A-Za-z0-9_.+-]{1,80}", re.ASCII)
 _AGENT = re.compile(r"[A-Za-z0-9_.@/+-]{1,80}", re.ASCII)
@@ -226,8 +227,10 @@ def _headed(head: str) -> NameFacts:
     match match["kind"].lower():
         case "q":
             return NameFacts(queue=first, caller=_number(second))
-        case "out" | "external":
+        case "out" | "external" if second:
             return NameFacts(caller=_number(first), agent=second)
+        case "out":  # of old: only who rang
+            return NameFacts(agent=first)
         case "exten" | "internal":
             return NameFacts(caller=_number(second), agent=first)
         case _:
@@ -241,9 +244,10 @@ def _number(text: str) -> str:
 
 def _wall(day: str, at: str) -> datetime | None:
     try:
-        return datetime.strptime(f"{day} {at}", "%Y%m%d %H%M%S")  # noqa: DTZ007 -- its zone is told by somebody else
+        wall = datetime.strptime(f"{day} {at}", "%Y%m%d %H%M%S")  # noqa: DTZ007 -- its zone is told by somebody else
     except ValueError:
         return None
+    return wall if wall.year in _YEARS else None
 
 
 def _epoch(text: str) -> datetime | None:
@@ -257,9 +261,10 @@ def _day_of(folders: str) -> date | None:
     if match is None:
         return None
     try:
-        return date(*map(int, match.groups()))
+        day = date(*map(int, match.groups()))
     except ValueError:
         return None
+    return day if day.year in _YEARS else None
 
 
 # --- the CDR
@@ -305,9 +310,10 @@ def best_row(rows: Collection[Mapping[str, str]]) -> Mapping[str, str] | None:
 
 def _calldate(text: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(text.strip()).replace(tzinfo=None)
+        wall = datetime.fromisoformat(text.strip()).replace(tzinfo=None)
     except ValueError:
         return None
+    return wall if wall.year in _YEARS else None
 
 
 # --- the decision

@@ -89,7 +89,8 @@ async def importer(
         accept_truncated=asked.accept_truncated,
         remove_originals=asked.remove_originals,
         dry_run=asked.dry_run,
-        jobs=asked.jobs or os.cpu_count() or 1,
+        # Some wait for the disk while others have a core.
+        jobs=asked.jobs or 4 * (os.cpu_count() or 1),
     )
 
 

@@ -161,6 +161,7 @@ class Importer:
             sealed = await self._each(self._one.seal, intended)
             stored = [(one, done) for one, done in zip(intended, sealed, strict=True) if isinstance(done, Stored)]
             failed = [(one, done) for one, done in zip(intended, sealed, strict=True) if isinstance(done, Refused)]
+            await asyncio.to_thread(self._vault.files.settle, [row.path for _, row in stored])
             await self._store(stored, [one for one, _ in failed])
             for one, refused in failed:
                 self.report.refuse(one.place, refused)

@@ -75,7 +75,7 @@ def hear(fd: int, suffix: str, *, accept_truncated: bool = False) -> Heard:
             samples += len(block)
             silent = silent and not block.any()
         if not samples:
-            raise Unfit(Reason.EMPTY)
+            raise Unfit(Reason.TRUNCATED if archived.truncated else Reason.EMPTY, archived.truncated)
         return Heard(
             file_sha256=_file_sha256(fd),
             pcm_sha256=digest.digest(),
@@ -218,9 +218,9 @@ def _riff_truncated(fd: int, size: int) -> str:
         name, length = _CHUNK.unpack(head)
         at += _CHUNK.size
         if name == b"data":
-            if length > size - at or (not length and size > at):
-                return f"its header tells of {length} bytes of audio, there are {size - at}"
-            return ""
+            if not length and size > at:
+                return "its header was never finished; `sox --ignore-length` makes a whole one"
+            return f"its header tells of {length} bytes of audio, there are {size - at}" if length > size - at else ""
         at += length + length % 2
     return ""
 

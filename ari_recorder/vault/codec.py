@@ -78,6 +78,10 @@ class TwoSides(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def mixed(self) -> bool:
+        """Both sides are the caller's: nobody could tell the voices apart."""
+
+    @property
     def caller(self) -> SideSource: ...
     @property
     def agent(self) -> SideSource: ...
@@ -89,9 +93,10 @@ def encode(captured: TwoSides, audio: IO[bytes], silent: Sequence[Span] = (), co
     Both sides are silent within the spans `silent`, times from the start.
     """
     digest = hashlib.sha256()
-    caller, agent = _Side(captured.caller, silent), _Side(captured.agent, silent)
+    caller = _Side(captured.caller, silent)
+    agent = caller if captured.mixed else _Side(captured.agent, silent)
     container, subtype = _FORMATS[codec]
-    stereo = _interleave(caller.read(), agent.read())
+    stereo = _stereo(caller, agent)
     level = {"compression_level": _OPUS_LEVEL} if codec is Codec.OPUS else {}
     if codec is Codec.FLAC and len(stereo) <= _ONE_FRAME:
         level = {"compression_level": _SMALL_FRAMES}
@@ -102,7 +107,7 @@ def encode(captured: TwoSides, audio: IO[bytes], silent: Sequence[Span] = (), co
             while len(stereo):
                 digest.update(stereo.data)
                 encoder.write(stereo.astype(np.int16, copy=False))  # the machine's own byte order
-                stereo = _interleave(caller.read(), agent.read())
+                stereo = _stereo(caller, agent)
     except soundfile.SoundFileError as error:
         raise AudioNotEncoded(name=captured.name, reason=error) from error
     return AudioFacts(
@@ -271,6 +276,12 @@ class _Decoder:
 
 def _sample_at(time: timedelta) -> int:
     return round(time / timedelta(seconds=1) * SAMPLE_RATE)
+
+
+def _stereo(caller: _Side, agent: _Side) -> Samples:
+    """The next block of both."""
+    left = caller.read()
+    return _interleave(left, left if agent is caller else agent.read())
 
 
 def _interleave(left: Samples, right: Samples) -> Samples:

@@ -23,7 +23,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from io import FileIO
 from pathlib import Path
@@ -118,6 +118,15 @@ class VaultFiles:
             return  # not even the folder is there
         except OSError as error:
             raise VaultWriteFailed(path=relative, reason=error.strerror) from error
+
+    def settle(self, several: Iterable[str]) -> None:
+        """Bring the names of sealed files to disk, that of each folder once."""
+        folders = {folder for relative in several for folder in Path(relative).parents}
+        try:
+            for folder in sorted(folders, reverse=True):
+                _fsync_folder(self.folder / folder)
+        except OSError as error:
+            raise VaultWriteFailed(path=self.folder, reason=error.strerror) from error
 
     def clear(self, relative: str) -> None:
         """The same, and what was being written of it."""
@@ -218,13 +227,15 @@ class NewFile:
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
             return os.open(self._fresh, _READ)
 
-    def store(self) -> None:
-        """Give the file its name, durably."""
+    def store(self, *, settled: bool = True) -> None:
+        """Give the file its name, durably. Not `settled`: durable only when VaultFiles.settle has returned."""
         with self._failing(), _folders(self._vault, self.path, make=True) as (folders, name):
             try:
                 os.link(self._fresh, name, dst_dir_fd=folders[-1])
             except FileExistsError:
                 raise SealedAlready(path=self.path) from None
+            if not settled:
+                return
             try:
                 # Parents too, and always: who made them may have been killed before syncing. A clean one costs 50 µs.
                 for folder in reversed(folders):

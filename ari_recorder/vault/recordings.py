@@ -122,8 +122,8 @@ class Vault:
         self, archived: Archived, recording_id: UUID, day: date, key_name: str, label: Label, pcm_sha256: bytes
     ) -> Sealed:
         """The same for a recording of an old PBX, its data key wrapped to that key. `pcm_sha256`: what was heard of it
-        before; Unfit when it is another one by now."""
-        return self._seal(archived, recording_id, day, key_name, (), Codec.FLAC, label, pcm_sha256)
+        before; Unfit when it is another one by now. Its name is on disk when `files.settle` has returned."""
+        return self._seal(archived, recording_id, day, key_name, (), Codec.FLAC, label, pcm_sha256, settled=False)
 
     def _seal(
         self,
@@ -135,6 +135,8 @@ class Vault:
         kept_as: Codec,
         label: Label | None,
         wanted: bytes | None = None,
+        *,
+        settled: bool = True,
     ) -> Sealed:
         data_key = os.urandom(DATA_KEY_BYTES)
         with self._anonymous_file() as file:
@@ -153,7 +155,7 @@ class Vault:
                 seal(source, new, data_key, context_of(recording_id))
                 _verify(new, data_key, recording_id, source.digest(), expected)
                 wrapped_key = self._keyring.public.wrap(key_name, data_key, recording_id)
-                new.store()
+                new.store(settled=settled)
         return Sealed(
             path=new.path,
             key_name=key_name,

@@ -156,6 +156,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.ENDED_UNSEEN: N_("It ended while the service was away"),
     Reason.ADOPTED: N_("The dialplan recorded it while the service was away"),
     Reason.SILENT_SIDE: N_("One side is silent"),
+    Reason.IMPORTED: N_("It was imported from an older telephone exchange"),
     Reason.CALLER_REFUSED: N_("The caller said no"),
     Reason.NO_EVIDENCE: N_("There was no evidence of the announcement"),
     Reason.ABANDONED: N_("The caller gave up"),
