@@ -247,16 +247,19 @@ class Importer:
             await importing.originals_removed(conn, gone, self._clocks.now())
 
     async def _destroy(self, overdue: Sequence[Candidate]) -> None:
-        try:
-            await self._sweep.run_once()
-        except ClockJumped as error:
-            self.report.not_destroyed_because = str(error)
+        await self._swept()
         async with self._database.transaction(within=_SECONDS) as conn:
             states = await importing.states(conn, [one.recording_id for one in overdue])
         gone = sum(state is StoredState.ERASED for state in states.values())
         self.report.destroyed += gone
         if gone < len(overdue) and not self.report.not_destroyed_because:
             self.report.not_destroyed_because = "a request that is open, or a file that cannot be removed, keeps them"
+
+    async def _swept(self) -> None:
+        try:
+            await self._sweep.run_once()
+        except ClockJumped as error:
+            self.report.not_destroyed_because = str(error)
 
     async def _count_outliving(self, recording_ids: Sequence[UUID]) -> None:
         async with self._database.transaction(within=_SECONDS) as conn:
@@ -272,6 +275,7 @@ class Importer:
             await asyncio.to_thread(self._vault.files.clear, path)
         async with self._database.transaction(within=_SECONDS) as conn:
             await importing.forget(conn, left)
+        await self._swept()  # what is overdue may be stored, and its original gone
 
     # --- how
 

@@ -17,8 +17,8 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
+from ari_recorder.domain.archive_names import CDR_COLUMNS, CdrFacts, best_row, cdr_facts, stem_of
 from ari_recorder.domain.errors import CdrUnusable
-from ari_recorder.domain.importing import CDR_COLUMNS, CdrFacts, best_row, cdr_facts, stem_of
 
 _NO_ROW = re.compile(r"^[\s;,\t]*$")
 _MOST_BYTES = 1 << 20  # of one row: a quote that is never closed would swallow the rest

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ari_recorder.domain.archive_names import printable
 from ari_recorder.domain.errors import ArchiveRefused
-from ari_recorder.domain.importing import Reason, Refused, Unfit, printable
+from ari_recorder.domain.importing import Reason, Refused, Unfit
 from ari_recorder.vault.archived import Heard, hear, suffix_of
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from ari_recorder.domain.archive_names import name_facts, stem_of
 from ari_recorder.domain.calls import Member
 from ari_recorder.domain.errors import KeyDestroyed, RecordingTooLong, SealNotVerified, VaultWriteFailed
 from ari_recorder.domain.events import Uniqueid
-from ari_recorder.domain.importing import Found, Reason, Refused, Taken, Terms, Unfit, name_facts, stem_of, weigh
+from ari_recorder.domain.importing import Found, Reason, Refused, Taken, Terms, Unfit, weigh
 from ari_recorder.domain.recordings import Label
 from ari_recorder.services.callers import CALLER_PURPOSE, caller_text
 from ari_recorder.services.clock import Clocks

@@ -8,27 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_recorder.domain.events import Party
-from ari_recorder.domain.importing import (
-    BECAUSE,
+from ari_recorder.domain.archive_names import (
     CdrFacts,
-    DateSource,
-    Doubt,
-    Found,
     NameFacts,
-    Reason,
-    Refused,
-    Taken,
-    Terms,
     agent_of,
-    began,
     best_row,
     cdr_facts,
     name_facts,
     printable,
     stem_of,
-    weigh,
 )
+from ari_recorder.domain.events import Party
+from ari_recorder.domain.importing import BECAUSE, DateSource, Doubt, Found, Reason, Refused, Taken, Terms, began, weigh
 from ari_recorder.domain.retention import HELSINKI, Period, Policy, Rules
 
 NOW = datetime(2025, 3, 1, 9, tzinfo=UTC)

@@ -150,6 +150,7 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "sweep_state",
         "certificate_kind",
         "promise_state",
+        "date_source",
         "account_kind",
         "account_state",
         "account_role",
