@@ -52,6 +52,10 @@ class Doubt(StrEnum):
     DAY_ONLY = "day-only"  # nothing tells the time of day
 
 
+# In place of the evidence that its caller was told.
+NOT_PROVED = "it was imported: what its caller was told is not known here"
+
+
 class Outcome(StrEnum):
     """What became of a file."""
 

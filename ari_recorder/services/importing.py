@@ -247,7 +247,7 @@ class Importer:
             await importing.originals_removed(conn, gone, self._clocks.now())
 
     async def _destroy(self, overdue: Sequence[Candidate]) -> None:
-        await self._swept()
+        self.report.not_destroyed_because = await self._swept()
         async with self._database.transaction(within=_SECONDS) as conn:
             states = await importing.states(conn, [one.recording_id for one in overdue])
         gone = sum(state is StoredState.ERASED for state in states.values())
@@ -255,11 +255,13 @@ class Importer:
         if gone < len(overdue) and not self.report.not_destroyed_because:
             self.report.not_destroyed_because = "a request that is open, or a file that cannot be removed, keeps them"
 
-    async def _swept(self) -> None:
+    async def _swept(self) -> str:
+        """Why not; empty when it was."""
         try:
             await self._sweep.run_once()
         except ClockJumped as error:
-            self.report.not_destroyed_because = str(error)
+            return str(error)
+        return ""
 
     async def _count_outliving(self, recording_ids: Sequence[UUID]) -> None:
         async with self._database.transaction(within=_SECONDS) as conn:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from ari_recorder.domain.calls import Member
 from ari_recorder.domain.clock import TOLERANCE
-from ari_recorder.domain.importing import DateSource, Doubt
+from ari_recorder.domain.importing import NOT_PROVED, DateSource, Doubt
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.recordings import EndReason, StartedBy
 from ari_recorder.domain.retention import StoredState
@@ -192,7 +192,7 @@ async def store(conn: Connection, several: Sequence[Stored], now: datetime) -> N
         [one.personal for one in several],
         [one.personal_key_name for one in several],
         EndReason.HANGUP,
-        "it was imported: what its caller was told is not known here",
+        NOT_PROVED,
         LedgerState.RECORDED,
         Reason.IMPORTED,
     )

@@ -1,6 +1,7 @@
 """An import: what comes in comes in once, killed or not; what is bad is refused, and the others go on."""
 
 import asyncio
+import io
 import os
 import signal
 import sys
@@ -12,16 +13,19 @@ import pytest
 import soundfile
 
 from ari_recorder.domain.errors import CdrUnusable, ImportFull
-from ari_recorder.domain.importing import DateSource, Outcome
+from ari_recorder.domain.importing import NOT_PROVED, DateSource, Doubt, Outcome
 from ari_recorder.domain.retention import StoredState, local_day
-from ari_recorder.services import rooms
+from ari_recorder.services import connect, rooms
 from ari_recorder.services.importing_cdr import Cdr
 from ari_recorder.services.importing_files import Archive, Place, Stamp
+from ari_recorder.services.recording_page import RecordingPages
 from ari_recorder.storage import calls, certificates, day_keys, importing
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.wrapping import FALLBACK, day_name
-from tests.archive import cdr_row, days_ago, freepbx, write, write_cdr
+from tests.archive import cdr_row, days_ago, freepbx, voice, write, write_cdr
 from tests.services.import_house import HERTZ, OVERDUE, ImportHouse, fill, house_of, sounds
+from tests.services.listeners import WHY, all_of, person
+from tests.services.listeners import House as Site
 from tests.site import QUEUE, prepare
 
 NIGHTLY = "ARI_RECORDER_NIGHTLY" in os.environ
@@ -194,6 +198,28 @@ async def test_the_ledger_of_a_day_knows_nothing_of_it(house: ImportHouse) -> No
         begin = at - timedelta(days=1)
         uniqueid = await conn.fetchval("SELECT uniqueid FROM call")
         assert await calls.of_day(conn, begin, at + timedelta(days=1), [uniqueid]) == ()
+
+
+async def test_it_is_heard_by_the_ordinary_way_and_its_page_says_who_gave_the_date(house: ImportHouse) -> None:
+    write(house.archive / freepbx(days_ago(4)), 440)
+    await house.run()
+    (row,) = await house.rows()
+    site, who = Site.of(house.settings, house.database), person()
+    listening = await site.listenings.begin(who, row.id, WHY)
+    async with site.listenings.part(listening.id, site.again(who)) as part:
+        sound, rate = soundfile.read(io.BytesIO(await all_of(part)), dtype="int16")
+    assert (rate, sound.shape) == (8000, (16000, 2))
+    assert sound[:, 0].tobytes() == voice(440).tobytes()
+    pages = RecordingPages(
+        database=house.database,
+        vault=site.vault,
+        keyring=house.keyring,
+        policies=connect.policies(house.settings, house.database),
+        clocks=site.clocks,
+    )
+    page = await pages.show(who, row.id)
+    assert (page.dated_by, page.date_doubt) == (DateSource.NAME, Doubt.NONE)
+    assert page.evidence_problem == NOT_PROVED
 
 
 # --- what is refused
