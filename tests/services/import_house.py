@@ -113,7 +113,8 @@ class ImportHouse:
                 SELECT (SELECT count(*) FROM imported WHERE stored_at IS NULL) AS on_their_way,
                        (SELECT count(*) FROM imported) AS imported,
                        (SELECT count(*) FROM call) AS calls,
-                       (SELECT count(*) FROM audit_pending WHERE leaf LIKE '%"recording:import"%') AS entries
+                       (SELECT count(*) FROM (SELECT leaf FROM audit_pending UNION SELECT leaf FROM audit_entry) AS log
+                        WHERE leaf LIKE '%"recording:import"%') AS entries
                 """
             )
         assert counts is not None

@@ -19,7 +19,7 @@ from ari_recorder.services import connect, rooms
 from ari_recorder.services.importing_cdr import Cdr
 from ari_recorder.services.importing_files import Archive, Place, Stamp
 from ari_recorder.services.recording_page import RecordingPages
-from ari_recorder.storage import calls, certificates, day_keys, importing
+from ari_recorder.storage import calls, certificates, day_keys, importing, promises
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.wrapping import FALLBACK, day_name
 from tests.archive import cdr_row, days_ago, freepbx, voice, write, write_cdr
@@ -198,6 +198,8 @@ async def test_the_ledger_of_a_day_knows_nothing_of_it(house: ImportHouse) -> No
         begin = at - timedelta(days=1)
         uniqueid = await conn.fetchval("SELECT uniqueid FROM call")
         assert await calls.of_day(conn, begin, at + timedelta(days=1), [uniqueid]) == ()
+        # Nor does the promise that only queues of the rules are recorded: this service did not record it.
+        assert await promises.recorded_outside(conn, QUEUE, [(at + timedelta(days=1), None)]) == 0
 
 
 async def test_it_is_heard_by_the_ordinary_way_and_its_page_says_who_gave_the_date(house: ImportHouse) -> None:
