@@ -37,6 +37,7 @@ SECONDS = 10
 JOBS = 8
 WANTED_PER_SECOND = 200
 DAYS = 60
+TALKS = 50
 RULES = Rules(queues={"advice": Period.parse("P3M")}, undecided_grace=Period.parse("P14D"))
 ZONE = ZoneInfo("Europe/Helsinki")
 
@@ -53,12 +54,13 @@ def _talk(random: np.random.Generator) -> np.ndarray:
 
 def _write(folder: Path, files: int) -> None:
     random = np.random.default_rng(1)
+    talks = [_talk(random) for _ in range(TALKS)]
     for number in range(files):
         at = datetime.now(ZONE) - timedelta(days=1 + number % DAYS)
         name = f"q-600-040{number:07d}-{at:%Y%m%d-%H%M%S}-{int(at.timestamp())}.{number}.wav"
         path = folder / f"{at:%Y/%m/%d}" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(path, _talk(random), 8000)
+        soundfile.write(path, np.roll(talks[number % TALKS], 8 * number), 8000)  # no two are the same
 
 
 def _peer(archive: Path, target: Path) -> float:

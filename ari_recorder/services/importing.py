@@ -239,7 +239,14 @@ class Importer:
             await audit.append_many(conn, [self._entry(one) for one, _ in stored], now)
 
     async def _remove(self, originals: Sequence[tuple[Place, Seen, UUID]]) -> None:
-        removed = await self._each(lambda one: self._archive.remove(one[0], one[1].stamp), originals)
+        """Those whose sealed copy is where it should be: of an earlier run's, somebody may have lost it since."""
+        async with self._database.transaction(within=_SECONDS) as conn:
+            copies = await importing.copies(conn, {one[2] for one in originals})
+        there = await self._each(lambda one: self._vault.files.has(*one), list(copies.values()))
+        lost = {one for one, is_there in zip(copies, there, strict=True) if not is_there}
+        removed = await self._each(
+            lambda one: one[2] not in lost and self._archive.remove(one[0], one[1].stamp), originals
+        )
         gone = [one[2] for one, went in zip(originals, removed, strict=True) if went]
         self.report.originals_removed += len(gone)
         self.report.originals_left += len(originals) - len(gone)
@@ -247,7 +254,8 @@ class Importer:
             await importing.originals_removed(conn, gone, self._clocks.now())
 
     async def _destroy(self, overdue: Sequence[Candidate]) -> None:
-        self.report.not_destroyed_because = await self._swept()
+        because = await self._swept()
+        self.report.not_destroyed_because = self.report.not_destroyed_because or because
         async with self._database.transaction(within=_SECONDS) as conn:
             states = await importing.states(conn, [one.recording_id for one in overdue])
         gone = sum(state is StoredState.ERASED for state in states.values())

@@ -22,7 +22,7 @@ from ari_recorder.services.seal import side_of
 from ari_recorder.storage.importing import Stored
 from ari_recorder.storage.recordings import Sides
 from ari_recorder.vault.archived import Archived
-from ari_recorder.vault.files import day_of
+from ari_recorder.vault.files import day_of, path_of
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.recordings import Vault
 
@@ -92,9 +92,12 @@ class OneFile:
             except VaultWriteFailed:
                 return self._sealed(one)  # a service that starts sweeps what it finds half written, once
         except Unfit as unfit:
-            return unfit.refused
+            refused = unfit.refused
         except (SealNotVerified, RecordingTooLong, KeyDestroyed) as error:
-            return Refused(reason=Reason.NOT_SEALED, detail=str(error))
+            refused = Refused(reason=Reason.NOT_SEALED, detail=str(error))
+        # It may have been sealed before it was found to be another one by now.
+        self._vault.files.unlink(path_of(one.recording_id, day_of(one.taken.started_at)))
+        return refused
 
     def _sealed(self, one: Candidate) -> Stored:
         taken, heard, started_at = one.taken, one.seen.heard, one.taken.started_at

@@ -248,6 +248,18 @@ async def store(conn: Connection, several: Sequence[Stored], now: datetime) -> N
     await conn.execute("UPDATE imported SET stored_at = $2 WHERE recording_id = ANY($1::uuid[])", ids, now)
 
 
+async def copies(conn: Connection, recording_ids: Collection[UUID]) -> Mapping[UUID, tuple[str, int]]:
+    """Where the sealed files of those lie that are not destroyed, and their sizes; 0 of one that was found damaged."""
+    rows = await conn.fetch(
+        """
+        SELECT id, path, CASE WHEN damage IS NULL THEN sealed_bytes ELSE 0 END AS size FROM recording
+        WHERE id = ANY($1::uuid[]) AND state = 'sealed'
+        """,
+        list(recording_ids),
+    )
+    return {row["id"]: (row["path"], row["size"]) for row in rows}
+
+
 async def originals_removed(conn: Connection, recording_ids: Collection[UUID], now: datetime) -> None:
     await conn.execute(
         """

@@ -107,6 +107,14 @@ class VaultFiles:
         except OSError as error:
             raise SealedUnreadable(name=relative, reason=error.strerror) from error
 
+    def has(self, relative: str, size: int) -> bool:
+        """Is it there, with that many bytes?"""
+        try:
+            with _folders(self.folder, relative) as (folders, name):
+                return os.stat(name, dir_fd=folders[-1], follow_symlinks=False).st_size == size
+        except OSError:
+            return False
+
     def unlink(self, relative: str) -> None:
         """Remove a sealed file for good. Removing it twice is fine; an error means it may still be there."""
         try:

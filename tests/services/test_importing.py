@@ -21,6 +21,7 @@ from ari_recorder.services.importing_files import Archive, Place, Stamp
 from ari_recorder.services.recording_page import RecordingPages
 from ari_recorder.storage import calls, certificates, day_keys, importing, promises
 from ari_recorder.storage.db import Database
+from ari_recorder.vault.recordings import Sealed, Vault
 from ari_recorder.vault.wrapping import FALLBACK, day_name
 from tests.archive import cdr_row, days_ago, freepbx, voice, write, write_cdr
 from tests.services.import_house import HERTZ, OVERDUE, ImportHouse, fill, house_of, sounds
@@ -315,6 +316,42 @@ async def test_an_original_that_was_changed_since_is_not_removed(
     report = await house.run(remove_originals=True)
     assert (report.originals_removed, report.originals_left, report.clean) == (0, 1, False)
     assert path.exists()
+
+
+async def test_what_changes_while_it_is_sealed_leaves_nothing_in_the_vault(
+    house: ImportHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(house.archive / freepbx(days_ago(3)), 440)
+    seal = Vault.seal_archived
+
+    def written(*args: object) -> Sealed:
+        done = seal(*args)  # type: ignore[arg-type]
+        write(path, 450)
+        return done
+
+    monkeypatch.setattr(Vault, "seal_archived", written)
+    assert list((await refused(house)).values()) == ["changed"]
+    await house.check_whole()
+
+
+async def test_no_original_goes_whose_sealed_copy_was_lost_since(house: ImportHouse) -> None:
+    """A run later, when the originals are to be removed, somebody has lost one file and cut another."""
+    fill(house.archive)
+    await house.run()
+    kept = house.originals()
+    lost, cut = sorted(house.settings.storage.vault.rglob("*.sealed"))[:2]
+    whole = lost.read_bytes(), cut.read_bytes()
+    lost.unlink()
+    cut.write_bytes(whole[1][:-1])
+    report = await house.run(remove_originals=True)
+    assert report.originals_left in (2, 3)  # one of them came twice
+    assert report.originals_left + report.originals_removed == len(kept)
+    assert len(house.originals()) == report.originals_left
+    assert not report.clean
+    lost.write_bytes(whole[0])
+    cut.write_bytes(whole[1])
+    assert (await house.run(remove_originals=True)).clean
+    assert house.originals() == []
 
 
 async def test_no_original_goes_that_is_not_stored(house: ImportHouse, monkeypatch: pytest.MonkeyPatch) -> None:
