@@ -118,7 +118,7 @@ async def intend(conn: Connection, several: Sequence[Intended], now: datetime) -
     await conn.execute(
         """
         INSERT INTO imported (
-            recording_id, audio_sha256, file_sha256, date_source, date_doubt, mixed, form, path, key_name, intended_at
+            recording_id, audio_sha256, file_sha256, date_source, date_doubt, mixed, form, path, wanted_key, intended_at
         )
         SELECT given.*, $10 FROM unnest(
             $1::uuid[], $2::bytea[], $3::bytea[], $4::date_source[], $5::text[], $6::boolean[], $7::text[], $8::text[],
@@ -154,7 +154,7 @@ async def on_their_way(conn: Connection, recording_ids: Collection[UUID], now: d
 async def wanted(conn: Connection, key_name: str, now: datetime) -> bool:
     """Is something being sealed that this key will open?"""
     found: bool = await conn.fetchval(
-        "SELECT EXISTS (SELECT FROM imported WHERE key_name = $1 AND stored_at IS NULL AND intended_at > $2)",
+        "SELECT EXISTS (SELECT FROM imported WHERE wanted_key = $1 AND stored_at IS NULL AND intended_at > $2)",
         key_name,
         now - ON_ITS_WAY,
     )

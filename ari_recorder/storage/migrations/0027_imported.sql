@@ -18,7 +18,8 @@ CREATE TABLE imported (
     mixed boolean NOT NULL,
     form text NOT NULL,
     path text NOT NULL,
-    key_name text NOT NULL,
+    -- To be sealed to this key; what it was sealed to, its recording says.
+    wanted_key text NOT NULL,
     intended_at timestamptz NOT NULL,
     -- NULL: it is on its way, or somebody was killed; then its sealed file is nobody's, and goes.
     stored_at timestamptz,
