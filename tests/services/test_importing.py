@@ -1,6 +1,7 @@
 """An import: what comes in comes in once, killed or not; what is bad is refused, and the others go on."""
 
 import asyncio
+import errno
 import io
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 import soundfile
 
 from ari_recorder.domain.errors import CdrUnusable, ImportFull
-from ari_recorder.domain.importing import NOT_PROVED, DateSource, Doubt, Outcome
+from ari_recorder.domain.importing import NOT_PROVED, DateSource, Doubt, Outcome, Reason, Refused
 from ari_recorder.domain.retention import StoredState, local_day
 from ari_recorder.services import connect, rooms
 from ari_recorder.services.importing_cdr import Cdr
@@ -265,6 +266,34 @@ async def test_whatever_is_bad_is_refused_and_the_others_go_on(house: ImportHous
     assert await heard(house) == sounds([440], 2.0)
     assert outside.exists()
     await house.check_whole()
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (errno.EACCES, Reason.NO_PERMISSION),
+        (errno.EIO, Reason.UNREADABLE),
+        (errno.ELOOP, Reason.LINK),
+        (errno.ENOENT, Reason.CHANGED),
+    ],
+)
+def test_what_the_system_says_of_a_file_is_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, reason: Reason
+) -> None:
+    """Tests may run as root, who may read anything."""
+    write(tmp_path / "a.wav", 440)
+    opened = os.open
+
+    def failing(path: str, *args: int, **how: int) -> int:
+        if path == "a.wav":
+            raise OSError(number, os.strerror(number))
+        return opened(path, *args, **how)
+
+    with Archive(tmp_path) as archive:
+        monkeypatch.setattr(os, "open", failing)
+        looked = archive.look(Place(folders=(), name="a.wav"), accept_truncated=False)
+    assert isinstance(looked, Refused)
+    assert looked.reason is reason
 
 
 async def test_a_name_that_is_no_text_comes_in_as_any_other(house: ImportHouse) -> None:
