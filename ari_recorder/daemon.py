@@ -27,7 +27,7 @@ from ari_recorder.domain.calls import Policy
 from ari_recorder.domain.commands import AlarmCode
 from ari_recorder.domain.errors import FolderUnusable, KeyringMissing, RecorderError, Unavailable
 from ari_recorder.domain.switchboard import Switchboard
-from ari_recorder.services import connect, connect_service, quarantine, refusal_templates, site
+from ari_recorder.services import connect, connect_service, object_store, quarantine, refusal_templates, site
 from ari_recorder.services.adopt import Adoption
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
@@ -110,8 +110,10 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
     for advice in spool.check().advice:
         log.warning("spool_advice", advice=advice)
     with spool.held():
-        files = VaultFiles(config.storage.vault)
+        files = VaultFiles(config.storage.vault, object_store.of(config))
         files.prepare()
+        if files.store is not None:
+            await asyncio.to_thread(object_store.fit_or_away, files.store)
         # Whoever had a journal has been here before: the vault may just not be mounted.
         been_here = files.any_sealed() or config.storage.journal.exists()
         keyring = await asyncio.to_thread(_keyring, config, been_here)
@@ -128,7 +130,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             await _try_to_migrate(database, usable)
             meters = Meters()
             recorder = _recorder(config, spool, files, keyring, journal, database, meters)
-            sweep = connect_service.sweep(config, database, keyring, recorder.key_names)
+            sweep = connect_service.sweep(config, database, keyring, recorder.key_names, files.store)
             freeze = connect.request_freeze(database, keyring)
             index = CallerIndex(database=database, keyring=keyring, then=freeze.catch_up)
             scrub = Scrub(database=database, vault=Vault(files, keyring, spool.folder))
@@ -153,7 +155,8 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             figures = FigureDesk(config=config, database=of_page, usable=usable)
             stack.callback(figures.close)
             health = HealthDesk(recorder=recorder, keyring=keyring, sweep=sweep, figures=figures, jobs=jobs)
-            built = site.build(config, of_page, keyring, usable, passwords=passwords)
+            built = site.build(config, of_page, keyring, usable, passwords=passwords, store=files.store)
+            uploader = connect_service.uploader(config, of_page, files)
             metrics = Metrics(
                 meters=meters,
                 recorder=recorder,
@@ -162,6 +165,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
                 alarms=alarms,
                 jobs=jobs,
                 promises=built.promises,
+                uploader=uploader,
             )
             await stack.enter_async_context(jobs)
             jobs.start("alarms", alarms.run)  # stopped last: it tells what the others say while they stop
@@ -170,6 +174,10 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
             jobs.start("audit-log", lambda stop: _once(usable, stop, audited))
             jobs.start("keys", supply.run)
             jobs.start("caller-index", lambda stop: _once(usable, stop, index.run))
+            if uploader is not None:
+                stack.callback(uploader.close)
+                sending = uploader.run
+                jobs.start("uploads", lambda stop: _once(usable, stop, sending))
             jobs.start("scrub", lambda stop: _once(usable, stop, scrub.run))
             mailer = Mailer(database=database, config=config, now=lambda: datetime.now(UTC))
             reports = connect.use_reports(config, database)

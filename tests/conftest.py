@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 import structlog
 
-pytest_plugins = ["tests.database"]
+pytest_plugins = ["tests.database", "tests.s3"]
 
 # How long an example takes tells of the computer and of what measures it, not of the program.
 hypothesis.settings.register_profile("tests", deadline=None)

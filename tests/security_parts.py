@@ -526,7 +526,7 @@ CLASSES = (
             {"request_freeze", "keeping", "reminder", "sweep_run", "export", "migration"}
             | {"restriction", "restriction_of", "restriction_lifted"}
             | {"absence", "queue_activation", "command_done", "ledger_row", "ledger_day", "ledger_explanation"}
-            | {"promise"}
+            | {"promise", "remote_copy"}
         ),
     ),
     Class(

@@ -26,6 +26,7 @@ from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.quarantine import Quarantine
 from ari_recorder.config.requests import Requests
+from ari_recorder.config.s3 import S3
 from ari_recorder.config.use import Use
 from ari_recorder.config.values import (
     AbsolutePath,
@@ -237,6 +238,7 @@ class Config(Section):
     pbx: Pbx
     capture: Capture = Capture()
     storage: Storage
+    s3: S3 = S3()
     database: Database = Database()
     queues: Annotated[tuple[Queue, ...], Field(strict=False, min_length=1)]
     retention: Retention = Retention()
@@ -280,6 +282,15 @@ class Config(Section):
         if self.mail.password_file is None:
             return None
         return self._secret("mail.password_file", self.mail.password_file)
+
+    def s3_keys(self) -> tuple[str, str] | None:
+        """The access key and the secret key of the S3 store, if there is one."""
+        if self.s3.bucket is None or self.s3.access_key_file is None or self.s3.secret_key_file is None:
+            return None
+        return (
+            self._secret("s3.access_key_file", self.s3.access_key_file),
+            self._secret("s3.secret_key_file", self.s3.secret_key_file),
+        )
 
     def webhook_secret(self) -> bytes | None:
         if self.alarms.webhook_secret_file is None:
@@ -335,6 +346,7 @@ class Config(Section):
         yield from database_in_clear("database.dsn", self.database.dsn or "")
         yield from syslog_in_clear(self.audit.anchor_syslog)
         yield from self.web.contradictions()
+        yield from self.s3.contradictions()
         yield from self.mail.contradictions()
         yield from self.requests.contradictions()
         yield from self.alarms.contradictions(self.mail.host is not None)

@@ -347,6 +347,52 @@ class AudioUnreadable(Conflict):
     code = "audio_unreadable"
 
 
+class ObjectStoreAway(Unavailable):
+    """The S3 store {name} does not answer as it should: {reason}. Recording goes on without it, and what was sealed
+    waits on this host's disk; look at the store and the way to it, it is tried again.
+    """
+
+    code = "object_store_away"
+
+
+class ObjectStoreRefused(Unavailable):
+    """The S3 store {name} refuses what it is asked: {reason}. Recording goes on without it; compare the settings of
+    `[s3]` and the rights of its key with docs/storage-s3.md.
+    """
+
+    code = "object_store_refused"
+
+
+class ObjectStoreUnfit(Conflict):
+    """The bucket {name} is not fit for recordings: {reason}. Give `[s3]` a bucket as docs/storage-s3.md asks for."""
+
+    code = "object_store_unfit"
+
+
+class ObjectStoreOutside(Invalid):
+    """The S3 store {name} must not have recordings: {reason}. The privacy notice promises that nothing leaves the EU
+    and the EEA: name a store there.
+    """
+
+    code = "object_store_outside"
+
+
+class ObjectDiffers(Unavailable):
+    """The object {path} of the S3 store is not the sealed file: {reason}. If the vault still has it, it is copied
+    again; else restore it from a backup.
+    """
+
+    code = "object_differs"
+
+
+class ObjectLeft(Unavailable):
+    """Of {path} the S3 store still has something: {reason}. It is not called destroyed, and removed again by the next
+    sweep.
+    """
+
+    code = "object_left"
+
+
 # --- the spool ---
 
 

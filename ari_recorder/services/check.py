@@ -29,6 +29,7 @@ from ari_recorder.services import (
     check_cel,
     check_files,
     check_memory,
+    check_object_store,
     check_pbx,
     check_retention,
     check_spool,
@@ -56,7 +57,10 @@ async def check(config: Config) -> list[Finding]:
     pbx = await check_pbx.check(config)
     files = await asyncio.to_thread(check_files.check, config, pbx.facts, pbx.announced)
     database = [finding async for finding in _database(config)]
-    return sorted([*local, *pbx.findings, *files, *database], key=lambda finding: list(Area).index(finding.area))
+    store = await asyncio.to_thread(check_object_store.check, config)
+    return sorted(
+        [*local, *store, *pbx.findings, *files, *database], key=lambda finding: list(Area).index(finding.area)
+    )
 
 
 def check_host(config: Config) -> list[Finding]:
@@ -116,7 +120,7 @@ def _configuration(config: Config) -> Iterator[Finding]:
         connect.rules(config)
     except PeriodRefused as error:
         yield fail(Area.CONFIGURATION, str(error), 'Write for example retention = "P3M" there')
-    for read in (config.ami_secret, config.dialplan_secret, config.dsn):
+    for read in (config.ami_secret, config.dialplan_secret, config.dsn, config.s3_keys):
         try:
             read()
         except ConfigError as refusal:

@@ -110,6 +110,7 @@ class Recorder:
             personal=self._callers.of,
             stored=self._over,
             meters=meters,
+            place=vault.files.store.place.name if vault.files.store is not None else None,
         )
         self._live = live
         self._sealer = Sealer(

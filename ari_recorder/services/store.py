@@ -20,8 +20,9 @@ from ari_recorder.domain.ledger import LedgerState, Reason, Verdict, judge
 from ari_recorder.domain.quarantine import Quarantine
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.domain.retention import local_day
+from ari_recorder.services import object_store
 from ari_recorder.services.meters import Meters
-from ari_recorder.storage import audit, calls
+from ari_recorder.storage import audit, calls, remote_copies
 from ari_recorder.storage.db import Database
 from ari_recorder.supervise import where
 from ari_recorder.vault.wrapping import key_name_of
@@ -57,8 +58,10 @@ class CallStore:
         stored: Callable[[Call], Awaitable[None]],
         meters: Meters | None = None,
         retry: timedelta = RETRY,
+        place: str | None = None,
     ) -> None:
-        """`newest` gives a call as it is now, `personal` its caller sealed, `stored` hears of calls that are over."""
+        """`place`: the S3 store that recordings are copied to, if there is one. `newest` gives a call as it
+        is now, `personal` its caller sealed, `stored` hears of calls that are over."""
         self._database = database
         self._queues = queues
         self._newest = newest
@@ -66,6 +69,7 @@ class CallStore:
         self._stored = stored
         self._meters = meters or Meters()
         self._retry = retry
+        self._place = place
         self._waiting: dict[UUID, datetime] = {}  # since when
         self._busy: set[UUID] = set()  # being written: a newer state of theirs waits
         self._wake = asyncio.Event()
@@ -125,6 +129,9 @@ class CallStore:
         async with self._database.transaction() as conn:
             now = datetime.now(UTC)
             await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, now)
+            if self._place is not None:
+                sealed_ids = [one.id for one in call.recordings if one.state is RecordingState.SEALED]
+                await remote_copies.enqueue(conn, sealed_ids, self._place, object_store.host(), now)
             if call.finished and (why := _incomplete(call, verdict)):
                 entry = Entry(
                     action=Action.RECORDING_INCOMPLETE,

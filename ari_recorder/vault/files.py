@@ -39,6 +39,8 @@ from ari_recorder.domain.errors import (
     VaultWriteFailed,
 )
 from ari_recorder.domain.retention import HELSINKI
+from ari_recorder.vault.object_store import ObjectStore
+from ari_recorder.vault.stream import SealedBytes
 
 _RELATIVE = re.compile(
     r"(\d{4})/(\d{2})/(\d{2})/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.sealed)", re.ASCII
@@ -69,10 +71,11 @@ def open_ordinary(path: Path) -> FileIO:
 
 
 class VaultFiles:
-    """The folder of sealed files."""
+    """The folder of sealed files, and the S3 store that has copies of them, where there is one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: ObjectStore | None = None) -> None:
         self.folder = folder
+        self.store = store
 
     def prepare(self) -> int:
         """Make the folder and sweep away what a crash left behind; how many files that was.
@@ -114,6 +117,15 @@ class VaultFiles:
                 return os.stat(name, dir_fd=folders[-1], follow_symlinks=False).st_size == size
         except OSError:
             return False
+
+    def reading(self, relative: str) -> int | SealedBytes:
+        """What `SealedFile` reads: the file, or the object in the store where the folder has it no more."""
+        try:
+            return self.open(relative)
+        except SealedMissing:
+            if self.store is None:
+                raise
+            return self.store.open(relative)
 
     def unlink(self, relative: str) -> None:
         """Remove a sealed file for good. Removing it twice is fine; an error means it may still be there."""
@@ -183,6 +195,14 @@ class VaultFiles:
         except OSError as error:
             raise SealedUnreadable(name=folder, reason=error.strerror) from error
         return frozenset(UUID(name[:36]) for name in names if _RELATIVE.fullmatch(f"{folder}/{name}"))
+
+    def sizes_of_day(self, day: date) -> dict[UUID, int]:
+        """The sizes of those files, in bytes. What goes meanwhile is not among them."""
+        sizes = {}
+        for recording_id in self.of_day(day):
+            with contextlib.suppress(FileNotFoundError):
+                sizes[recording_id] = os.lstat(self.folder / path_of(recording_id, day)).st_size
+        return sizes
 
     def free_bytes(self) -> int:
         """Room the service may use (that kept for root is not counted)."""

@@ -177,7 +177,7 @@ class Vault:
         """The audio of a recording, to be read in ranges, and its peaks. Close it. `row`: what its row says that it is;
         RecordingRelabelled when it is another."""
         data_key = self._keyring.unwrap(wrapped_key, recording_id)
-        opened = OpenedRecording(SealedFile(self.files.open(path), data_key, context_of(recording_id), name=path))
+        opened = OpenedRecording(SealedFile(self.files.reading(path), data_key, context_of(recording_id), name=path))
         if row is not None and opened.label is not None and (wrong := opened.label.differs(row)):
             opened.close()
             raise RecordingRelabelled(recording_id=recording_id, wrong=", ".join(wrong), name=path)
