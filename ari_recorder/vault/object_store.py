@@ -40,6 +40,7 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.domain.object_store import BucketFacts
 from ari_recorder.vault.s3_errors import Absent, told
+from ari_recorder.vault.stream import Sink, write_all
 
 # A player asks for some 64 KiB; the next one is then there already.
 BLOCK_BYTES = 1 << 18
@@ -154,8 +155,8 @@ class ObjectStore:
             return None
         return Head(size=answer["ContentLength"], etag=answer["ETag"])
 
-    def digest(self, path: str) -> bytes | None:
-        """SHA-256 of all its bytes as they are there now; None when there is no such object."""
+    def digest(self, path: str, sink: Sink | None = None) -> bytes | None:
+        """SHA-256 of all its bytes as they are there now, which `sink` gets, too; None when there is no such object."""
         try:
             answer = self._ask("get_object", path)
         except Absent:
@@ -164,6 +165,8 @@ class ObjectStore:
         with self._telling(), answer["Body"] as body:
             for piece in iter(lambda: body.read(_READ_BYTES), b""):
                 digest.update(piece)
+                if sink is not None:
+                    write_all(sink, memoryview(piece))
         return digest.digest()
 
     # --- read

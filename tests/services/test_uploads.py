@@ -1,10 +1,12 @@
 """Sealed recordings on their way to an S3 store, in it, and out of it: nothing lost, nothing twice, nothing left."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from ari_recorder.domain.errors import ObjectStoreAway, ObjectStoreOutside, Obje
 from ari_recorder.domain.local_cache import CacheLimits
 from ari_recorder.domain.retention import StoredState
 from ari_recorder.services import (
+    backup,
     check_object_store,
     connect,
     connect_service,
@@ -485,6 +488,19 @@ async def test_a_store_that_is_away_is_no_damage(
     assert (found.looked_at, found.damaged) == (0, {})
 
 
+async def test_a_backup_has_what_only_the_store_has(
+    site: Config, database: Database, recorded: UUID, files: VaultFiles, s3: S3House, tmp_path: Path
+) -> None:
+    await sent(database, files)
+    await LocalCache(database=database, files=files, store=s3.store, limits=NO_LIMITS).trim(datetime.now(UTC))
+    assert local(site) == []
+    made = await backup.make(site, tmp_path / "backup", OLLI)
+    assert (made.missing, made.damaged) == ((), ())
+    stored = await row(database, recorded)
+    (kept,) = (tmp_path / "backup").rglob("*.sealed")
+    assert sha256(kept.read_bytes()).hexdigest() == stored.sha256
+
+
 # --- what may not be
 
 
@@ -518,3 +534,45 @@ def test_a_store_outside_the_eea_is_refused(site: Config, changes: dict[str, str
         object_store.of(other)
     (told,) = check_object_store.check(other)
     assert told.level is Level.FAIL
+
+
+# --- the service itself
+
+
+async def test_the_service_sends_what_it_has_and_ends_in_good_order(
+    site: Config, database: Database, recorded: UUID, s3: S3House
+) -> None:
+    service = await _run(site.source)
+    assert service.stderr is not None
+    try:
+        async with asyncio.timeout(90):
+            while b'"upload_verify"' not in (line := await service.stderr.readline()):
+                assert line, "it ended"
+        assert s3.everything() == [f"version recorder/{(await row(database, recorded)).path}"]
+        service.terminate()
+        async with asyncio.timeout(60):
+            await service.stderr.read()
+            assert await service.wait() == 0
+    finally:
+        if service.returncode is None:
+            service.kill()
+            await service.wait()
+
+
+async def test_the_service_does_not_start_with_a_bucket_that_keeps(
+    site: Config, database: Database, moto_port: int, s3: S3House
+) -> None:
+    locked = house_at(moto_port, ObjectLockEnabledForBucket=True)
+    site.source.write_text(site.source.read_text().replace(s3.place.bucket, locked.place.bucket))
+    service = await _run(site.source)
+    _, told = await service.communicate()
+    assert service.returncode == 1
+    assert b"object_store_unfit" in told or b"Object Lock" in told, told.decode()
+
+
+async def _run(source: Path) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ari_recorder", "run", "--config", str(source)),
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "NO_COLOR": "1"},
+    )
