@@ -99,8 +99,9 @@ def moto_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def s3(moto_port: int) -> S3House:
-    return house_at(moto_port)
+def s3(request: pytest.FixtureRequest) -> S3House:
+    """moto's, or whichever a test asks for by name."""
+    return house_at(request.getfixturevalue(f"{getattr(request, 'param', 'moto')}_port"))
 
 
 # --- Ceph

@@ -248,6 +248,7 @@ async def test_killed_at_any_step_it_is_sent_once_in_the_end(
 # --- gone
 
 
+@pytest.mark.parametrize("s3", ["moto", "ceph"], indirect=True)
 async def test_what_was_deleted_is_nowhere(
     site: Config, database: Database, recorded: UUID, files: VaultFiles, vault: Vault, s3: S3House
 ) -> None:
