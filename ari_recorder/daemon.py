@@ -113,7 +113,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[None]:
         files = VaultFiles(config.storage.vault, object_store.of(config))
         files.prepare()
         if files.store is not None:
-            await asyncio.to_thread(object_store.fit_or_away, files.store)
+            await object_store.fit_or_away(files.store)
         # Whoever had a journal has been here before: the vault may just not be mounted.
         been_here = files.any_sealed() or config.storage.journal.exists()
         keyring = await asyncio.to_thread(_keyring, config, been_here)

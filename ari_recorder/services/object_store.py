@@ -1,7 +1,9 @@
 """The S3 store of the configuration: made once, refused where recordings must not be. What it does:
 vault/object_store.py."""
 
+import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 
@@ -11,6 +13,8 @@ from ari_recorder.domain.object_store import BucketFacts, why_outside, why_unfit
 from ari_recorder.vault.object_store import ObjectStore, Place
 
 log = structlog.get_logger(__name__)
+
+START_SECONDS = 3.0
 
 
 def host() -> str:
@@ -38,9 +42,16 @@ def fit(store: ObjectStore) -> BucketFacts:
     return facts
 
 
-def fit_or_away(store: ObjectStore) -> None:
-    """At the start: a bucket that is not fit stops it, a store that does not answer now does not. Blocks."""
+async def fit_or_away(store: ObjectStore) -> None:
+    """At the start: a bucket that is not fit stops it. A store that does not answer now, or not soon, does not: calls
+    do not wait for it, and nothing is put there before it was looked at (services/uploads.py)."""
+    apart = ThreadPoolExecutor(1, "s3-start")
     try:
-        fit(store)
+        looking = asyncio.get_running_loop().run_in_executor(apart, fit, store)
+        await asyncio.wait_for(looking, START_SECONDS)
+    except TimeoutError:
+        log.warning("object_store_away", code="object_store_away", because="it does not answer soon")
     except Unavailable as error:
         log.warning("object_store_away", code=error.code, because=str(error))
+    finally:
+        apart.shutdown(wait=False)

@@ -76,6 +76,7 @@ class Uploader:
         # Threads of its own: however slow the store is, sealing keeps its own.
         self._threads = ThreadPoolExecutor(AT_ONCE, "s3")
         self._told = False
+        self._unfit = ""
         self.newest = Queue(waiting=0, failing=0, oldest_at=None, failure="")
         self.sent = self.failures = 0
 
@@ -88,12 +89,12 @@ class Uploader:
         backfilled: datetime | None = None
         known_fit = False
         while not stop.is_set():
-            if not known_fit:
-                known_fit = await self._is_fit()
             now = datetime.now(UTC)
             if backfilled is None or now - backfilled > BACKFILL_EVERY:
                 await self.backfill()
-                backfilled = now
+                backfilled, known_fit = now, False  # its owner may have changed the bucket
+            if not known_fit:
+                known_fit = await self._is_fit()
             again = known_fit and (await self.round(now)).any
             await self.look(datetime.now(UTC))
             if known_fit and not again and self._then is not None:
@@ -150,15 +151,19 @@ class Uploader:
         self._told = late
 
     async def _is_fit(self) -> bool:
+        """Told once, and again when the reason is another."""
         try:
             await self._in_thread(object_store.fit, self._store)
-        except ObjectStoreUnfit as error:
-            log.error("alarm", alarm=AlarmCode.BUCKET_UNFIT.value, subject=self._store.place.bucket, because=str(error))
-        except Unavailable as error:
-            log.warning("object_store_away", code=error.code, because=str(error))
-        else:
-            return True
-        return False
+        except (ObjectStoreUnfit, Unavailable) as error:
+            because, bucket = str(error), self._store.place.bucket
+            if because != self._unfit and isinstance(error, ObjectStoreUnfit):
+                log.error("alarm", alarm=AlarmCode.BUCKET_UNFIT.value, subject=bucket, because=because)
+            elif because != self._unfit:
+                log.warning("object_store_away", code=error.code, because=because)
+            self._unfit = because
+            return False
+        self._unfit = ""
+        return True
 
     async def _one(self, upload: Upload) -> bool:
         """True when the store has it, verified, and the database says so."""

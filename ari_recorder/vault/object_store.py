@@ -48,7 +48,7 @@ _REMEMBERED_BLOCKS = 64
 _READ_BYTES = 1 << 20
 # Two of the few threads that everything that blocks shares; a third listener waits for one of them.
 _READERS = 2
-_READER_PATIENCE = 2.0
+_READER_PATIENCE = 0.5
 _AWAY_SECONDS = 5.0
 _CONNECT_SECONDS, _ANSWER_SECONDS, _LISTENER_SECONDS = 5, 30, 5
 _LOOKS = 5  # at a listing that may lag
@@ -135,10 +135,11 @@ class ObjectStore:
         """Bring a sealed file there, unless it is there; what the store says of it then. ObjectDiffers when what is
         read back is something else. After an error it may be there or not: do it again."""
         size = os.fstat(file.fileno()).st_size
+        until = time.monotonic() + PUT_SECONDS  # from here: looking at what is there may have taken long
         there = self.head(path)
         if there is None or there.size != size or self.digest(path) != sha256:
             file.seek(0)
-            body = _InTime(file, time.monotonic() + PUT_SECONDS)
+            body = _InTime(file, until)
             self._ask("put_object", path, Body=body, ContentLength=size, ContentType="application/octet-stream")
             if self.digest(path) != sha256:
                 raise ObjectDiffers(path=path, reason="what was read back is not what was sent")

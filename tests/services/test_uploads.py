@@ -36,7 +36,7 @@ from ari_recorder.storage import health, recordings, remote_copies
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
-from ari_recorder.vault.object_store import ObjectStore
+from ari_recorder.vault.object_store import PUT_SECONDS, ObjectStore
 from ari_recorder.vault.recordings import Vault
 from tests.faults.proxy import fault_proxy
 from tests.s3 import S3House, house_at
@@ -513,11 +513,54 @@ async def test_a_bucket_with_object_lock_stops_the_start_and_check_says_why(
     store = object_store.of(other)
     assert store is not None
     with pytest.raises(ObjectStoreUnfit, match="Object Lock"):
-        object_store.fit_or_away(store)
+        await object_store.fit_or_away(store)
     (told,) = check_object_store.check(other)
     assert (told.level, "Object Lock" in told.what) == (Level.FAIL, True)
     (well,) = check_object_store.check(site)
     assert well.level is Level.OK, well
+
+
+async def test_the_start_does_not_wait_for_a_store_that_hangs(s3: S3House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(object_store, "START_SECONDS", 0.2)
+    async with fault_proxy(int(s3.place.endpoint.rpartition(":")[2])) as proxy:
+        proxy.stall()
+        with capture_logs() as logs:
+            await object_store.fit_or_away(s3.reached_by(proxy.port))
+        assert [line["event"] for line in logs] == ["object_store_away"]
+        proxy.flow()
+
+
+async def test_nothing_is_put_into_a_bucket_that_became_unfit_and_it_is_told_once(
+    site: Config, database: Database, recorded: UUID, moto_port: int
+) -> None:
+    locked = house_at(moto_port, ObjectLockEnabledForBucket=True)
+    files = VaultFiles(site.storage.vault, locked.store)
+    one = Uploader(
+        database=database, files=files, store=locked.store, alarm_after=HOUR, every=timedelta(milliseconds=10)
+    )
+    stop, looked = asyncio.Event(), 0
+    examine = object_store.fit
+
+    def counted(store: ObjectStore) -> object:
+        nonlocal looked
+        looked += 1
+        return examine(store)
+
+    with pytest.MonkeyPatch.context() as patch, capture_logs() as logs:
+        patch.setattr(object_store, "fit", counted)
+        running = asyncio.create_task(one.run(stop))
+        while looked < 3:
+            assert not running.done()
+            await asyncio.sleep(0.01)
+        stop.set()
+        await running
+    assert len([line for line in logs if line.get("alarm") == "bucket-unfit"]) == 1
+    assert locked.everything() == []
+    one.close()
+
+
+def test_a_claim_outlives_every_upload() -> None:
+    assert remote_copies.CLAIM.total_seconds() > 2 * PUT_SECONDS
 
 
 @pytest.mark.parametrize(
