@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from ari_recorder.vault.object_store import ObjectStore, Place
 from tests.debian import CEPH, ensure_tree
@@ -90,6 +89,8 @@ def house_at(port: int, **bucket: object) -> S3House:
 
 @pytest.fixture(scope="session")
 def moto_port() -> Iterator[int]:
+    from moto.server import ThreadedMotoServer  # it takes a second to load, which other tests need not pay
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
