@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: docs help demo test nightly faults check bench bench-large wheel deb sbom screenshots audit-dependencies sounds catalogues lock clean
+.PHONY: docs help demo test nightly coverage mutation faults check bench bench-large wheel deb sbom screenshots audit-dependencies sounds catalogues lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -29,6 +29,19 @@ test: check  ## everything: unit, real PostgreSQL, real Asterisk
 nightly: check  ## every test, and the long loops in full: every step to be killed at, every byte to be changed
 	ARI_RECORDER_NIGHTLY=1 $(BIN)/pytest --timeout 3600 -o asyncio_debug=true
 
+# Without calls, browser and hosts: those go few ways of their own, and take most of the time.
+COVERED := $(addprefix tests/,asterisk domain services storage vault web) $(wildcard tests/test_cli*.py) \
+	$(addprefix tests/test_,audit_events.py config.py logs.py supervise.py systemd.py)
+coverage: $(BIN)/.installed  ## branches that tests go, held against pyproject.toml; EVERYTHING=1 with calls and browser
+	rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(if $(EVERYTHING),,$(COVERED))
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet -o build/coverage/report.json
+	$(BIN)/python -m tests.coverage_gates $(if $(EVERYTHING),--package) build/coverage/report.json
+
+mutation: $(BIN)/.installed  ## small faults put into the program: do the tests notice? GROUPS="vault" SAMPLE=0 for all of one
+	$(BIN)/python -m tests.mutation $(GROUPS) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
+
 faults: $(BIN)/.installed  ## what goes wrong on purpose, in full, on a real PBX: a line for each figure; long
 	$(BIN)/python -m tests.faults $(NAMES) $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))
 
@@ -41,7 +54,7 @@ check: $(BIN)/.installed  ## format, lint, types, import contracts: seconds
 bench: $(BIN)/.installed  ## every figure as a ratio against its peers, in one run; NAMES="search" for one
 	$(BIN)/python -m benchmarks $(NAMES)
 
-bench-large: $(BIN)/.installed  ## finding among ten million recordings: an hour, and 20 GB of disk
+bench-large: $(BIN)/.installed  ## finding and proving among ten million: an hour, and 20 GB of disk
 	$(BIN)/python -m benchmarks --large
 
 # The same commit gives the same bytes.

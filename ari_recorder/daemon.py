@@ -36,12 +36,20 @@ from ari_recorder.domain.errors import (
     Unavailable,
 )
 from ari_recorder.domain.roles import TASKS, AtOnce, does
-from ari_recorder.services import connect, connect_capture, connect_service, key_copies, refusal_templates, site
+from ari_recorder.services import (
+    connect,
+    connect_capture,
+    connect_service,
+    key_copies,
+    object_store,
+    refusal_templates,
+    site,
+)
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_later import LaterEntries
 from ari_recorder.services.audit_log import AuditFeed
 from ari_recorder.services.caller_index import CallerIndex
-from ari_recorder.services.clock import Clocks
+from ari_recorder.services.clock import Clocks, refuse_behind
 from ari_recorder.services.connections import Connections
 from ari_recorder.services.control import ControlSocket
 from ari_recorder.services.figures import FigureDesk
@@ -116,6 +124,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
     # A template that cannot be used stops the start, and not the day on which somebody has to be answered.
     refusal_templates.load(config.papers.templates)
     refuse_unfinished(config)
+    refuse_behind(datetime.now(UTC))
     _make_folders(config.storage.state, config.storage.shared)
     async with AsyncExitStack() as stack:
         mine = stack.enter_context(instance.held(config.storage.state))
@@ -125,8 +134,10 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
             for advice in spool.check().advice:
                 log.warning("spool_advice", advice=advice)
             stack.enter_context(spool.held())
-        files = VaultFiles(config.storage.vault)
+        files = VaultFiles(config.storage.vault, object_store.of(config))
         files.prepare()
+        if files.store is not None:
+            await object_store.fit_or_away(files.store)
         vault = files.known()
         # Whoever had a journal has been here before: the vault may just not be mounted.
         been_here = files.any_sealed() or config.storage.journal.exists()
@@ -166,7 +177,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
         if journal is not None:
             recorder = connect_capture.recorder(config, spool, files, keyring, journal, database, meters)
         in_journal = recorder.key_names if recorder is not None else frozenset[str]
-        sweep = connect_service.sweep(config, leases.database("sweep"), keyring, in_journal, of_page)
+        sweep = connect_service.sweep(config, leases.database("sweep"), keyring, in_journal, of_page, files.store)
         freeze = connect.request_freeze(database, keyring)
         index = CallerIndex(database=database, keyring=keyring, then=freeze.catch_up)
         scrub = Scrub(database=leases.database(lease_of("scrub")), vault=Vault(files, keyring, spool.folder))
@@ -189,7 +200,10 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
         figures = FigureDesk(config=config, database=of_page, usable=usable)
         stack.callback(figures.close)
         connections = Connections(config)
-        built = site.build(config, of_page, keyring, usable, passwords=passwords, connections=connections)
+        built = site.build(
+            config, of_page, keyring, usable, passwords=passwords, connections=connections, store=files.store
+        )
+        uploader = connect_service.uploader(config, of_page, files)
         promises = connect.promises(config, leases.database("promises"), connections=connections)
         health = HealthDesk(
             roles=config.host.does, recorder=recorder, keyring=keyring, sweep=sweep, figures=figures, jobs=jobs
@@ -203,6 +217,7 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
             jobs=jobs,
             promises=promises,
             hosts=hosts,
+            uploader=uploader,
         )
 
         def start(name: str, job: Job, *, waits: bool = True) -> None:
@@ -226,6 +241,9 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
         start("keys", supply.run, waits=False)
         start("key-copies", copies.run)
         start("caller-index", index.run)
+        if uploader is not None:
+            stack.callback(uploader.close)
+            start("uploads", uploader.run)
         start("scrub", scrub.run)
         mailer = Mailer(database=database, config=config, now=lambda: datetime.now(UTC))
         start("use", connect.use_reports(config, leases.database("use")).run)
@@ -311,7 +329,7 @@ async def _database(config: Config, stack: AsyncExitStack, jobs: Supervisor) -> 
         stack.push_async_callback(embedded.stop)
         dsn = await embedded.start()
         jobs.start("postgresql", embedded.keep)
-    return await stack.enter_async_context(Database(dsn))
+    return await stack.enter_async_context(Database(dsn, seen=config.storage.timelines))
 
 
 async def _try_to_migrate(database: Database, hosts: HostDesk, usable: asyncio.Event) -> None:

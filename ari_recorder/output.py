@@ -261,6 +261,11 @@ def _flat(details: "Details") -> Iterator[tuple[str, object]]:
                 yield f"{side} side", ", ".join([*level, *heard.troubles])
         elif field.name == "verdict":
             yield "ledger", f"{value.state} {value.reason}".strip()
+        elif field.name == "origin" and value is not None:
+            yield "imported", f"{local(value.imported_at)}, {value.form}{', both voices in one' if value.mixed else ''}"
+            yield "dated by", f"the {value.date_source.value}  {value.date_doubt.value}".rstrip()
+            removed = value.original_removed_at
+            yield "original", f"removed {local(removed)}" if removed is not None else "not removed by the import"
         elif field.name == "caller" and value is not None:
             yield "caller", f"{value.num} {value.name}".strip()
         else:

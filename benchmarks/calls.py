@@ -2,7 +2,8 @@
 
 Callers, phones, PBX, PostgreSQL and service share one machine. For each number of calls at once the peers are two
 processes in the same seconds: the service, and Asterisk. How soon: a second AMI session sees AgentConnect and
-MixMonitorStart of the same call, and the database is asked for its recording after the caller has hung up.
+MixMonitorStart of the same call, each with the PBX's own time, and the database is asked for its recording after the
+caller has hung up.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ _FOUND = """
 
 @dataclass
 class Watched:
-    """Of each call, by its Linkedid or Uniqueid, which are one for a caller from outside."""
+    """Of each call, by its Linkedid or Uniqueid, which are one for a caller from outside; times as in time.time()."""
 
     connected: dict[str, float] = field(default_factory=dict)
     to_capture: list[float] = field(default_factory=list)  # s
@@ -53,9 +54,9 @@ class Watched:
 
     def hear(self, event: Message) -> None:
         if event.name == "AgentConnect":
-            self.connected[event["Linkedid"]] = event.received
+            self.connected[event["Linkedid"]] = float(event["Timestamp"])
         elif event.name == "MixMonitorStart" and (began := self.connected.pop(event["Linkedid"], None)) is not None:
-            self.to_capture.append(event.received - began)
+            self.to_capture.append(float(event["Timestamp"]) - began)
 
     async def look(self, database: Database) -> None:
         """Until it is cancelled."""

@@ -4,10 +4,15 @@ import logging
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 
-pytest_plugins = ["tests.database"]
+pytest_plugins = ["tests.database", "tests.s3"]
+
+# How long an example takes tells of the computer and of what measures it, not of the program.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)

@@ -68,6 +68,7 @@ ASTERISK = Program(packages=("asterisk", "asterisk-core-sounds-en-wav"))
 CHROMIUM = Program(packages=("chromium", "fonts-dejavu-core"))
 PROMETHEUS = Program(packages=("prometheus",))  # its promtool reads the alert rules
 NGINX = Program(packages=("nginx",))  # what the player is measured against
+CEPH = Program(packages=("radosgw", "ceph-osd", "ceph-mon"))  # an S3 store that is not of our making
 MARIADB = Program(packages=("mariadb-server",))  # and what finding is
 
 

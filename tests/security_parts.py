@@ -514,7 +514,7 @@ CLASSES = (
         tables=frozenset(
             {"audit_pending", "audit_entry", "audit_personal", "audit_node", "audit_head", "audit_checkpoint"}
             | {"audit_anchor", "certificate", "policy", "destroyed_key", "disclosure", "disclosure_sent"}
-            | {"notice_version"}
+            | {"notice_version", "imported"}
         ),
     ),
     Class(
@@ -527,6 +527,7 @@ CLASSES = (
             | {"restriction", "restriction_of", "restriction_lifted"}
             | {"absence", "queue_activation", "command_done", "ledger_row", "ledger_day", "ledger_explanation"}
             | {"promise", "host", "lease", "public_key", "public_keyring", "ledger_pbx_day", "pbx_absence"}
+            | {"remote_copy"}
         ),
     ),
     Class(

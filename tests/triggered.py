@@ -66,6 +66,9 @@ TRIGGERED: Mapping[Action, str] = {
     Action.POLICY_PROPOSE: f"{EVENTS}:test_rules_proposed_confirmed_and_withdrawn",
     Action.POLICY_CONFIRM: f"{EVENTS}:test_rules_proposed_confirmed_and_withdrawn",
     Action.POLICY_WITHDRAW: f"{EVENTS}:test_rules_proposed_confirmed_and_withdrawn",
+    Action.RECORDING_IMPORT: "tests.test_cli_import:test_a_freepbx_site_moves_in",
+    Action.IMPORT_BEGIN: "tests.test_cli_import:test_a_freepbx_site_moves_in",
+    Action.IMPORT_END: "tests.test_cli_import:test_a_freepbx_site_moves_in",
     Action.RECORDING_QUARANTINE: "tests.services.test_quarantine:"
     "test_it_is_sealed_and_known_by_facts_alone_and_nothing_is_left_in_clear",
     Action.RECORDING_DAMAGE: f"{EVENTS}:test_a_file_that_rotted",

@@ -22,6 +22,7 @@ from ari_recorder.cli import (
     deliveries,
     holds,
     hosts,
+    importing,
     keys,
     notice,
     packages,
@@ -66,6 +67,7 @@ app.add_typer(recordings, name="recordings")
 app.command("queues")(retention.queues)
 recordings.command("package")(packages.package)
 app.command("sweep")(retention.sweep)
+app.command("import")(importing.import_archive)
 app.command("backup")(backups.backup)
 app.command("restore")(backups.restore)
 app.command("restore-drill")(backups.restore_drill)

@@ -15,11 +15,12 @@ from ari_recorder.config.documented import Setting, example, settings
 from ari_recorder.config.host import Host
 from ari_recorder.config.mail import Mail
 from ari_recorder.config.messages import problem
-from ari_recorder.config.models import Config, Database, Log, Queue, Retention, Storage
+from ari_recorder.config.models import Config, Database, Log, Queue, Retention
 from ari_recorder.config.monitor import Alarms, Monitor
 from ari_recorder.config.pbx import Capture, Pbx
 from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.roles import EVERY_ROLE, Role
+from ari_recorder.config.storage import Storage
 from ari_recorder.config.use import Use
 from ari_recorder.config.web import Web
 

@@ -28,6 +28,8 @@ from ari_recorder.config.problems import ConfigError, Problem
 from ari_recorder.config.quarantine import Quarantine
 from ari_recorder.config.requests import Requests
 from ari_recorder.config.roles import EVERY_ROLE, Role
+from ari_recorder.config.s3 import S3
+from ari_recorder.config.storage import Storage
 from ari_recorder.config.use import Use
 from ari_recorder.config.values import (
     AbsolutePath,
@@ -41,85 +43,6 @@ from ari_recorder.config.values import (
     syslog_address,
 )
 from ari_recorder.config.web import Web
-
-
-class Storage(Section):
-    """Where this service keeps what it has."""
-
-    state: AbsolutePath = Field(
-        description="The folder of the journal, the keys and, without `database`, a PostgreSQL of the service's own.",
-        examples=["/var/lib/ari-recorder"],
-    )
-    shared: AbsolutePath = Field(
-        default_factory=lambda data: data["state"],
-        description="With several hosts, the folder that those with the role `web` or `sweep` share: the keys of "
-        "log-in and audit log, packages that wait, and without `vault` and `keys` those too; without it, `state`.",
-        examples=["/mnt/ari-recorder"],
-    )
-    vault: AbsolutePath = Field(
-        default_factory=lambda data: data["shared"] / "vault",
-        description="The folder of the sealed recordings; without it, `vault` in `shared`.",
-        examples=["/srv/ari-recorder/vault"],
-    )
-    keys: AbsolutePath = Field(
-        default_factory=lambda data: data["shared"] / "keys",
-        description="The folder of the keys; without it, `keys` in `shared`. Back it up apart from the vault.",
-        examples=["/var/lib/ari-recorder/keys"],
-    )
-    root_key: SecretFile = Field(
-        default_factory=lambda data: str(data["state"] / "root.key"),
-        description="The file that opens the keys: 32 random bytes, made at the first start; or the name of a systemd "
-        "credential. Without it, `root.key` in `state`. Not used when the keyring was made with a passphrase.",
-        examples=["/etc/ari-recorder/root.key"],
-    )
-
-    @property
-    def journal(self) -> Path:
-        return self.state / "journal"
-
-    @property
-    def database(self) -> Path:
-        """Of the PostgreSQL of our own."""
-        return self.state / "database"
-
-    @property
-    def login_key(self) -> Path:
-        """Apart from `keys`: people log in while those are locked."""
-        return self.shared / "login.key"
-
-    @property
-    def control(self) -> Path:
-        """Of the socket on which the running service hears commands."""
-        return self.state / "control.sock"
-
-    @property
-    def web(self) -> Path:
-        """Of the certificate that the service made for its page itself."""
-        return self.state / "web"
-
-    @property
-    def audit(self) -> Path:
-        """Of the key that signs the audit log."""
-        return self.shared / "audit"
-
-    @property
-    def later(self) -> Path:
-        """Of entries of this host that the audit log has not got yet."""
-        return self.state / "audit"
-
-    @property
-    def logs(self) -> Path:
-        return self.state / "logs"
-
-    @property
-    def deliveries(self) -> Path:
-        """Of packages that wait to be fetched."""
-        return self.shared / "deliveries"
-
-    @property
-    def alarms(self) -> Path:
-        """Of alarms that a receiver has not got yet."""
-        return self.state / "alarms"
 
 
 class Database(Section):
@@ -246,6 +169,7 @@ class Config(Section):
     pbx: Pbx
     capture: Capture = Capture()
     storage: Storage
+    s3: S3 = S3()
     database: Database = Database()
     queues: Annotated[tuple[Queue, ...], Field(strict=False, min_length=1)]
     retention: Retention = Retention()
@@ -289,6 +213,15 @@ class Config(Section):
         if self.mail.password_file is None:
             return None
         return self._secret("mail.password_file", self.mail.password_file)
+
+    def s3_keys(self) -> tuple[str, str] | None:
+        """The access key and the secret key of the S3 store, if there is one."""
+        if self.s3.bucket is None or self.s3.access_key_file is None or self.s3.secret_key_file is None:
+            return None
+        return (
+            self._secret("s3.access_key_file", self.s3.access_key_file),
+            self._secret("s3.secret_key_file", self.s3.secret_key_file),
+        )
 
     def webhook_secret(self) -> bytes | None:
         if self.alarms.webhook_secret_file is None:
@@ -358,6 +291,7 @@ class Config(Section):
         yield from database_in_clear("database.dsn", self.database.dsn or "")
         yield from syslog_in_clear(self.audit.anchor_syslog)
         yield from self.web.contradictions()
+        yield from self.s3.contradictions()
         yield from self.mail.contradictions()
         yield from self.requests.contradictions()
         yield from self.alarms.contradictions(self.mail.host is not None)

@@ -85,6 +85,7 @@ class Action(StrEnum):
     RECORDING_CORRECT = "recording:correct"
     RECORDING_VERIFY = "recording:verify"
     RECORDING_INCOMPLETE = "recording:incomplete"  # truncated, late, with a gap, or a call that nobody can explain
+    RECORDING_IMPORT = "recording:import"  # from an old PBX's folder
     RECORDING_QUARANTINE = "recording:quarantine"  # sealed, and nobody may listen: its announcement is not proved
     RECORDING_DAMAGE = "recording:damage"
     RECORDING_ERASE = "recording:erase"
@@ -148,6 +149,8 @@ class Action(StrEnum):
     HOST_FORGET = "host:forget"
     QUEUE_ACTIVATE = "queue:activate"  # recorded from now on, by this decision
     QUEUE_END = "queue:end"
+    IMPORT_BEGIN = "import:begin"
+    IMPORT_END = "import:end"
     BACKUP_MAKE = "backup:make"
     BACKUP_RESTORE = "backup:restore"  # of the restored service, from its start on
     BACKUP_DRILL = "backup:drill"

@@ -15,9 +15,10 @@ Of a recording (times are UTC, days those of Helsinki; nothing about people)::
     when                                decided: from here on there was no way back; destroyed: all of it was gone
     why                                 the rule: "P3M of queue advice"
     copies_destroyed                    "wrapped data key", "sealed file", "live-sealed parts", "export in clear",
-                                        "package that waited to be fetched"
+                                        "package that waited to be fetched", "original in the old archive"
     copies_not_found                    copies that were known and could not be destroyed from here: "export in clear,
-                                        on another host", "export in clear, not where it was written any more"
+                                        on another host", "export in clear, not where it was written any more",
+                                        "original in the old archive, which the import was not told to remove"
     caller                              what became of the caller's number and name
     key                                 the key its data key was wrapped to in the end: day-2026-11-24, hold-1, fallback
                                         Once a day's key is destroyed, what backups hold under it is noise, whatever the

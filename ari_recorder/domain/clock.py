@@ -1,4 +1,5 @@
-"""Is it plausible that it is now? Asked before anything is destroyed. Where the clocks are read: services/clock.py.
+"""Is it plausible that it is now? Asked before anything is destroyed, and, of a clock that is behind, before the
+service starts. Where the clocks are read: services/clock.py.
 
 A clock that is ahead destroys early, by an hour or by a year. Three witnesses are held against this host's clock:
 
@@ -44,10 +45,15 @@ class Trusted:
     seen_at: datetime
 
 
+def behind(wall: datetime, made_at: datetime) -> bool:
+    """Is it before this program was made? When it ran here last is no measure: the clock was ahead then, perhaps."""
+    return wall < made_at - TOLERANCE
+
+
 def apart(reading: Reading) -> str | None:
     """Nobody can confirm a time that two clocks tell differently."""
     if abs(reading.wall - reading.database) > TOLERANCE:
-        return f"this host's clock says {_told(reading.wall)}, that of the database {_told(reading.database)}"
+        return f"this host's clock says {told(reading.wall)}, that of the database {told(reading.database)}"
     return None
 
 
@@ -64,7 +70,7 @@ def implausible(reading: Reading, trusted: Trusted | None) -> str | None:
         return None
     passed = reading.wall - trusted.seen_at
     if passed < -TOLERANCE:
-        return f"this host's clock says {_told(reading.wall)}, and the sweep before was at {_told(trusted.seen_at)}"
+        return f"this host's clock says {told(reading.wall)}, and the sweep before was at {told(trusted.seen_at)}"
     witnessed = reading.database_since is not None and reading.database_since <= trusted.seen_at
     if passed > UNWITNESSED and not witnessed:
         return f"{_span(passed)} have passed since the sweep before, and only the clock of this host, which was \
@@ -79,7 +85,7 @@ def booted_at(reading: Reading, trusted: Trusted | None) -> datetime:
     return reading.wall - reading.since_boot
 
 
-def _told(at: datetime) -> str:
+def told(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 

@@ -53,6 +53,8 @@ class AlarmCode(StrEnum):
     PROMISE_BROKEN = "promise-broken"
     DELIVERY_BLOCKED = "delivery-blocked"
     BREACH_DUE = "breach-due"
+    UPLOAD_LATE = "upload-late"
+    BUCKET_UNFIT = "bucket-unfit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

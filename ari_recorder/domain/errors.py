@@ -347,6 +347,52 @@ class AudioUnreadable(Conflict):
     code = "audio_unreadable"
 
 
+class ObjectStoreAway(Unavailable):
+    """The S3 store {name} does not answer as it should: {reason}. Recording goes on without it, and what was sealed
+    waits on this host's disk; look at the store and the way to it, it is tried again.
+    """
+
+    code = "object_store_away"
+
+
+class ObjectStoreRefused(Unavailable):
+    """The S3 store {name} refuses what it is asked: {reason}. Recording goes on without it; compare the settings of
+    `[s3]` and the rights of its key with docs/storage-s3.md.
+    """
+
+    code = "object_store_refused"
+
+
+class ObjectStoreUnfit(Conflict):
+    """The bucket {name} is not fit for recordings: {reason}. Give `[s3]` a bucket as docs/storage-s3.md asks for."""
+
+    code = "object_store_unfit"
+
+
+class ObjectStoreOutside(Invalid):
+    """The S3 store {name} must not have recordings: {reason}. The privacy notice promises that nothing leaves the EU
+    and the EEA: name a store there.
+    """
+
+    code = "object_store_outside"
+
+
+class ObjectDiffers(Unavailable):
+    """The object {path} of the S3 store is not the sealed file: {reason}. If the vault still has it, it is copied
+    again; else restore it from a backup.
+    """
+
+    code = "object_differs"
+
+
+class ObjectLeft(Unavailable):
+    """Of {path} the S3 store still has something: {reason}. It is not called destroyed, and removed again by the next
+    sweep.
+    """
+
+    code = "object_left"
+
+
 # --- the spool ---
 
 
@@ -541,6 +587,14 @@ class DatabaseReadOnly(Unavailable):
     """The database {database} is read-only: a standby, or being switched over. Point the address at the primary."""
 
     code = "database_read_only"
+
+
+class DatabaseOutdated(Unavailable):
+    """The database server {database} is not used: it is on timeline {found}, and this service has seen timeline {seen},
+    which another server began when it was promoted. Calls go on being recorded; make it a standby of the new primary.
+    """
+
+    code = "database_outdated"
 
 
 class DatabaseFull(Unavailable):
@@ -754,6 +808,14 @@ class ClockJumped(Conflict):
     """
 
     code = "clock_jumped"
+
+
+class ClockBehind(Conflict):
+    """This host's clock says {now}, and this program was made at {made_at}. Calls would be kept and destroyed by a
+    wrong date. Set the clock right (`timedatectl`), and the service starts by itself.
+    """
+
+    code = "clock_behind"
 
 
 class ClocksDiffer(Conflict):
@@ -1762,3 +1824,48 @@ class BreachTextRefused(Invalid):
     """The {field} wants to be one line of at most {most} characters, and not empty."""
 
     code = "breach_text_refused"
+
+
+# --- import of an old archive
+
+
+class ArchiveRefused(Invalid):
+    """{path} cannot be imported: {reason}"""
+
+    code = "archive_refused"
+
+
+class CdrUnusable(Invalid):
+    """The CDR {path} cannot be used: {reason}. Export the table cdr as CSV with a first line of its columns' names
+    (docs/import.md).
+    """
+
+    code = "cdr_unusable"
+
+
+class ImportRunning(Conflict):
+    """Another import is at work. Wait until it is over; what it has imported is not imported again."""
+
+    code = "import_running"
+
+
+class ImportMapRefused(Invalid):
+    """{text!r} is not OLD=NEW, or {queue} is no queue of this configuration. `ari-recorder queues` and the [[queues]]
+    of the configuration name those there are.
+    """
+
+    code = "import_map_refused"
+
+
+class ImportFull(Unavailable):
+    """The import has stopped, because what is recorded now needs the room: of the vault's disk {room}. Make room and
+    run the same command again: it goes on where it stopped.
+    """
+
+    code = "import_full"
+
+
+class ZoneUnknown(Invalid):
+    """{zone!r} is no time zone. Give a name of the time zone database, such as Europe/Helsinki."""
+
+    code = "zone_unknown"

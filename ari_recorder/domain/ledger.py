@@ -70,6 +70,7 @@ class Reason(StrEnum):
     ENDED_UNSEEN = "ended-unseen"
     ADOPTED = "adopted"
     SILENT_SIDE = "silent-side"
+    IMPORTED = "imported"  # by another PBX, before this service was there: no call of ours
     # not recorded
     CALLER_REFUSED = "caller-refused"
     NO_EVIDENCE = "no-announcement-evidence"

@@ -93,6 +93,7 @@ WORDS = Words(
         "to_mail": "the mail server",
         "to_webhook": "the receiver of alarms",
         "to_syslog": "the log server",
+        "to_s3": "the store of the sealed recordings",
         "to_published": "the web page on which this notice is published",
         "protection": "Data are protected like this:",
         "sealed": "Recordings, and the callers' numbers and names, are encrypted. Each day has a key of its own, which "

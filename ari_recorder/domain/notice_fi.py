@@ -79,6 +79,7 @@ WORDS = Words(
         "to_mail": "sähköpostipalvelin",
         "to_webhook": "hälytysten vastaanottaja",
         "to_syslog": "lokipalvelin",
+        "to_s3": "salattujen tallenteiden säilytyspalvelu",
         "to_published": "verkkosivu, jolla tämä seloste julkaistaan",
         "protection": "Tiedot on suojattu näin:",
         "sealed": "Tallenteet sekä soittajien numerot ja nimet on salattu. Jokaisella päivällä on oma avain, joka "

@@ -82,6 +82,7 @@ WORDS = Words(
         "to_mail": "e-postservern",
         "to_webhook": "mottagaren av larm",
         "to_syslog": "loggservern",
+        "to_s3": "lagringstjänsten för de krypterade inspelningarna",
         "to_published": "webbsidan där denna beskrivning publiceras",
         "protection": "Uppgifterna skyddas så här:",
         "sealed": "Inspelningarna samt numren och namnen på dem som ringer är krypterade. Varje dag har en egen "

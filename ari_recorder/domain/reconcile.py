@@ -2,7 +2,7 @@
 
 row              file             so it is
 sealed           there            well, if its size is that of the row
-sealed           not there        missing
+sealed           not there        missing, unless the S3 store has it
 erasing          either           the sweep is at work
 erased           there            outlived: its key is gone, but it should be gone too
 none             there            unknown, unless it is so young that its row may still be on its way
@@ -53,10 +53,11 @@ BECAUSE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowFacts:
-    """`sealed_bytes`: None when the row has no file any more."""
+    """`sealed_bytes`: None when the row has no file any more. `in_store`: the S3 store has it, verified."""
 
     state: StoredState
     sealed_bytes: int | None
+    in_store: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ def compare(rows: Mapping[UUID, RowFacts], files: Mapping[UUID, FileFacts], now:
     found = []
     for recording_id, row in rows.items():
         file = files.get(recording_id)
-        if row.state is StoredState.SEALED and file is None:
+        if row.state is StoredState.SEALED and file is None and not row.in_store:
             found.append(difference(DifferenceKind.MISSING, recording_id))
         elif row.state is StoredState.SEALED and file is not None and file.size != row.sealed_bytes:
             found.append(difference(DifferenceKind.SIZE_DIFFERS, recording_id))

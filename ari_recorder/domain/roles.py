@@ -50,6 +50,7 @@ TASKS: Mapping[str, Task] = {
     "ledger": _task(_CAPTURE, AtOnce.HOST, "the calls of this PBX weighed by its own `queue_log`, which lies there"),
     "erase": _task(_CAPTURE, AtOnce.VAULT, "files in this host's vault of recordings that are being erased"),
     "scrub": _task(_CAPTURE | _SWEEP, AtOnce.VAULT, "sealed files read again, and held against the database"),
+    "uploads": _task(_CAPTURE | _SWEEP, AtOnce.ROWS, "sealed files to the S3 store; each is claimed before"),
     "web": _task(_WEB, AtOnce.HOST, "the page"),
     "listenings": _task(_WEB, AtOnce.ROWS, "told what was heard; rows are locked, others passed over"),
     "exports": _task(_WEB, AtOnce.ROWS, "told what was exported; rows are locked, others passed over"),

@@ -37,13 +37,14 @@ from ari_recorder.domain.backups import (
     Needs,
 )
 from ari_recorder.domain.errors import BackupKeysMoved, BackupTargetRefused, BackupVaultAway, DatabaseNotReady
-from ari_recorder.services import connect, copied
+from ari_recorder.services import connect, copied, object_store
 from ari_recorder.services.audit_check import private
 from ari_recorder.storage import backups, dump, migrate
 from ari_recorder.storage.db import Database
 from ari_recorder.vault import key_check
 from ari_recorder.vault.files import FRESH
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.object_store import ObjectStore
 
 # A dump of ten million recordings takes minutes, on a slow disk an hour.
 _DUMP_SECONDS = 6 * 3600.0
@@ -101,12 +102,12 @@ async def make(config: Config, target: Path, by: Actor, *, with_keys: bool = Tru
     made_at = datetime.now(UTC)
     with _partial(target) as work, _Sums(work) as sums:
         await asyncio.to_thread(_copy_audit, config, sums)
-        async with connect.address(config) as dsn, Database(dsn) as database:
+        async with connect.address(config) as dsn, Database(dsn, seen=config.storage.timelines) as database:
             if await migrate.missing(database):
                 raise DatabaseNotReady(database=database.name)
             moment = await _dumped(database, dsn, work)
             await asyncio.to_thread(sums.add, DUMP)
-            found = await asyncio.to_thread(_copy_vault, config.storage.vault, sums)
+            found = await asyncio.to_thread(_copy_vault, config.storage.vault, sums, object_store.of(config))
             missing = await _still_wanted(database, found.absent)
         keys = key_check.back_up(keyring, work / KEYS).keys if with_keys else 0
         there = await asyncio.to_thread(keyring.names)
@@ -168,6 +169,18 @@ class _Sums:
         digest, size = copied.copy(source, self.folder / path)
         self._note(digest, size, path)
         return digest
+
+    def fetch(self, store: ObjectStore, source: str, path: str) -> str | None:
+        """The same of an object; None when there is none."""
+        target = self.folder / path
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(target, "xb", buffering=0, opener=private) as file:
+            digest = store.digest(source, file)
+        if digest is None:
+            target.unlink()
+            return None
+        self._note(digest.hex(), target.stat().st_size, path)
+        return digest.hex()
 
     def copy_all(self, source: Path, path: str) -> None:
         """The files of a folder; what goes away meanwhile is not worth a backup."""
@@ -244,14 +257,19 @@ async def _dumped(database: Database, dsn: str, work: Path) -> _Moment:
     return moment
 
 
-def _copy_vault(vault: Path, sums: _Sums) -> _Vault:
+def _copy_vault(vault: Path, sums: _Sums, store: ObjectStore | None) -> _Vault:
+    """What is not in the vault any more comes from the S3 store."""
     found = _Vault(absent={}, damaged=[])
     for digest, path in copied.lines(sums.folder / _WANTED):
+        copied_as: str | None
         try:
-            if sums.copy(vault / path, f"{VAULT}/{path}") != digest:
-                found.damaged.append(path)
+            copied_as = sums.copy(vault / path, f"{VAULT}/{path}")
         except FileNotFoundError:
+            copied_as = sums.fetch(store, path, f"{VAULT}/{path}") if store is not None else None
+        if copied_as is None:
             found.absent[UUID(PurePosixPath(path).stem)] = path
+        elif copied_as != digest:
+            found.damaged.append(path)
     return found
 
 

@@ -39,7 +39,7 @@ class SealedCallers:
         """None: nobody knows who calls."""
         sealed = self._sealed.get(call.id)
         if sealed is None and call.caller is not None:
-            text = json.dumps({"num": call.caller.num, "name": call.caller.name}, ensure_ascii=False)
+            text = caller_text(call.caller)
             name = self._public.name_for(day_of(call.first_seen_at))
             sealed = self._public.seal_text(name, text, CALLER_PURPOSE, call.id)
             self._sealed[call.id] = sealed
@@ -50,6 +50,11 @@ class SealedCallers:
 
     def forget(self, call_id: UUID) -> None:
         self._sealed.pop(call_id, None)
+
+
+def caller_text(caller: Party) -> str:
+    """What is sealed of one."""
+    return json.dumps({"num": caller.num, "name": caller.name}, ensure_ascii=False)
 
 
 def open_caller(keyring: Keyring, call_id: UUID, personal: bytes) -> Party:

@@ -29,6 +29,7 @@ from ari_recorder.services import (
     check_cel,
     check_files,
     check_memory,
+    check_object_store,
     check_pbx,
     check_retention,
     check_spool,
@@ -56,7 +57,10 @@ async def check(config: Config) -> list[Finding]:
     pbx = await check_pbx.check(config)
     files = await asyncio.to_thread(check_files.check, config, pbx.facts, pbx.announced)
     database = [finding async for finding in _database(config)]
-    return sorted([*local, *pbx.findings, *files, *database], key=lambda finding: list(Area).index(finding.area))
+    store = await asyncio.to_thread(check_object_store.check, config)
+    return sorted(
+        [*local, *store, *pbx.findings, *files, *database], key=lambda finding: list(Area).index(finding.area)
+    )
 
 
 def check_host(config: Config) -> list[Finding]:
@@ -83,6 +87,7 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
     try:
         async with connect.database(config) as database:
             await database.check()
+            alone = database.servers.several and not await database.commits_wait()
             missing = await migrate.missing(database)
             if not missing:
                 sweeping = await check_retention.check(database, datetime.now(UTC))
@@ -93,6 +98,12 @@ async def _database(config: Config) -> AsyncIterator[Finding]:
         yield ok(Area.DATABASE, f"{database.name}: reachable; the next start brings it up to date ({missing} step(s))")
     else:
         yield ok(Area.DATABASE, f"{database.name}: reachable and up to date")
+    if alone:
+        yield warn(
+            Area.DATABASE,
+            f"{database.name}: no commit waits for a standby; with the primary its last moments would be lost",
+            "Set synchronous_standby_names on each of the servers, and synchronous_commit = on",
+        )
     for finding in sweeping:
         yield finding
 
@@ -109,7 +120,7 @@ def _configuration(config: Config) -> Iterator[Finding]:
         connect.rules(config)
     except PeriodRefused as error:
         yield fail(Area.CONFIGURATION, str(error), 'Write for example retention = "P3M" there')
-    for read in (config.ami_secret, config.dialplan_secret, config.dsn):
+    for read in (config.ami_secret, config.dialplan_secret, config.dsn, config.s3_keys):
         try:
             read()
         except ConfigError as refusal:

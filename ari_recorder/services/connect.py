@@ -77,7 +77,7 @@ async def address(config: Config) -> AsyncIterator[str]:
 @asynccontextmanager
 async def database(config: Config) -> AsyncIterator[Database]:
     """The database for one command."""
-    async with address(config) as dsn, Database(dsn) as opened:
+    async with address(config) as dsn, Database(dsn, seen=config.storage.timelines) as opened:
         yield opened
 
 

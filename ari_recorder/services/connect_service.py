@@ -10,8 +10,9 @@ from ari_recorder.asterisk.ami import AmiSession
 from ari_recorder.config import Config, Role
 from ari_recorder.domain.audit import Action, Actor, Entry
 from ari_recorder.domain.errors import TlsUnusable
+from ari_recorder.domain.local_cache import CacheLimits
 from ari_recorder.domain.retention import Period, Policy
-from ari_recorder.services import activations, connect, receivers
+from ari_recorder.services import activations, connect, object_store, receivers
 from ari_recorder.services.alarms import AlarmDesk
 from ari_recorder.services.audit_log import started
 from ari_recorder.services.certify import Certifier
@@ -20,17 +21,20 @@ from ari_recorder.services.cross_check import CrossCheck
 from ari_recorder.services.day_keys import DayKeys
 from ari_recorder.services.erase import Eraser
 from ari_recorder.services.ledger_keeper import LedgerKeeper
+from ari_recorder.services.local_cache import LocalCache
 from ari_recorder.services.mail import Post
 from ari_recorder.services.queue_logs import QueueLogTail
 from ari_recorder.services.record import Recorder
 from ari_recorder.services.remind import Reminders
 from ari_recorder.services.sessions import forget_old
 from ari_recorder.services.sweep import Chore, Sweep
+from ari_recorder.services.uploads import Uploader
 from ari_recorder.services.witnesses import Witnesses
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.copies import Copies
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
+from ari_recorder.vault.object_store import ObjectStore
 from ari_recorder.vault.parts import Parts
 from ari_recorder.vault.recordings import Vault
 
@@ -55,6 +59,7 @@ def sweep(
     keys: Keyring | None,
     in_journal: Callable[[], frozenset[str]] | None = None,
     unfenced: Database | None = None,
+    store: ObjectStore | None = None,
 ) -> Sweep:
     """Without keys there are no certificates, and without knowing the journal no day key is destroyed: what was left
     out is done by the service's next sweep."""
@@ -76,7 +81,7 @@ def sweep(
     chores.append(forget_sessions)
     return Sweep(
         database=opened,
-        copies=Copies(config.storage.vault),
+        copies=Copies(config.storage.vault, store or object_store.of(config)),
         policies=connect.policies(config, opened),
         clocks=clocks,
         every=timedelta(seconds=config.retention.sweep_every_seconds),
@@ -90,10 +95,22 @@ def eraser(config: Config, opened: Database) -> Eraser:
     """Of a host that has files no sweeper reaches."""
     return Eraser(
         database=opened,
-        copies=Copies(config.storage.vault),
+        copies=Copies(config.storage.vault, object_store.of(config)),
         clocks=Clocks(),
         at_most=config.retention.sweep_at_most_per_second,
     )
+
+
+def uploader(config: Config, opened: Database, files: VaultFiles) -> Uploader | None:
+    """Without an S3 store there is nothing to send. Its connections are its own: calls that are to be stored never
+    wait behind it."""
+    if files.store is None:
+        return None
+    gib, days = config.s3.cache_gib, config.s3.cache_days
+    limits = CacheLimits(max_bytes=int(gib * (1 << 30)) if gib is not None else None, max_days=days)
+    cache = LocalCache(database=opened, files=files, store=files.store, limits=limits)
+    late = timedelta(minutes=config.s3.alarm_after_minutes)
+    return Uploader(database=opened, files=files, store=files.store, alarm_after=late, then=cache.due)
 
 
 def alarms(config: Config) -> AlarmDesk:
@@ -138,7 +155,9 @@ def stops(config: Config) -> Entry:
 
 
 def vault(config: Config, passphrase: str | None = None) -> Vault:
-    return Vault(VaultFiles(config.storage.vault), connect.keyring(config, passphrase), config.pbx.spool)
+    return Vault(
+        VaultFiles(config.storage.vault, object_store.of(config)), connect.keyring(config, passphrase), config.pbx.spool
+    )
 
 
 def _tls(config: Config) -> ssl.SSLContext:

@@ -3,7 +3,7 @@ What it stands on: connect.py.
 """
 
 from ari_recorder.config import Config
-from ari_recorder.services import connect, refusal_templates
+from ari_recorder.services import connect, object_store, refusal_templates
 from ari_recorder.services.breaches import Breaches
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.packages import Packages
@@ -30,7 +30,7 @@ def refusal_desk(config: Config, keys: Keyring) -> RefusalDesk:
 def packages(config: Config, opened: Database, keys: Keyring, clocks: Clocks | None = None) -> Packages:
     return Packages(
         database=opened,
-        vault=Vault(VaultFiles(config.storage.vault), keys, config.pbx.spool),
+        vault=Vault(VaultFiles(config.storage.vault, object_store.of(config)), keys, config.pbx.spool),
         keyring=keys,
         policies=connect.policies(config, opened),
         offices=refusal_templates.offices(config.controller),

@@ -10,7 +10,7 @@ Whatever ends the service in between, the next sweep goes on. A locked keyring i
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import structlog
 
@@ -28,7 +28,7 @@ from ari_recorder.domain.errors import (
 )
 from ari_recorder.domain.retention import Policy, midnight, whole_day_due
 from ari_recorder.services.clock import Clocks
-from ari_recorder.storage import audit, day_keys, health, hosts
+from ari_recorder.storage import audit, day_keys, health, hosts, importing
 from ari_recorder.storage.db import Database
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
@@ -101,6 +101,8 @@ class DayKeys:
                 because = f"its key is kept: these hosts may have calls of that day: {', '.join(waiting)}"
                 log.error("alarm", alarm=AlarmCode.ERASE_FAILED.value, subject=name, because=because)
                 return False
+            if await importing.wanted(conn, name, self._clocks.now()):
+                return False
             await day_keys.begin(conn, name, day, because, self._clocks.now())
         await self._destroy(name, actor)
         return True
@@ -127,7 +129,8 @@ async def unknown_files(database: Database, files: VaultFiles, day: date) -> int
     cannot say that nothing is left."""
     there = await asyncio.to_thread(files.of_day, day)
     async with database.transaction() as conn:
-        return len(there - (await health.of_ids(conn, there)).keys())
+        unknown = there - (await health.of_ids(conn, there)).keys()
+        return len(unknown - await importing.on_their_way(conn, unknown, datetime.now(UTC)))
 
 
 def parts_of(parts: Parts, name: str) -> int:

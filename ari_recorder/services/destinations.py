@@ -31,6 +31,7 @@ def targets(config: Config) -> tuple[Target, ...]:
 def beyond(config: Config) -> tuple[Destination, ...]:
     """Those beyond this host, each with the country that was declared for it."""
     countries = {str(kind): country for kind, country in config.notice.countries.items()}
+    countries["s3"] = config.s3.country or ""
     found = (
         Destination(kind=one.kind, host=one.host, country=countries.get(one.kind, ""))
         for one in _targets(config)
@@ -44,7 +45,12 @@ def _targets(config: Config) -> Iterator[Target]:
     yield from _database(config.dsn() or "")
     if config.mail.host is not None:
         yield Target(kind="mail", host=config.mail.host, port=config.mail.port)
-    for kind, address in (("webhook", config.alarms.webhook), ("syslog", config.audit.anchor_syslog)):
+    store = config.s3.endpoint if config.s3.bucket is not None else None
+    for kind, address in (
+        ("webhook", config.alarms.webhook),
+        ("syslog", config.audit.anchor_syslog),
+        ("s3", store),
+    ):
         yield from _of_address(kind, address or "")
     for place in config.notice.published.values():
         yield from _of_address("published", place)

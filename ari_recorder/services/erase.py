@@ -12,6 +12,9 @@ With several hosts a file may lie on another one: the key goes at once, the file
 A file that cannot be removed keeps its recording `erasing`; it is told, tried again with every sweep, and stops no
 other. Exports in clear that are known go too, if they are still the files that were written; those on another host go
 with the next sweep there, and an alarm tells of them until then.
+
+What the S3 store has goes with the files, and "gone" means what vault/object_store.py means by it. A recording that is
+being sent there at this moment waits for the next sweep, and so does one in a store that cannot be asked.
 """
 
 import asyncio
@@ -27,16 +30,28 @@ import structlog
 from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.certificates import NOT_FOUND
 from ari_recorder.domain.commands import AlarmCode
+from ari_recorder.domain.errors import RecorderError
 from ari_recorder.domain.retention import Erase, Policy, decide
 from ari_recorder.services import kept
 from ari_recorder.services.clock import Clocks
 from ari_recorder.services.policy import bounds_of
-from ari_recorder.storage import audit, calls, erasing, exports, holds, places, request_matches
+from ari_recorder.storage import (
+    audit,
+    calls,
+    erasing,
+    exports,
+    holds,
+    importing,
+    places,
+    remote_copies,
+    request_matches,
+)
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.erasing import Due
 from ari_recorder.storage.exports import Export
 from ari_recorder.storage.recordings import Key
-from ari_recorder.vault.copies import Copies
+from ari_recorder.storage.remote_copies import Copy
+from ari_recorder.vault.copies import SEALED, Copies
 from ari_recorder.vault.files import day_of, path_of
 
 log = structlog.get_logger(__name__)
@@ -46,6 +61,8 @@ BATCH = 200
 _EXPORT = "export in clear"
 _PACKAGE = "package that waited to be fetched"
 _MOVED = f"{NOT_FOUND}{_EXPORT}, not where it was written any more"
+_ORIGINAL = "original in the old archive"
+_ORIGINAL_LEFT = f"{NOT_FOUND}{_ORIGINAL}, which the import was not told to remove"
 _ELSEWHERE = f"{NOT_FOUND}{_EXPORT}, on another host"
 
 # A batch of what is due, after the last one of the batch before.
@@ -150,7 +167,17 @@ class Eraser:
             await erasing.destroy_keys(conn, ids)
             near = await erasing.within_reach(conn, ids, vault)
             known = await exports.of_recordings(conn, list(near))
-        gone = await asyncio.to_thread(self._remove, [row for row in rows if row.id in near], known)
+            imported = await importing.origins(conn, ids)
+            in_store = await remote_copies.of(conn, ids)
+            in_flight = await remote_copies.in_flight(conn, ids, self._clocks.now())
+        self.failed |= in_flight  # the next sweep finds them: what is being sent now would be there after we looked
+        within_reach = [row for row in rows if row.id in near - in_flight and self._reaches(row, in_store.get(row.id))]
+        gone = await asyncio.to_thread(self._remove, within_reach, known)
+        for row in within_reach:
+            self._elsewhere(row, in_store.get(row.id), gone)
+        for recording_id in gone.keys() & imported.keys():
+            left = imported[recording_id].original_removed_at is None
+            gone[recording_id].append(_ORIGINAL_LEFT if left else _ORIGINAL)
         async with self._database.transaction() as conn:
             buried = await erasing.bury(conn, gone, self._clocks.now())
             # Not those on other hosts: there they are looked for.
@@ -158,11 +185,28 @@ class Eraser:
             await exports.forget(conn, here)
             await calls.forget(conn, {row.call_id for row in buried}, self._clocks.now())
             await holds.forget(conn, [row.id for row in buried])
+            await remote_copies.forget(conn, [row.id for row in buried])
             await audit.append_many(conn, map(_entry, buried), self._clocks.now())
             await told(conn, len(buried))
         for row in buried:
             log.info("recording_erase", recording_id=str(row.id), queue=row.queue)
         await asyncio.sleep(len(rows) / self._at_most - (loop.time() - began))
+
+    def _reaches(self, row: Due, copy: Copy | None) -> bool:
+        """Of a copy in a store that the settings do not name, nobody here can say that it is gone."""
+        store = self._copies.store
+        if copy is None or (store is not None and copy.place == store.place.name):
+            return True
+        self.failed.add(row.id)
+        _tell(row.id, f"it may be in the S3 store {copy.place}, which is not the one that [s3] names")
+        return False
+
+    def _elsewhere(self, row: Due, copy: Copy | None, gone: dict[UUID, list[str]]) -> None:
+        """A sealed file in the vault of another host is not gone from there."""
+        if row.id in gone and copy is not None and copy.host not in ("", self._host) and SEALED not in gone[row.id]:
+            del gone[row.id]
+            self.failed.add(row.id)
+            _tell(row.id, f"its sealed file is in the vault of host {copy.host}, whose next sweep removes it")
 
     def _remove(self, rows: Sequence[Due], known: Sequence[Export]) -> dict[UUID, list[str]]:
         """(3) The ids whose files are gone, and what was removed of each."""
@@ -179,7 +223,8 @@ class Eraser:
                         outcome.removed[export.recording_id].append(became)
         for recording_id, failure in outcome.failed.items():
             self.failed.add(recording_id)
-            _tell(recording_id, getattr(failure, "strerror", None) or type(failure).__name__)
+            because = str(failure) if isinstance(failure, RecorderError) else getattr(failure, "strerror", None)
+            _tell(recording_id, because or type(failure).__name__)
         return outcome.removed
 
     def _remove_export(self, export: Export) -> str:

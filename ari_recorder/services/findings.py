@@ -23,6 +23,7 @@ class Area(StrEnum):
     MEMORY = "memory"
     KEYS = "keys"
     VAULT = "vault"
+    OBJECT_STORE = "object_store"
     DATABASE = "database"
     RETENTION = "retention"
     QUEUE_LOG = "queue_log"

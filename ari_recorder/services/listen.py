@@ -34,10 +34,11 @@ from ari_recorder.services.audit_log import written
 from ari_recorder.services.callers import open_caller
 from ari_recorder.services.new_files import copy_of, create, fresh_name, give_name, refused
 from ari_recorder.services.verify import verify
-from ari_recorder.storage import audit, calls, exports, holds, recordings, restrictions
+from ari_recorder.storage import audit, calls, exports, holds, importing, recordings, restrictions
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.exports import Export
+from ari_recorder.storage.importing import Origin
 from ari_recorder.storage.recordings import Sides, StoredRecording
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.parts import SAMPLE_RATE
@@ -113,6 +114,8 @@ class Details:
     restrictions: tuple[Restriction, ...]
     erased_at: datetime | None
     erased_because: str | None
+    # Of one that was imported from an old PBX: which source gave its date, and what its file was.
+    origin: Origin | None
     caller: Party | None
 
 
@@ -163,6 +166,7 @@ async def show(
         await audit.append(conn, entry, datetime.now(UTC))
         keeping = (await holds.of_recordings(conn, [recording_id])).get(recording_id, holds.NOTHING)
         known = await restrictions.of_recordings(conn, [recording_id])
+        origins = await importing.origins(conn, [recording_id])
     fate = decide(kept.of_recording(recording, call), policy, keeping.holds, keeping.freezes, datetime.now(UTC))
     caller = None
     if keyring is not None and call.personal is not None:
@@ -200,6 +204,7 @@ async def show(
         restrictions=in_force(known.get(recording_id, ())),
         erased_at=recording.erased_at,
         erased_because=recording.erased_because,
+        origin=origins.get(recording_id),
         caller=caller,
     )
 

@@ -19,6 +19,7 @@ from ari_recorder.services.hosts import HostDesk, HostRow
 from ari_recorder.services.meters import Meters
 from ari_recorder.services.promises import PromiseDesk
 from ari_recorder.services.record import Recorder
+from ari_recorder.services.uploads import Uploader
 from ari_recorder.storage.figures import Stored
 from ari_recorder.supervise import JobState, Supervisor
 
@@ -40,6 +41,7 @@ class Metrics(Collector):
         jobs: Supervisor,
         promises: PromiseDesk,
         hosts: HostDesk,
+        uploader: Uploader | None = None,
     ) -> None:
         self._registry = meters.registry
         self._recorder = recorder
@@ -49,6 +51,7 @@ class Metrics(Collector):
         self._jobs = jobs
         self._promises = promises
         self._hosts = hosts
+        self._uploader = uploader
         self._registry.register(self)
         ProcessCollector(namespace="ari_recorder", registry=self._registry)
 
@@ -74,6 +77,8 @@ class Metrics(Collector):
         yield from self._of_jobs()
         yield from _of_hosts(self._hosts.newest)
         yield from _of_promises(self._promises.newest)
+        if self._uploader is not None:
+            yield from _of_uploads(self._uploader)
         newest = self._figures.newest
         yield from _of_disks(newest)
         if newest.stored is not None and newest.stored_at is not None:
@@ -166,6 +171,19 @@ def _of_hosts(hosts: tuple[HostRow, ...]) -> Iterator[Metric]:
         "host",
         {one.name: one.waiting_for.total_seconds() for one in hosts},
     )
+
+
+def _of_uploads(uploader: Uploader) -> Iterator[Metric]:
+    queue = uploader.newest
+    yield _gauge("upload_waiting_recordings", "Recordings that the S3 store has not got yet.", queue.waiting)
+    yield _gauge("upload_failing_recordings", "Of those, how many failed when they were tried last.", queue.failing)
+    yield _gauge(
+        "upload_oldest_timestamp_seconds",
+        "Since when the oldest of them waits; 0 when there is none.",
+        queue.oldest_at.timestamp() if queue.oldest_at is not None else 0,
+    )
+    yield _counter("upload_verified", "Recordings sent to the S3 store and read back since the start.", uploader.sent)
+    yield _counter("upload_failures", "Uploads that failed since the start.", uploader.failures)
 
 
 def _of_promises(seen: tuple[Promise, ...]) -> Iterator[Metric]:

@@ -112,6 +112,7 @@ class Recorder:
             stored=self._over,
             meters=meters,
             place=place,
+            bucket=vault.files.store.place.name if vault.files.store is not None else None,
         )
         self._live = live
         self._sealer = Sealer(

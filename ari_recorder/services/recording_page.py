@@ -20,6 +20,7 @@ from ari_recorder.domain.calls import Member
 from ari_recorder.domain.errors import KeyringLocked, RecorderError, RecordingUnknown, Unavailable
 from ari_recorder.domain.events import Party
 from ari_recorder.domain.evidence import Evidence
+from ari_recorder.domain.importing import DateSource, Doubt
 from ari_recorder.domain.ledger import Verdict
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason, StartedBy
@@ -34,7 +35,7 @@ from ari_recorder.services.clock import Clocks
 from ari_recorder.services.corrections import Corrected, Corrections, fields_of, notes_of
 from ari_recorder.services.disclosures import Disclosed, disclosed
 from ari_recorder.services.policy import Policies
-from ari_recorder.storage import audit, calls, disclosures, holds, listenings, recordings, restrictions
+from ari_recorder.storage import audit, calls, disclosures, holds, importing, listenings, recordings, restrictions
 from ari_recorder.storage.calls import StoredCall
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.storage.holds import Keeping
@@ -86,6 +87,7 @@ class RecordingPage:
     """`locked`: what is sealed is not shown, for the keyring is locked. `opened`, and `exports` (whom it was given
     to), are None for those they are not for. `quarantined`: nobody may listen to it; `proved_uniqueid` says whose call
     it is, if that is known. `restrictions`: those in force, the oldest first; with one it is opened on a ground only.
+    `dated_by`: of one that was imported, which source gave its date.
     `waiting`: its flag waits for a decision. `others`: of the same call, as far as the right reaches."""
 
     id: UUID
@@ -114,6 +116,8 @@ class RecordingPage:
     evidence: Evidence | None
     evidence_problem: str
     verdict: Verdict
+    dated_by: DateSource | None
+    date_doubt: Doubt
     flagged: bool
     quarantined: bool
     restrictions: tuple[Restriction, ...]
@@ -172,6 +176,7 @@ class RecordingPages:
             if principal.may(Permission.USE_REPORT):
                 opened = await self._opened(conn, recording_id)
                 exports = await disclosed(conn, self._texts, await disclosures.of_recording(conn, recording_id))
+            origin = (await importing.origins(conn, [recording_id])).get(recording_id)
             retention = await self._retention(conn, row, call, keeping, now)
             entry = Entry(
                 action=Action.RECORDING_VIEW,
@@ -211,6 +216,8 @@ class RecordingPages:
             evidence=call.evidence,
             evidence_problem=call.evidence_problem,
             verdict=call.verdict,
+            dated_by=origin.date_source if origin is not None else None,
+            date_doubt=origin.date_doubt if origin is not None else Doubt.NONE,
             flagged=call.flagged,
             quarantined=row.quarantined_until is not None,
             restrictions=restricted,

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from ari_recorder.config import Config, ConfigError
 from ari_recorder.config.models import Database as NoDatabase
-from ari_recorder.config.models import Storage
+from ari_recorder.config.storage import Storage
 from ari_recorder.domain.audit import JSON, Action, Actor, Entry
 from ari_recorder.domain.errors import KeyDestroyed, RecorderError, RestoreTargetRefused
 from ari_recorder.services import audit_check, connect

@@ -61,7 +61,7 @@ class RoomWatch:
         """Blocks for so long at most. A folder that has not answered is not asked again before it does."""
         for name, folder in self._folders.items():
             if name not in self._asked:
-                self._asked[name] = (datetime.now(UTC), self._threads.submit(_room, folder))
+                self._asked[name] = (datetime.now(UTC), self._threads.submit(look_at, folder))
         wait([asked for _, asked in self._asked.values()], timeout=seconds)
         for name in [name for name, (_, asked) in self._asked.items() if asked.done()]:
             room = self._asked.pop(name)[1].result()
@@ -94,7 +94,8 @@ class RoomWatch:
         return name in self._asked and datetime.now(UTC) - self._asked[name][0] < LOOKED_UP_WITHIN
 
 
-def _room(folder: Path) -> Room | None:
+def look_at(folder: Path) -> Room | None:
+    """None: it does not answer."""
     try:
         found = os.statvfs(folder)
     except OSError:

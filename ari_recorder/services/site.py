@@ -43,6 +43,7 @@ from ari_recorder.vault.delivered import Deliveries as DeliveryFiles
 from ari_recorder.vault.files import VaultFiles
 from ari_recorder.vault.keyring import Keyring
 from ari_recorder.vault.login_key import LoginKey
+from ari_recorder.vault.object_store import ObjectStore
 from ari_recorder.vault.passwords import Passwords
 from ari_recorder.vault.recordings import Vault
 
@@ -97,10 +98,11 @@ def build(
     clocks: Clocks | None = None,
     passwords: Passwords | None = None,
     connections: Connections | None = None,
+    store: ObjectStore | None = None,
 ) -> Site:
     clocks = clocks or Clocks()
     policies = connect.policies(config, database)
-    vault = Vault(VaultFiles(config.storage.vault), keyring, config.pbx.spool)
+    vault = Vault(VaultFiles(config.storage.vault, store), keyring, config.pbx.spool)
     people = connect.people(config, database, clocks, passwords)
     holds = Holds(database=database, keyring=keyring, policies=policies, clocks=clocks)
     approvals = connect.approvals(config, database, clocks)

@@ -20,8 +20,9 @@ from ari_recorder.domain.ledger import LedgerState, Reason, Verdict, judge
 from ari_recorder.domain.quarantine import Quarantine
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.domain.retention import local_day
+from ari_recorder.services import object_store
 from ari_recorder.services.meters import Meters
-from ari_recorder.storage import audit, calls, places
+from ari_recorder.storage import audit, calls, places, remote_copies
 from ari_recorder.storage.db import Database
 from ari_recorder.supervise import where
 from ari_recorder.vault.wrapping import key_name_of
@@ -58,9 +59,11 @@ class CallStore:
         meters: Meters | None = None,
         retry: timedelta = RETRY,
         place: tuple[str, UUID | None] | None = None,
+        bucket: str | None = None,
     ) -> None:
         """`newest` gives a call as it is now, `personal` its caller sealed, `stored` hears of calls that are over.
-        `place`: this host's name, and which folder its sealed files lie in."""
+        `place`: this host's name, and which folder its sealed files lie in. `bucket`: the S3 store that recordings are
+        copied to, if there is one."""
         self._database = database
         self._queues = queues
         self._newest = newest
@@ -69,6 +72,7 @@ class CallStore:
         self._meters = meters or Meters()
         self._retry = retry
         self._place = place
+        self._bucket = bucket
         self._waiting: dict[UUID, datetime] = {}  # since when
         self._busy: set[UUID] = set()  # being written: a newer state of theirs waits
         self._wake = asyncio.Event()
@@ -130,6 +134,9 @@ class CallStore:
             row_id = await calls.upsert(conn, call, personal, verdict.state, verdict.reason, call.talk_time, now)
             if self._place is not None and call.recordings:
                 await places.set_place(conn, row_id, *self._place)
+            if self._bucket is not None:
+                sealed_ids = [one.id for one in call.recordings if one.state is RecordingState.SEALED]
+                await remote_copies.enqueue(conn, sealed_ids, self._bucket, object_store.host(), now)
             if call.finished and (why := _incomplete(call, verdict)):
                 entry = Entry(
                     action=Action.RECORDING_INCOMPLETE,

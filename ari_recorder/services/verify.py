@@ -3,8 +3,9 @@
 from hashlib import file_digest
 from uuid import UUID
 
-from ari_recorder.domain.errors import SealedDiffers
+from ari_recorder.domain.errors import ObjectDiffers, SealedDiffers, SealedMissing
 from ari_recorder.domain.recordings import Label
+from ari_recorder.vault.object_store import ObjectStore
 from ari_recorder.vault.recordings import Vault
 from ari_recorder.vault.stream import CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES
 
@@ -13,12 +14,29 @@ _READ_BYTES = 1 << 20
 
 def compare_hash(vault: Vault, path: str, sha256: bytes) -> int:
     """Its bytes against the row, which needs no key; how many they are. SealedDiffers when they are others."""
-    with open(vault.files.open(path), "rb", buffering=0) as file:
-        digest = file_digest(file, "sha256").digest()
-        size = file.tell()
+    try:
+        with open(vault.files.open(path), "rb", buffering=0) as file:
+            digest: bytes | None = file_digest(file, "sha256").digest()
+            size = file.tell()
+    except SealedMissing:
+        store = vault.files.store
+        if store is None or (head := store.head(path)) is None:
+            raise
+        digest, size = store.digest(path), head.size
     if digest != sha256:
         raise SealedDiffers(name=path)
     return size
+
+
+def compare_copy(store: ObjectStore, path: str, sha256: bytes, etag: str, *, whole: bool) -> None:
+    """What the store has against the row: all its bytes, or what the store says of them. ObjectDiffers."""
+    head = store.head(path)
+    if head is None:
+        raise ObjectDiffers(path=path, reason="it is not there any more")
+    if head.etag != etag:
+        raise ObjectDiffers(path=path, reason="it was replaced since it was put there")
+    if whole and store.digest(path) != sha256:
+        raise ObjectDiffers(path=path, reason="its SHA-256 is another")
 
 
 def read_all(vault: Vault, path: str, wrapped_key: bytes, recording_id: UUID, row: Label) -> None:

@@ -176,6 +176,7 @@ async def upsert(
     await _set_agents(conn, row_id)
     if call.flagged:
         await recordings.set_flagged(conn, row_id)
+    await recordings.set_ledger_state(conn, row_id)
     await keeping.join(conn, [row_id], now)
     await restrictions.join(conn, [row_id])
     return row_id
@@ -206,7 +207,8 @@ async def of_day(
     conn: Connection, day_start: datetime, day_end: datetime, uniqueids: Collection[str] = (), pbx: str | None = None
 ) -> tuple[KnownCall, ...]:
     """The calls that came in from `day_start` until before `day_end`, and those of `uniqueids` whenever they came; with
-    each what is in quarantine and proved to be its. `pbx`: those of that PBX only."""
+    each what is in quarantine and proved to be its. Not what was imported: no log of a PBX has it. `pbx`: those of that
+    PBX only."""
     rows = await conn.fetch(
         """
         SELECT uniqueid, queue, coalesce(joined_at, first_seen_at) AS entered_at, ledger_state, ledger_reason, flagged,
@@ -221,7 +223,7 @@ async def of_day(
             WHERE coalesce(joined_at, first_seen_at) >= $1 AND coalesce(joined_at, first_seen_at) < $2
             UNION SELECT id FROM call WHERE uniqueid = ANY($3::text[])
             UNION SELECT id FROM call WHERE proved_uniqueid = ANY($3::text[])
-        ) AND ($4::text IS NULL OR system_name = $4)
+        ) AND ledger_reason <> 'imported' AND ($4::text IS NULL OR system_name = $4)
         ORDER BY entered_at, uniqueid
         """,
         day_start,

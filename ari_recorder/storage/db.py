@@ -19,8 +19,9 @@ import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
@@ -37,6 +38,7 @@ from ari_recorder.domain.errors import (
     DatabaseUnreachable,
     Unavailable,
 )
+from ari_recorder.storage.servers import ServerConnection, Servers, servers_of
 
 log = structlog.get_logger(__name__)
 
@@ -103,10 +105,22 @@ First = Callable[[Connection], Awaitable[None]]
 
 
 class Database:
-    """A pool of connections to one database. It opens without a server: recording does not wait for the database."""
+    """A pool of connections to one database. It opens without a server: recording does not wait for the database.
 
-    def __init__(self, dsn: str, *, size: int = _POOL_SIZE, limits: Limits | None = None) -> None:
+    An address may name several servers, one of which takes writes; `seen` is the file for what `Servers` remembers.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        size: int = _POOL_SIZE,
+        limits: Limits | None = None,
+        seen: Path | None = None,
+        servers: Servers | None = None,
+    ) -> None:
         self.name = _name(dsn)
+        self.servers = servers or Servers(dsn, seen)
         self._dsn = dsn
         self._size = size
         self._limits = limits or Limits()
@@ -124,6 +138,8 @@ class Database:
                 command_timeout=limits.statement,
                 init=_prepare,
                 server_settings=_server_settings(limits),
+                connection_class=ServerConnection,
+                connect=self.servers.connect if self.servers.several else None,
             )
         return self
 
@@ -136,7 +152,7 @@ class Database:
 
     def another(self) -> "Database":
         """The same database with connections of its own, not open yet: for those who must not wait for each other."""
-        return Database(self._dsn, size=self._size, limits=self._limits)
+        return Database(self._dsn, size=self._size, limits=self._limits, servers=self.servers)
 
     def fenced(self, first: First) -> "Database":
         """The same connections; each transaction begins with `first`, whose exception undoes it. Only of one that is
@@ -151,6 +167,16 @@ class Database:
             version = await conn.fetchval("SELECT current_setting('server_version_num')::int / 10000")
         if version < LEAST_SERVER:
             raise DatabaseTooOld(database=self.name, version=version, least=LEAST_SERVER)
+
+    async def commits_wait(self) -> bool:
+        """Is what is acknowledged on a second server already?"""
+        async with self.transaction() as conn:
+            return bool(
+                await conn.fetchval(
+                    "SELECT current_setting('synchronous_standby_names') <> ''"
+                    " AND current_setting('synchronous_commit') IN ('on', 'remote_apply')"
+                )
+            )
 
     @contextlib.asynccontextmanager
     async def transaction(self, *, within: float | None = None) -> AsyncIterator[Connection]:
@@ -190,12 +216,15 @@ class Database:
     async def _acquire(self) -> Any:
         with _clear_errors(self.name, self._limits.acquire):
             try:
-                return await self._pool.acquire(timeout=self._limits.acquire)
+                while self.servers.outdated(raw := await self._pool.acquire(timeout=self._limits.acquire)):
+                    await self._give_back(raw, sound=False)
+                return raw
             except asyncpg.UndefinedObjectError as error:  # a setting that the server does not know
                 raise DatabaseAddressRefused(reason=str(error)) from None
 
     async def _give_back(self, raw: Any, *, sound: bool) -> None:
         if not sound:
+            self.servers.ask_another()
             with contextlib.suppress(asyncpg.InterfaceError):  # it broke, and the pool has it back already
                 raw.terminate()
         try:
@@ -238,17 +267,25 @@ def _server_settings(limits: Limits) -> dict[str, str]:
 
 
 def _name(dsn: str) -> str:
-    """Database and host for messages, without user and password. A DSN that is none is refused here."""
+    """Database and hosts for messages, without user and password. A DSN that is none is refused here."""
     try:
         parts = urlsplit(dsn)
-        host = parts.hostname or parse_qs(parts.query).get("host", ["this host"])[0]
-        port = parts.port
+        hosts = servers_of(dsn)
+        typed = parts.netloc.rpartition("@")[2]
+        if "," not in typed:
+            _ = parts.port
+        for _, port in hosts:
+            int(port)
     except ValueError as error:
         raise DatabaseAddressRefused(reason=str(error)) from None
     if parts.scheme not in ("postgresql", "postgres"):
         raise DatabaseAddressRefused(reason="it does not begin with postgresql://")
     name = parts.path.lstrip("/") or parts.username or "(of this user)"
-    return f"{name} on {host}" + (f":{port}" if port else "")
+    return f"{name} on " + (", ".join(_told(*place) for place in hosts) or "this host")
+
+
+def _told(host: str, port: str) -> str:
+    return host if host.startswith("/") else f"{host}:{port}"
 
 
 @contextlib.contextmanager
@@ -267,6 +304,8 @@ def _clear_errors(database: str, seconds: float) -> Iterator[None]:
         raise DatabaseLoginRefused(database=database) from None
     except asyncpg.InvalidCatalogNameError:
         raise DatabaseMissing(database=database) from None
+    except asyncpg.TargetServerAttributeNotMatched:
+        raise DatabaseReadOnly(database=database) from None
     except asyncpg.ReadOnlySQLTransactionError:
         raise DatabaseReadOnly(database=database) from None
     except asyncpg.DiskFullError:

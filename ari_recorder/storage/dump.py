@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from ari_recorder.domain.errors import DatabaseProgramFailed, DatabaseProgramMissing
 from ari_recorder.storage import embedded
+from ari_recorder.storage.servers import servers_of
 
 _INSTALLED = Path("/usr/lib/postgresql")
 # Where Debian's servers listen; the wheel's programs were built to look elsewhere.
@@ -151,6 +152,9 @@ def _apart(dsn: str) -> tuple[str, str | None]:
     user, found, host = parts.netloc.rpartition("@")
     name, _, typed = user.partition(":")
     query = [(key, value) for key, value in query if key != "password"]
+    if len(servers_of(dsn)) > 1:  # the one that takes writes, as db.py takes it: it has the snapshot
+        query = [(key, value) for key, value in query if key not in ("target_session_attrs", "connect_timeout")]
+        query += [("target_session_attrs", "read-write"), ("connect_timeout", "5")]
     asked_for = f"?{urlencode(query)}" if query else ""
     address = f"{parts.scheme}://{name}{found}{host}{parts.path}{asked_for}"  # urlunsplit drops an empty host's slashes
     return address, asked if asked is not None else unquote(typed) or None

@@ -30,6 +30,7 @@ async def look(conn: Connection, now: datetime) -> Stored:
         """
         SELECT ledger_state::text AS state, ledger_reason AS reason, count(*) AS calls FROM call
         WHERE coalesce(joined_at, first_seen_at) >= $1 AND coalesce(joined_at, first_seen_at) < $2
+            AND ledger_reason <> 'imported'
         GROUP BY 1, 2
         """,
         midnight(today),

@@ -12,6 +12,10 @@ from ari_recorder.storage.db import Connection, Row
 from ari_recorder.storage.places import WITHIN_REACH
 from ari_recorder.storage.recordings import label_of
 
+_FACTS = """id, state, sealed_bytes, verified_copy.recording_id IS NOT NULL AS in_store FROM recording
+    LEFT JOIN (SELECT recording_id FROM remote_copy WHERE in_store_at IS NOT NULL) AS verified_copy
+    ON verified_copy.recording_id = id"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToScrub:
@@ -82,10 +86,7 @@ async def damaged(conn: Connection) -> Mapping[UUID, str]:
 async def of_day(conn: Connection, day: date, vault: UUID | None = None) -> dict[UUID, RowFacts]:
     """The recordings whose files lie in the folder of that day, within that vault (places.py); None: any."""
     rows = await conn.fetch(
-        f"""
-        SELECT id, state, sealed_bytes FROM recording
-        WHERE started_at >= $2 AND started_at < $3 AND {WITHIN_REACH}
-        """,  # noqa: S608 -- the text is the one of places.py
+        f"SELECT {_FACTS} WHERE started_at >= $2 AND started_at < $3 AND {WITHIN_REACH}",
         vault,
         midnight(day),
         midnight(day + timedelta(days=1)),
@@ -94,9 +95,7 @@ async def of_day(conn: Connection, day: date, vault: UUID | None = None) -> dict
 
 
 async def of_ids(conn: Connection, ids: Collection[UUID]) -> dict[UUID, RowFacts]:
-    return _facts(
-        await conn.fetch("SELECT id, state, sealed_bytes FROM recording WHERE id = ANY($1::uuid[])", list(ids))
-    )
+    return _facts(await conn.fetch(f"SELECT {_FACTS} WHERE id = ANY($1::uuid[])", list(ids)))
 
 
 async def oldest(conn: Connection) -> datetime | None:
@@ -106,4 +105,7 @@ async def oldest(conn: Connection) -> datetime | None:
 
 
 def _facts(rows: Sequence[Row]) -> dict[UUID, RowFacts]:
-    return {row["id"]: RowFacts(state=StoredState(row["state"]), sealed_bytes=row["sealed_bytes"]) for row in rows}
+    return {
+        row["id"]: RowFacts(state=StoredState(row["state"]), sealed_bytes=row["sealed_bytes"], in_store=row["in_store"])
+        for row in rows
+    }

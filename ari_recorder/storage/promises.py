@@ -105,14 +105,14 @@ async def recorded_outside(
     conn: Connection, queue: str, spans: Sequence[tuple[datetime | None, datetime | None]]
 ) -> int:
     """Recordings of a queue that began when no rules knew it. `spans`: when some did, from and until; None: for ever.
-    What is in quarantine was never meant to be recorded, and nobody can hear it."""
+    What is in quarantine was never meant to be recorded, and nobody can hear it. What was imported another PBX made."""
     count: int = await conn.fetchval(
         """
         SELECT count(*) FROM recording
         WHERE state = 'sealed' AND queue = $1 AND quarantined_until IS NULL AND NOT EXISTS (
             SELECT FROM unnest($2::timestamptz[], $3::timestamptz[]) AS span (since, until)
             WHERE (since IS NULL OR started_at >= since) AND (until IS NULL OR started_at < until)
-        )
+        ) AND NOT EXISTS (SELECT FROM imported WHERE recording_id = recording.id)
         """,
         queue,
         [since for since, _ in spans],

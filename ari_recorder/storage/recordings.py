@@ -212,6 +212,17 @@ async def set_flagged(conn: Connection, call_id: UUID) -> None:
     await conn.execute("UPDATE recording SET flagged = true WHERE call_id = $1 AND NOT flagged", call_id)
 
 
+async def set_ledger_state(conn: Connection, call_id: UUID) -> None:
+    """As the row of their call has it."""
+    await conn.execute(
+        """
+        UPDATE recording SET ledger_state = call.ledger_state FROM call
+        WHERE call.id = $1 AND call_id = call.id AND recording.ledger_state <> call.ledger_state
+        """,
+        call_id,
+    )
+
+
 async def get(conn: Connection, recording_id: UUID) -> StoredRecording | None:
     row = await conn.fetchrow("SELECT * FROM recording WHERE id = $1", recording_id)
     return _from_row(row) if row is not None else None

@@ -79,7 +79,7 @@ _COLUMNS = """
     recording.id, recording.call_id, recording.started_at, duration, recording.queue, members, recording.state,
     recording.flagged, call.flagged AND decision IS NULL AS undecided, keeps > 0 AS kept,
     truncated_because IS NOT NULL AS truncated, quarantined_until IS NOT NULL AS quarantined,
-    restrictions > 0 AS restricted, ledger_state
+    restrictions > 0 AS restricted, call.ledger_state
 """
 
 
@@ -185,7 +185,7 @@ def _conditions(wanted: Wanted, scope: Scope, values: list[object], time: str) -
         ("recording.duration >= $", wanted.at_least),
         ("recording.duration <= $", wanted.at_most),
         ("call.caller_index = $", wanted.caller_index),
-        ("call.ledger_state = $", wanted.ledger),
+        ("recording.ledger_state = $", wanted.ledger),
         ("recording.id >= $", wanted.ids[0] if wanted.ids else None),
         ("recording.id <= $", wanted.ids[1] if wanted.ids else None),
     ]

@@ -33,6 +33,8 @@ _NO_HOLES = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENXIO})
 class Captured:
     """Both sides of a recording that is closed for good. Use it in a `with`; it can be read once."""
 
+    mixed = False
+
     def __init__(self, parts: Parts, recording_id: UUID, caller_sln: Path, agent_sln: Path) -> None:
         self.name = caller_sln.name
         self._found = parts.of(recording_id)

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 import numpy as np
 import soundfile
 
 from ari_recorder.domain.errors import AudioNotEncoded, AudioUnreadable
-from ari_recorder.vault.captured import Captured, SideAudio
 from ari_recorder.vault.parts import SAMPLE_RATE
 from ari_recorder.vault.sound import FRAME, Samples, SideFacts, Sound, broken_off
 
@@ -65,15 +64,39 @@ class AudioFacts:
         return timedelta(seconds=self.samples / SAMPLE_RATE)
 
 
-def encode(captured: Captured, audio: IO[bytes], silent: Sequence[Span] = (), codec: Codec = Codec.FLAC) -> AudioFacts:
+class SideSource(Protocol):
+    """One side, to be read from front to back. `read` gives fewer bytes than are asked for only at the end."""
+
+    @property
+    def missing(self) -> bool: ...
+    def read(self, length: int, /) -> bytes: ...
+
+
+class TwoSides(Protocol):
+    """What is encoded: the caller's side is read first, block by block in step with the agent's."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def mixed(self) -> bool:
+        """Both sides are the caller's: nobody could tell the voices apart."""
+
+    @property
+    def caller(self) -> SideSource: ...
+    @property
+    def agent(self) -> SideSource: ...
+
+
+def encode(captured: TwoSides, audio: IO[bytes], silent: Sequence[Span] = (), codec: Codec = Codec.FLAC) -> AudioFacts:
     """Write both sides into the empty file `audio`, which needs a descriptor: encoders go back to their header.
 
     Both sides are silent within the spans `silent`, times from the start.
     """
     digest = hashlib.sha256()
-    caller, agent = _Side(captured.caller, silent), _Side(captured.agent, silent)
+    caller = _Side(captured.caller, silent)
+    agent = caller if captured.mixed else _Side(captured.agent, silent)
     container, subtype = _FORMATS[codec]
-    stereo = _interleave(caller.read(), agent.read())
+    stereo = _stereo(caller, agent)
     level = {"compression_level": _OPUS_LEVEL} if codec is Codec.OPUS else {}
     if codec is Codec.FLAC and len(stereo) <= _ONE_FRAME:
         level = {"compression_level": _SMALL_FRAMES}
@@ -84,7 +107,7 @@ def encode(captured: Captured, audio: IO[bytes], silent: Sequence[Span] = (), co
             while len(stereo):
                 digest.update(stereo.data)
                 encoder.write(stereo.astype(np.int16, copy=False))  # the machine's own byte order
-                stereo = _interleave(caller.read(), agent.read())
+                stereo = _stereo(caller, agent)
     except soundfile.SoundFileError as error:
         raise AudioNotEncoded(name=captured.name, reason=error) from error
     return AudioFacts(
@@ -151,7 +174,7 @@ class Wav:
 class _Side:
     """One side, read once from front to back, with what was heard on the way."""
 
-    def __init__(self, audio: SideAudio, silent: Sequence[Span]) -> None:
+    def __init__(self, audio: SideSource, silent: Sequence[Span]) -> None:
         self.sound = Sound()
         self._audio = audio
         self._silent = [(_sample_at(since), _sample_at(until)) for since, until in silent]
@@ -253,6 +276,12 @@ class _Decoder:
 
 def _sample_at(time: timedelta) -> int:
     return round(time / timedelta(seconds=1) * SAMPLE_RATE)
+
+
+def _stereo(caller: _Side, agent: _Side) -> Samples:
+    """The next block of both."""
+    left = caller.read()
+    return _interleave(left, left if agent is caller else agent.read())
 
 
 def _interleave(left: Samples, right: Samples) -> Samples:

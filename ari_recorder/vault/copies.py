@@ -2,6 +2,7 @@
 
     <vault>/2026/03/29/<uuid>.sealed     the recording, its waveform in it
     <vault>/.parts/<uuid>.*              what was sealed while the call went on, and the wrapped keys of that
+    the object in the S3 store, where there is one: all its versions, and what a reader has of it in memory
 
 Many are removed together: one fsync serves all that lay in one folder, for a disk does some hundred of them a second
 and retention wants a thousand recordings. A file is called removed only when that fsync has succeeded.
@@ -10,17 +11,21 @@ and retention wants a thousand recordings. A file is called removed only when th
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 from uuid import UUID
 
-from ari_recorder.domain.errors import VaultPathRefused
+from ari_recorder.domain.errors import ObjectStoreAway, ObjectStoreRefused, RecorderError, VaultPathRefused
 from ari_recorder.vault.files import FRESH, VaultFiles, day_folder
+from ari_recorder.vault.object_store import ObjectStore
 from ari_recorder.vault.parts import FOLDER
 
-_SEALED, _PART = "sealed file", "live-sealed parts"
+SEALED, _PART, _OBJECT = "sealed file", "live-sealed parts", "object in the S3 store, all versions"
+# A store takes some ten milliseconds for each of its answers.
+_AT_ONCE = 8
 
 
 @dataclass(slots=True)
@@ -32,8 +37,9 @@ class Outcome:
 
 
 class Copies:
-    def __init__(self, vault: Path) -> None:
+    def __init__(self, vault: Path, store: ObjectStore | None = None) -> None:
         self._vault = vault
+        self.store = store
 
     def identity(self) -> UUID | None:
         """Which folder this is (files.py)."""
@@ -59,12 +65,33 @@ class Copies:
         by_folder.sort()
         for _, several in groupby(by_folder, key=lambda entry: entry[0]):
             paths = [(one, path) for _, path, one in several]
-            wanted = [(one, _SEALED, PurePosixPath(path).name) for one, path in paths]
+            wanted = [(one, SEALED, PurePosixPath(path).name) for one, path in paths]
             self._unlink(day_folder(self._vault, paths[0][1]), wanted, outcome)
         self._unlink(_opened(self._vault / FOLDER), self._parts(set(recordings), outcome), outcome)
+        if self.store is not None:
+            objects = {one: path for one, path in recordings.items() if path and one not in outcome.failed}
+            self._remove_objects(self.store, objects, outcome)
         for one in outcome.failed:
             del outcome.removed[one]
         return outcome
+
+    def _remove_objects(self, store: ObjectStore, wanted: Mapping[UUID, str], outcome: Outcome) -> None:
+        """A store that is away is asked once, not for each."""
+        away: list[RecorderError] = []
+
+        def remove(one: UUID) -> None:
+            try:
+                if away:
+                    raise away[0]
+                if store.remove(wanted[one]):
+                    outcome.removed[one].append(_OBJECT)
+            except RecorderError as error:
+                outcome.failed[one] = error
+                if isinstance(error, (ObjectStoreAway, ObjectStoreRefused)):
+                    away.append(error)
+
+        with ThreadPoolExecutor(_AT_ONCE, "s3-erase") as threads:
+            list(threads.map(remove, wanted))
 
     def _parts(self, recordings: set[UUID], outcome: Outcome) -> list[tuple[UUID, str, str]]:
         by_name = {str(one): one for one in recordings}

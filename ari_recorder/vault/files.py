@@ -25,7 +25,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from io import FileIO
 from pathlib import Path
@@ -41,6 +41,8 @@ from ari_recorder.domain.errors import (
     VaultWriteFailed,
 )
 from ari_recorder.domain.retention import HELSINKI
+from ari_recorder.vault.object_store import ObjectStore
+from ari_recorder.vault.stream import SealedBytes
 
 _RELATIVE = re.compile(
     r"(\d{4})/(\d{2})/(\d{2})/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\.sealed)", re.ASCII
@@ -72,10 +74,11 @@ def open_ordinary(path: Path) -> FileIO:
 
 
 class VaultFiles:
-    """The folder of sealed files."""
+    """The folder of sealed files, and the S3 store that has copies of them, where there is one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: ObjectStore | None = None) -> None:
         self.folder = folder
+        self.store = store
 
     def prepare(self) -> int:
         """Make the folder and sweep away what a crash left behind; how many files that was. Another host may be writing
@@ -131,6 +134,23 @@ class VaultFiles:
         except OSError as error:
             raise SealedUnreadable(name=relative, reason=error.strerror) from error
 
+    def has(self, relative: str, size: int) -> bool:
+        """Is it there, with that many bytes?"""
+        try:
+            with _folders(self.folder, relative) as (folders, name):
+                return os.stat(name, dir_fd=folders[-1], follow_symlinks=False).st_size == size
+        except OSError:
+            return False
+
+    def reading(self, relative: str) -> int | SealedBytes:
+        """What `SealedFile` reads: the file, or the object in the store where the folder has it no more."""
+        try:
+            return self.open(relative)
+        except SealedMissing:
+            if self.store is None:
+                raise
+            return self.store.open(relative)
+
     def unlink(self, relative: str) -> None:
         """Remove a sealed file for good. Removing it twice is fine; an error means it may still be there."""
         try:
@@ -142,6 +162,43 @@ class VaultFiles:
             return  # not even the folder is there
         except OSError as error:
             raise VaultWriteFailed(path=relative, reason=error.strerror) from error
+
+    def settle(self, several: Iterable[str]) -> None:
+        """Bring the names of sealed files to disk, that of each folder once."""
+        folders = {folder for relative in several for folder in Path(relative).parents}
+        try:
+            for folder in sorted(folders, reverse=True):
+                _fsync_folder(self.folder / folder)
+        except OSError as error:
+            raise VaultWriteFailed(path=self.folder, reason=error.strerror) from error
+
+    def clear(self, relative: str) -> None:
+        """The same, and what was being written of it."""
+        self.unlink(relative)
+        fresh = self.folder / FRESH
+        try:
+            for left in fresh.glob(f"{relative.rpartition('/')[2].removesuffix('.sealed')}.*"):
+                left.unlink(missing_ok=True)
+            _fsync_folder(fresh)
+        except OSError as error:
+            raise VaultWriteFailed(path=relative, reason=error.strerror) from error
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[bool]:
+        """True for one at a time among those who ask: False, somebody else has it."""
+        try:
+            fd = os.open(self.folder / FRESH, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise VaultWriteFailed(path=FRESH, reason=error.strerror) from error
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+        finally:
+            os.close(fd)
 
     def any_sealed(self) -> bool:
         """Is there any sealed file? Then the keys must not be made anew."""
@@ -162,6 +219,14 @@ class VaultFiles:
         except OSError as error:
             raise SealedUnreadable(name=folder, reason=error.strerror) from error
         return frozenset(UUID(name[:36]) for name in names if _RELATIVE.fullmatch(f"{folder}/{name}"))
+
+    def sizes_of_day(self, day: date) -> dict[UUID, int]:
+        """The sizes of those files, in bytes. What goes meanwhile is not among them."""
+        sizes = {}
+        for recording_id in self.of_day(day):
+            with contextlib.suppress(FileNotFoundError):
+                sizes[recording_id] = os.lstat(self.folder / path_of(recording_id, day)).st_size
+        return sizes
 
     def free_bytes(self) -> int:
         """Room the service may use (that kept for root is not counted)."""
@@ -219,13 +284,15 @@ class NewFile:
             os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
             return os.open(self._fresh, _READ)
 
-    def store(self) -> None:
-        """Give the file its name, durably."""
+    def store(self, *, settled: bool = True) -> None:
+        """Give the file its name, durably. Not `settled`: durable only when VaultFiles.settle has returned."""
         with self._failing(), _folders(self._vault, self.path, make=True) as (folders, name):
             try:
                 os.link(self._fresh, name, dst_dir_fd=folders[-1])
             except FileExistsError:
                 raise SealedAlready(path=self.path) from None
+            if not settled:
+                return
             try:
                 # Parents too, and always: who made them may have been killed before syncing. A clean one costs 50 µs.
                 for folder in reversed(folders):

@@ -17,7 +17,7 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -32,9 +32,11 @@ from ari_recorder.domain.errors import (
     SealedTruncated,
     SealNotVerified,
 )
+from ari_recorder.domain.importing import Reason, Unfit
 from ari_recorder.domain.muting import Mute
 from ari_recorder.domain.recordings import Label
 from ari_recorder.vault import codec
+from ari_recorder.vault.archived import Archived
 from ari_recorder.vault.captured import Captured
 from ari_recorder.vault.codec import Codec
 from ari_recorder.vault.files import NewFile, VaultFiles
@@ -114,12 +116,38 @@ class Vault:
         Once it has returned, the recording is on disk and was read back; spool files and parts are the caller's to
         remove.
         """
-        data_key = os.urandom(DATA_KEY_BYTES)
         key_name = self._keyring.public.name_for(day)
-        with self._anonymous_file() as file, Captured(self.parts, recording_id, caller_sln, agent_sln) as captured:
-            audio = codec.encode(captured, file, silent, kept_as)
+        with Captured(self.parts, recording_id, caller_sln, agent_sln) as captured:
+            sealed = self._seal(captured, recording_id, day, key_name, silent, kept_as, label)
+            return replace(sealed, truncated=captured.truncated, cut_at=captured.cut_at)
+
+    def seal_archived(
+        self, archived: Archived, recording_id: UUID, day: date, key_name: str, label: Label, pcm_sha256: bytes
+    ) -> Sealed:
+        """The same for a recording of an old PBX, its data key wrapped to that key. `pcm_sha256`: what was heard of it
+        before; Unfit when it is another one by now. Its name is on disk when `files.settle` has returned."""
+        return self._seal(archived, recording_id, day, key_name, (), Codec.FLAC, label, pcm_sha256, settled=False)
+
+    def _seal(
+        self,
+        sides: codec.TwoSides,
+        recording_id: UUID,
+        day: date,
+        key_name: str,
+        silent: Sequence[codec.Span],
+        kept_as: Codec,
+        label: Label | None,
+        wanted: bytes | None = None,
+        *,
+        settled: bool = True,
+    ) -> Sealed:
+        data_key = os.urandom(DATA_KEY_BYTES)
+        with self._anonymous_file() as file:
+            audio = codec.encode(sides, file, silent, kept_as)
             if audio.samples == 0:
                 raise NothingCaptured(recording_id=recording_id)
+            if wanted is not None and audio.pcm_sha256 != wanted:
+                raise Unfit(Reason.CHANGED)
             plain_bytes = file.seek(0, io.SEEK_END)
             expected = audio.pcm_sha256 if kept_as is Codec.FLAC else _heard(file, audio.samples, recording_id)
             file.seek(0, io.SEEK_END)
@@ -130,7 +158,7 @@ class Vault:
                 seal(source, new, data_key, context_of(recording_id))
                 _verify(new, data_key, recording_id, source.digest(), expected)
                 wrapped_key = self._keyring.public.wrap(key_name, data_key, recording_id)
-                new.store()
+                new.store(settled=settled)
         return Sealed(
             path=new.path,
             key_name=key_name,
@@ -142,8 +170,8 @@ class Vault:
             duration=audio.duration,
             caller=audio.caller,
             agent=audio.agent,
-            truncated=captured.truncated,
-            cut_at=captured.cut_at,
+            truncated="",
+            cut_at=None,
         )
 
     def open_recording(
@@ -152,7 +180,7 @@ class Vault:
         """The audio of a recording, to be read in ranges, and its peaks. Close it. `row`: what its row says that it is;
         RecordingRelabelled when it is another."""
         data_key = self._keyring.unwrap(wrapped_key, recording_id)
-        opened = OpenedRecording(SealedFile(self.files.open(path), data_key, context_of(recording_id), name=path))
+        opened = OpenedRecording(SealedFile(self.files.reading(path), data_key, context_of(recording_id), name=path))
         if row is not None and opened.label is not None and (wrong := opened.label.differs(row)):
             opened.close()
             raise RecordingRelabelled(recording_id=recording_id, wrong=", ".join(wrong), name=path)

@@ -74,17 +74,17 @@ class Sound:
         return self.frames.count(_Frame.AUDIBLE) >= _AUDIBLE_FRAMES
 
     def hear(self, block: Samples) -> None:
-        wide = block.astype(np.int64)  # squares of 16 bit samples overflow anything smaller
+        wide = block.astype(np.int32)  # a square of 16 bit fits, their sum does not
         squares, levels = wide * wide, np.abs(wide)
         self.samples += len(block)
-        self._squares += int(squares.sum())
+        self._squares += int(squares.sum(dtype=np.int64))
         each = np.pad(levels, (0, -len(levels) % PEAK_SAMPLES)).reshape(-1, PEAK_SAMPLES).max(axis=1)
         self.peaks += np.minimum(each >> _PEAK_SHIFT, 255).astype(np.uint8).tobytes()
         peak = int(each.max())
         self.peak = max(self.peak, peak)
         if peak >= _FULL:
             self.clipped += int(np.count_nonzero(levels >= _FULL))
-        energy = squares[: len(squares) // FRAME * FRAME].reshape(-1, FRAME).sum(axis=1)
+        energy = squares[: len(squares) // FRAME * FRAME].reshape(-1, FRAME).sum(axis=1, dtype=np.int64)
         kinds = (energy > 0).astype(np.uint8) + (energy >= _AUDIBLE_RMS**2 * FRAME)
         self.frames += kinds.tobytes()
 

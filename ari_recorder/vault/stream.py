@@ -142,15 +142,40 @@ def whole_chunks(sealed_bytes: int) -> int:
     return max(0, (sealed_bytes - HEADER_BYTES) // SEALED_CHUNK_BYTES)
 
 
+class SealedBytes(Protocol):
+    """Where sealed bytes are read: a file, or an object of a store."""
+
+    @property
+    def size(self) -> int: ...
+
+    def readinto(self, buffer: memoryview, offset: int, /) -> int:
+        """Some of the bytes from `offset` on; 0 only where they end."""
+
+    def close(self) -> None: ...
+
+
+class FileBytes:
+    def __init__(self, fd: int) -> None:
+        self._file = os.fdopen(fd, "rb", buffering=0)
+        self.size = os.fstat(fd).st_size
+
+    def readinto(self, buffer: memoryview, offset: int) -> int:
+        return os.preadv(self._file.fileno(), [buffer], offset)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class _Opened(abc.ABC):
     """Chunks in a file, opened under a data key. For one reader at a time: a scratch buffer is reused."""
 
-    def __init__(self, fd: int, data_key: bytes, context: bytes, *, name: str) -> None:
-        """Take over `fd`, open for reading: it is closed with this object, and also when opening is refused."""
+    def __init__(self, source: int | SealedBytes, data_key: bytes, context: bytes, *, name: str) -> None:
+        """Take over `source`, a descriptor open for reading or what has the bytes: it is closed with this object, and
+        also when opening is refused."""
         self.name = name
-        self._file = os.fdopen(fd, "rb", buffering=0)
+        self._file: SealedBytes = FileBytes(source) if isinstance(source, int) else source
         try:
-            self.sealed_bytes = os.fstat(fd).st_size
+            self.sealed_bytes = self._file.size
             self.size, self._chunks = self._measure()
             header = memoryview(bytearray(HEADER_BYTES))
             self._pread(header, 0)
@@ -200,7 +225,7 @@ class _Opened(abc.ABC):
         done = 0
         while done < len(buffer):
             try:
-                count = os.preadv(self._file.fileno(), [buffer[done:]], offset + done)
+                count = self._file.readinto(buffer[done:], offset + done)
             except OSError as error:
                 raise SealedUnreadable(name=self.name, reason=error.strerror) from error
             if count == 0:  # cut while it was open

@@ -12,6 +12,7 @@ from ari_recorder.domain.corrections import Correctable
 from ari_recorder.domain.deliveries import DeliveryState
 from ari_recorder.domain.disclosures import DisclosureEnd, DisclosureWay, ExportStage, ReceiverKind
 from ari_recorder.domain.events import SoundTrouble
+from ari_recorder.domain.importing import NOT_PROVED, DateSource, Doubt
 from ari_recorder.domain.ledger import LedgerState, Reason
 from ari_recorder.domain.listening import Purpose
 from ari_recorder.domain.recordings import EndReason
@@ -156,6 +157,7 @@ REASONS: Mapping[Reason, str] = {
     Reason.ENDED_UNSEEN: N_("It ended while the service was away"),
     Reason.ADOPTED: N_("The dialplan recorded it while the service was away"),
     Reason.SILENT_SIDE: N_("One side is silent"),
+    Reason.IMPORTED: N_("It was imported from an older telephone exchange"),
     Reason.CALLER_REFUSED: N_("The caller said no"),
     Reason.NO_EVIDENCE: N_("There was no evidence of the announcement"),
     Reason.ABANDONED: N_("The caller gave up"),
@@ -198,6 +200,20 @@ EVIDENCE: Mapping[str, str] = {
     "the announcement could not be played": N_("It could not be played."),
     "the sound of a language is missing or empty": N_("The sound of a language is missing or empty."),
     "the announcement was not played to its end": N_("It was not played to its end."),
+    NOT_PROVED: N_("It was imported, and what its caller was told is not known here."),
+}
+# Of what was imported: who says when it began.
+DATED_BY: Mapping[DateSource, str] = {
+    DateSource.NAME: N_("The name of its file"),
+    DateSource.CDR: N_("The list of calls of the older exchange"),
+    DateSource.FOLDER: N_("The folder in which its file lay"),
+    DateSource.FILE: N_("When its file was last written"),
+}
+DOUBTS: Mapping[Doubt, str] = {
+    Doubt.NONE: "",
+    Doubt.AMBIGUOUS_HOUR: N_("The clocks told this hour twice; the later one was taken."),
+    Doubt.MISSING_HOUR: N_("The clocks did not tell this hour at all; it may be of another time zone."),
+    Doubt.DAY_ONLY: N_("Only the day is known."),
 }
 _ENDS: Mapping[EndReason, str] = {
     EndReason.HANGUP: N_("One of them hung up"),

@@ -89,7 +89,7 @@ def test_every_sentence_is_used_somewhere() -> None:
     assert not unused
 
 
-_KINDS = ("pbx", "database", "mail", "webhook", "syslog", "published")
+_KINDS = ("pbx", "database", "mail", "webhook", "syslog", "s3", "published")
 
 
 def test_what_the_service_does_is_what_it_says() -> None:

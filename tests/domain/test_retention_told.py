@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ari_recorder.domain.holds import Freeze, Hold
-from ari_recorder.domain.retention import Erase, Kept, Period, Policy, Rules, decide, local_day
-from ari_recorder.domain.retention_told import Rule, told
+from ari_recorder.domain.retention import QUARANTINE, Erase, Keep, Kept, Period, Policy, Rules, decide, local_day
+from ari_recorder.domain.retention_told import Retention, Rule, told
 
 BEGAN = datetime(2026, 11, 23, 12, 5, tzinfo=UTC)
 RULES = Rules(queues={"advice": Period.parse("P3M"), "dental": Period.parse("P14D")})
@@ -59,3 +59,17 @@ def test_what_is_told_is_what_is_decided(days: int, queue: str, undecided: bool)
     if not isinstance(decision, Erase):
         assert decision.until is not None
         assert found.destroyed_on == local_day(decision.until)
+
+
+def test_what_is_in_quarantine_goes_at_its_own_end_whatever_else_keeps_it() -> None:
+    """Nobody may use it, so nobody can hold it; from the very moment of its end it is to be destroyed."""
+    ends = datetime(2026, 12, 8, 23, 30, tzinfo=UTC)  # the 9th in Helsinki
+    kept = Kept(queue="advice", kept_from=ends - timedelta(days=14), quarantined_until=ends)
+    just_before = ends - timedelta(microseconds=1)
+    assert decide(kept, POLICY, [HOLD], [FREEZE], just_before) == Keep(until=ends, because=QUARANTINE)
+    assert decide(kept, POLICY, [HOLD], [FREEZE], ends) == Erase(because=QUARANTINE)
+    assert told(kept, POLICY, [HOLD], [FREEZE], just_before) == Retention(
+        rule=Rule.QUARANTINE, destroyed_on=date(2026, 12, 9), queue="advice"
+    )
+    late = told(kept, POLICY, [HOLD], [FREEZE], ends + timedelta(days=3))
+    assert late.destroyed_on == date(2026, 12, 12)

@@ -54,6 +54,13 @@ def test_a_household_is_one_address_and_no_name_is_readable() -> None:
     assert of_address("not an address") != of_account("not an address")
 
 
+def test_tries_at_a_delivery_a_device_and_an_account_of_one_name_are_counted_apart() -> None:
+    subjects = [throttle.of_delivery("one"), throttle.of_device("one"), of_account("one"), of_address("one")]
+    assert len(set(subjects)) == 4
+    assert throttle.of_delivery("one") != throttle.of_delivery("two")
+    assert not [subject for subject in subjects if subject.endswith(":one")]
+
+
 def _in(answer: Tries | timedelta) -> Tries:
     assert isinstance(answer, Tries)
     return answer

@@ -254,6 +254,20 @@ def test_on_a_full_disk_it_tells_and_nothing_is_lost(host: Host, kept: Any) -> N
         host.run("systemctl stop ari-recorder; umount /var/lib/ari-recorder; rm -r /root/kept")
 
 
+def test_with_a_clock_of_1970_it_does_not_start_and_says_so(host: Host, kept: Any) -> None:
+    host.run(
+        "systemctl stop ari-recorder; mkdir -p /run/systemd/system/ari-recorder.service.d;"
+        "library=$(dpkg -L libfaketime | grep /libfaketime.so.1);"
+        "printf \"[Service]\\nEnvironment=LD_PRELOAD=%s 'FAKETIME=@1970-01-01 00:00:10'\\n\" $library"
+        "> /run/systemd/system/ari-recorder.service.d/clock.conf; systemctl daemon-reload"
+    )
+    try:
+        said = failing(host)
+    finally:
+        host.run("rm -r /run/systemd/system/ari-recorder.service.d; systemctl daemon-reload")
+    assert "This host's clock says 1970-01-01 00:00:" in said
+
+
 def test_a_backup_is_made_by_its_timers_unit(host: Host, kept: Any) -> None:
     host.run("systemctl start ari-recorder-backup.service")
     assert {"database.dump", "keys", "manifest.json"} <= set(host.run("ls /var/backups/ari-recorder/*/")[1].split())

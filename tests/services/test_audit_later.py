@@ -96,3 +96,11 @@ async def test_the_job_of_the_log_takes_it_in(tmp_path: Path, database: Database
     async with running(house, house.log()):
         pass
     assert "keyring:unlock" in [row["action"] for row in await house.rows()]
+
+
+async def test_what_waits_is_a_line_each_and_nothing_between_them(tmp_path: Path) -> None:
+    later = LaterEntries(tmp_path / "audit")
+    await later.put(ENTRY, AT)
+    await later.put(ENTRY, AT)
+    lines = (tmp_path / "audit" / "waiting.jsonl").read_text().split("\n")
+    assert [bool(line) for line in lines] == [True, True, False]

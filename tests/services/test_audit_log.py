@@ -6,6 +6,7 @@ import json
 import socket
 from pathlib import Path
 from unittest import mock
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,7 +16,7 @@ from ari_recorder.domain.audit import Action
 from ari_recorder.domain.errors import AuditRolledBack, AuditSignerUnusable, DatabaseSlow
 from ari_recorder.domain.merkle import Frontier
 from ari_recorder.services.anchors import Anchor, append_line, line_of, send_syslog
-from ari_recorder.services.audit_log import sequence
+from ari_recorder.services.audit_log import sequence, started
 from ari_recorder.storage import audit_tree
 from ari_recorder.storage.db import Connection, Database
 from ari_recorder.vault.log_signer import LogSigner, Signed
@@ -280,3 +281,25 @@ async def test_a_head_that_another_signs_in_between_is_no_rollback(
     monkeypatch.setattr(audit_tree, "head", head)
     assert (await house.log().checkpoint()).note.size == 4
     assert (await house.verify()).found == ()
+
+
+async def test_that_the_service_begins_is_on_record_and_what_is_new_since_the_last_time(house: LogHouse) -> None:
+    first, other = UUID(int=1), UUID(int=2)
+
+    async def written(config: str, installation: UUID) -> list[tuple[str, str | None]]:
+        before = len(await house.rows())
+        await started(house.database, "pbx1", config, installation, house.clocks.now())
+        await sequence(house.database)
+        rows = (await house.rows())[before:]
+        assert all((row["actor"]["kind"], row["actor"]["id"]) == ("service", "daemon") for row in rows)
+        assert all(row["object"] == f"keyring:{installation}" for row in rows if row["action"] == "keyring:make")
+        return [(row["action"], row["facts"].get("sha256")) for row in rows]
+
+    assert sorted(await written("aa", first)) == [
+        ("config:change", "aa"),
+        ("keyring:make", None),
+        ("service:start", "aa"),
+    ]
+    assert await written("aa", first) == [("service:start", "aa")]
+    assert await written("bb", first) == [("service:start", "bb"), ("config:change", "bb")]
+    assert sorted(await written("bb", other)) == [("keyring:make", None), ("service:start", "bb")]

@@ -5,13 +5,15 @@ from uuid import uuid4
 
 import pytest
 
+from ari_recorder.domain.accounts import Scope
 from ari_recorder.domain.calls import Call, CallState
 from ari_recorder.domain.ledger import LedgerState, Reason, Verdict
 from ari_recorder.domain.recordings import RecordingState
 from ari_recorder.domain.retention import StoredState
-from ari_recorder.storage import calls, erasing, recordings
+from ari_recorder.storage import calls, erasing, recordings, searching
 from ari_recorder.storage.calls import Personal, StoredCall
 from ari_recorder.storage.db import Database
+from ari_recorder.storage.searching import Wanted
 from tests.storage.calls_for_tests import BEGAN, CALLER, discarded, discarding, finished_call, sealed_recording
 
 NOW = BEGAN + timedelta(minutes=2)
@@ -239,3 +241,23 @@ async def test_no_name_hurts(database: Database, name: str) -> None:
     await store(database, call)
     found = await stored(database, call)
     assert found.queue == found.members[0].name == found.members[0].interface == name.replace("\0", "\ufffd")
+
+
+@pytest.mark.parametrize("before", [LedgerState.PENDING, LedgerState.UNEXPLAINED])
+async def test_recordings_are_found_by_what_the_ledger_says_of_their_call_now(
+    database: Database, before: LedgerState
+) -> None:
+    call = finished_call(sealed_recording())
+    everywhere = Scope(queues=None, interfaces=None)
+
+    async def found() -> dict[LedgerState, int]:
+        async with database.transaction() as conn:
+            return {
+                state: len(await searching.page(conn, Wanted(ledger=state), everywhere, limit=9))
+                for state in (before, LedgerState.RECORDED)
+            }
+
+    await store(database, call, state=before)
+    assert await found() == {before: 1, LedgerState.RECORDED: 0}
+    await store(database, call, state=LedgerState.RECORDED)
+    assert await found() == {before: 0, LedgerState.RECORDED: 1}

@@ -14,6 +14,7 @@ from ari_recorder.domain.deliveries import DeliveryState
 from ari_recorder.domain.disclosures import DisclosureEnd, DisclosureWay, ReceiverKind
 from ari_recorder.domain.errors import DatabaseNewer, MigrationBlocked, MigrationChanged
 from ari_recorder.domain.holds import ThreatDecision
+from ari_recorder.domain.importing import DateSource
 from ari_recorder.domain.ledger import LedgerState
 from ari_recorder.domain.listening import ListeningEnd, Purpose
 from ari_recorder.domain.promises import PromiseState
@@ -126,6 +127,7 @@ def test_a_gap_in_the_numbers_is_a_mistake(tmp_path: Path, names: list[str]) -> 
         ("opening_ground", OpeningGround),
         ("told_how", ToldHow),
         ("promise_state", PromiseState),
+        ("date_source", DateSource),
     ],
 )
 async def test_sql_enums_are_the_python_enums(database: Database, name: str, python: type[StrEnum]) -> None:
@@ -148,6 +150,7 @@ async def test_there_is_no_sql_enum_without_a_python_enum(database: Database) ->
         "sweep_state",
         "certificate_kind",
         "promise_state",
+        "date_source",
         "account_kind",
         "account_state",
         "account_role",

@@ -24,6 +24,7 @@ from ari_recorder.services import site as sites
 from ari_recorder.services.accounts import Person
 from ari_recorder.services.site import Site
 from ari_recorder.storage.db import Database
+from ari_recorder.vault.object_store import ObjectStore
 from ari_recorder.web import cookies
 from ari_recorder.web.asked import Route
 from ari_recorder.web.routes import ROUTES
@@ -181,13 +182,15 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(folder: Path, database: Database, changes: dict[str, str] | None = None) -> AsyncIterator[House]:
+async def open_house(
+    folder: Path, database: Database, changes: dict[str, str] | None = None, store: ObjectStore | None = None
+) -> AsyncIterator[House]:
     config = prepare(folder, changes=changes)
     watch = Watch()
     passwords = Counting()
     usable = asyncio.Event()
     usable.set()
-    site = sites.build(config, database, open_keyring(config), usable, watch, passwords)
+    site = sites.build(config, database, open_keyring(config), usable, watch, passwords, store=store)
     async with serving(site) as server, client() as http:
         people = People(database, config.storage.state, watch, passwords)
         await people.rights.set_unit("advice", frozenset({"advice"}), "the first unit", OPERATOR)

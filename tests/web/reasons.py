@@ -12,6 +12,7 @@ STATES = {
         Reason.ENDED_UNSEEN,
         Reason.ADOPTED,
         Reason.SILENT_SIDE,
+        Reason.IMPORTED,
     ),
     LedgerState.NOT_RECORDED: (
         Reason.CALLER_REFUSED,
