@@ -134,6 +134,26 @@ async def test_every_head_begins_with_the_one_before(house: LogHouse) -> None:
             assert merkle.is_consistent(old.size, old.root, new.size, new.root, proof)
 
 
+async def test_a_database_of_yesterday_to_which_nothing_is_added_is_told(house: LogHouse, dsn: str) -> None:
+    """A fail-over to a standby that was behind: it agrees with itself in all it has."""
+    await house.write(3)
+    await house.log().checkpoint()
+    raw = await asyncpg.connect(dsn)
+    head = await raw.fetchrow("SELECT size, frontier FROM audit_head")
+    await house.write(2)
+    await house.log().checkpoint()
+    await raw.execute("SET session_replication_role = replica")
+    await raw.execute("DELETE FROM audit_entry WHERE seq >= 3; DELETE FROM audit_checkpoint WHERE size > 3")
+    await raw.execute("DELETE FROM audit_node WHERE (number + 1) << level > 3; UPDATE audit_anchor SET size = 3")
+    await raw.execute("UPDATE audit_head SET size = $1, frontier = $2", *head)
+    await raw.close()
+    stop = asyncio.Event()
+    stop.set()
+    await house.log().run(stop)  # it looks once, and stops
+    await sequence(house.database)
+    assert [row["action"] for row in await house.rows()].count(Action.AUDIT_ROLLBACK) == 1
+
+
 async def test_a_database_brought_back_from_a_backup_is_not_signed(house: LogHouse, dsn: str) -> None:
     await house.write(3)
     await house.log().checkpoint()

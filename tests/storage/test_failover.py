@@ -5,21 +5,30 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from ari_recorder.domain.errors import DatabaseOutdated, Unavailable
-from ari_recorder.storage import dump
+from ari_recorder.domain.audit import Action, Actor, ActorKind, Entry
+from ari_recorder.domain.errors import CommandDone, DatabaseOutdated, RecorderError, Unavailable
+from ari_recorder.domain.retention import local_day
+from ari_recorder.services.commands import told
+from ari_recorder.services.holds import HoldTerms
+from ari_recorder.storage import audit, dump
 from ari_recorder.storage.db import Database, Limits
 from ari_recorder.storage.embedded import EmbeddedPostgres, programs
 from ari_recorder.storage.launcher import Launcher
 from ari_recorder.storage.migrate import migrate
+from ari_recorder.vault.files import VaultFiles
+from tests.keyring_for_tests import keyring_in
+from tests.services.house import House, Time, at
 
 BACK_WITHIN = 10.0
 STANDBY = "second"
@@ -156,6 +165,88 @@ async def test_what_was_acknowledged_is_there_after_a_failover_and_once(pair: Pa
         await database.check()
         async with database.transaction() as conn:
             assert await conn.fetchval("SELECT count(*) FROM written") == len(acknowledged)
+
+
+@dataclass
+class Answered:
+    """What those who act were told. `unsure`: an answer did not come."""
+
+    entries: list[str] = field(default_factory=list)
+    unsure: list[str] = field(default_factory=list)
+    held: list[UUID] = field(default_factory=list)
+    over: bool = False
+
+
+async def _append(database: Database, answered: Answered) -> None:
+    """Entries of the audit log, never the same one again."""
+    while not answered.over:
+        about = f"call:{uuid4()}"
+        entry = Entry(action=Action.SERVICE_START, actor=Actor.service("daemon"), object=about)
+        try:
+            async with database.transaction() as conn:
+                await audit.append(conn, entry, datetime.now(UTC))
+        except Unavailable:
+            answered.unsure.append(about)
+            await asyncio.sleep(0.02)
+        else:
+            answered.entries.append(about)
+
+
+async def _hold(house: House, ids: list[UUID], answered: Answered) -> None:
+    """Holds, each asked for again, as the page does it, until there is an answer."""
+    review_on = local_day(house.clocks.now()) + timedelta(days=90)
+    terms = HoldTerms(reason="a threat", reference="R-1", owner="Sari", review_on=review_on)
+    for one in ids:
+        command = uuid4()
+        while one not in answered.held:
+            sari = Actor(
+                kind=ActorKind.USER, id=str(UUID(int=1)), name="sari", request=uuid4().hex[:16], command=command
+            )
+            try:
+                await house.holds().place([one], terms, sari)
+            except Unavailable:
+                await asyncio.sleep(0.02)
+                continue
+            except RecorderError as error:
+                if not isinstance(await told(house.database, command, error), CommandDone):
+                    raise
+            answered.held.append(one)
+
+
+async def test_entries_of_the_audit_log_and_holds_that_were_answered_outlive_the_primary(
+    pair: Pair, tmp_path: Path
+) -> None:
+    async with Database(pair.address) as database:
+        await migrate(database)
+        VaultFiles(tmp_path / "vault").prepare()
+        clocks = Time(datetime.now(UTC))
+        house = House(database=database, vault=tmp_path / "vault", clocks=clocks, keyring=keyring_in(tmp_path))
+        made = [at(clocks.now() - timedelta(days=1)) for _ in range(40)]
+        await house.store(*made)
+        ids = [call.recordings[0].id for call in made]
+        answered = Answered()
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            for _ in range(4):
+                group.create_task(_append(database, answered))
+            group.create_task(_hold(house, ids, answered))
+            while len(answered.held) < 10:  # noqa: ASYNC110 -- by number, not by time
+                await asyncio.sleep(0.01)
+            await pair.kill_first()
+            await pair.promote()
+            before = len(answered.entries)
+            while len(answered.held) < len(ids) or len(answered.entries) <= before:  # noqa: ASYNC110 -- the same
+                await asyncio.sleep(0.01)
+            answered.over = True
+        async with database.transaction() as conn:
+            rows = await conn.fetch(
+                "SELECT leaf::jsonb ->> 'object' AS object FROM audit_pending UNION ALL SELECT object FROM audit_entry"
+            )
+            kept = await conn.fetch("SELECT recording_id, count(*) AS times FROM keeping GROUP BY 1")
+    times = Counter(row["object"] for row in rows)
+    assert answered.unsure, "somebody was in the middle of it"
+    assert [one for one in answered.entries if times[one] != 1] == []
+    assert [one for one in answered.unsure if times[one] > 1] == []
+    assert {row["recording_id"]: row["times"] for row in kept} == dict.fromkeys(ids, 1)
 
 
 async def test_a_connection_to_the_old_primary_is_not_used_once_the_new_one_was_seen(pair: Pair) -> None:
