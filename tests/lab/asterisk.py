@@ -49,6 +49,7 @@ class Asterisk:
     ami_port: int
     sip_port: int
     lab_secret: str
+    templates: str = ""  # the folder of conf/ when it is not that of its name
     on_event: Callable[[Message], None] | None = None
     ami: AmiClient = field(init=False)
     _process: subprocess.Popen[bytes] | None = None
@@ -59,7 +60,7 @@ class Asterisk:
         return self.folder / "log"
 
     def configure(self, shipped: bool, **values: str) -> None:
-        """Write the configuration: the templates of conf/<name>, and beside them the shipped files, as they are."""
+        """Write the configuration: the templates of conf/<templates>, and beside them the shipped files."""
         etc = self.folder / "etc"
         rtp_start = random.randrange(30_000, 50_000, 2)
         values |= {
@@ -78,8 +79,9 @@ class Asterisk:
         }
         for made in (etc, self.log, self.run, self.folder / "moh", self.folder / "keys"):
             made.mkdir(parents=True, exist_ok=True)
-        for template in [*CONF.glob("*.conf"), *(CONF / self.name).rglob("*.conf")]:
-            base = CONF if template.parent == CONF else CONF / self.name
+        own = CONF / (self.templates or self.name)
+        for template in [*CONF.glob("*.conf"), *own.rglob("*.conf")]:
+            base = CONF if template.parent == CONF else own
             target = etc / template.relative_to(base)
             target.parent.mkdir(exist_ok=True)
             target.write_text(string.Template(template.read_text()).substitute(values))

@@ -25,7 +25,7 @@ import socket
 import tempfile
 import time
 import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -82,6 +82,15 @@ class Pbx(Asterisk):
     @property
     def cel(self) -> Path:
         return self.log / "cel-custom" / "ari-recorder.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Install:
+    """A PBX as it was before the recorder, and what is done to its files before it is started."""
+
+    templates: str  # its folder of conf/
+    values: Mapping[str, str]  # for the templates
+    steps: Callable[[Pbx], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -221,12 +230,13 @@ async def start_lab(
     tree: AsteriskTree | None = None,
     crowd: int = 0,
     cel: bool = False,
+    install: Install | None = None,
 ) -> AsyncIterator[Lab]:
     """A running lab. `folder` gets the configuration and the logs, which stay.
 
     `start` is ARI_RECORDER_START of the dialplan. `sounds` is copied, so that a test may spoil the copy, which is
     `lab.pbx.sounds`. `crowd`: so many more agents, who are in the queue CROWD_QUEUE (tests/faults/crowd.py).
-    `cel`: the PBX writes its channel event log too, which is optional.
+    `cel`: the PBX writes its channel event log too, which is optional. `install`: another site than the lab's own.
     """
     assert crowd <= MOST_OF_A_CROWD
     if tree is None:
@@ -259,6 +269,7 @@ async def start_lab(
             sounds=own_sounds,
             secret=secrets.token_hex(32),
             ami_secret=secrets.token_hex(16),
+            templates=install.templates if install else "",
         )
         world.configure(shipped=False, pbx_sip_port=str(pbx.sip_port))
         pbx.configure(
@@ -274,7 +285,10 @@ async def start_lab(
             crowd_numbers=_crowd_numbers(crowd),
             cel="#include cel_ari_recorder.conf" if cel else "",
             cel_modules="load = res_cdrel_custom.so\nload = cel_custom.so" if cel else "",
+            **(install.values if install else {}),
         )
+        if install:
+            install.steps(pbx)
         pbx.cel.parent.mkdir(exist_ok=True)
         _write_music(pbx.folder / "moh")
         _write_music(world.folder / "moh")
