@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from ari_recorder.domain.cel import EVENTS, read_cel
+from ari_recorder.domain.queue_log import QueueOutcome
 from tests.lab.heard import CALLER, assert_only_voices, ledger_row, the_recording
 from tests.lab.lab import Install, Lab, Pbx, start_lab
-from tests.lab.mistakes import mistaken
 from tests.lab.service import Service, installed_service
 from tests.lab.test_check import troubles
 
@@ -135,13 +136,29 @@ async def test_a_call_through_trunk_route_and_queue_is_recorded_and_flagged_by_i
     for call in (caller, second):
         verdict = (await ledger_row(site, call))["verdict"]
         assert (verdict["state"], verdict["reason"]) == ("recorded", "")
-    assert (await site.ledger())["balanced"]
+    # Not `balanced`: this log begins today, and such a day never is.
+    totals = (await site.ledger())["totals"]
+    assert (totals.get("unexplained", 0), totals.get("pending", 0)) == (0, 0)
 
 
-async def test_the_other_witness_would_be_told_the_keys_of_callers(site: Service, tmp_path: Path) -> None:
-    """FreePBX's own events=all stays, whatever a custom file says after it."""
-    service = Service(site.lab, tmp_path, {"cel": f'"{site.lab.pbx.cel}"'})
+async def test_the_other_witness_sees_the_calls_beside_freepbx_own_events(site: Service, tmp_path: Path) -> None:
+    """CEL adds up the events of all lines, so FreePBX's events=all stays; our file has no keys for all that."""
+    lab = site.lab
+    status = await lab.pbx.cli("cel show status")
+    assert "CEL Logging: Enabled" in status
+    assert all(re.search(rf"CEL Tracking Event: {event}$", status, re.M) for event in (*EVENTS, "DTMF")), status
+    caller = await lab.call(NUMBER, tone=CALLER)
+    await caller.wait_connected(30)
+    await asyncio.sleep(2)  # of talk
+    await caller.hangup()
+    await site.settled([caller.uniqueid], within=90)
+    witness = read_cel(lab.pbx.cel.read_text().splitlines())[caller.uniqueid]
+    assert witness.outcome is QueueOutcome.COMPLETED
+    # What FreePBX gives Dial() has a contact in it, with colons.
+    assert not any(word in lab.pbx.cel.read_text() for word in ("0401234567", "PJSIP", "1001@", "sip:"))
+    service = Service(lab, tmp_path, {"cel": f'"{lab.pbx.cel}"'})
     service.configure((QUEUE,))
-    async with mistaken(site.lab, "cel_general_custom.conf", "dateformat =\n#include cel_ari_recorder.conf"):
-        found = await troubles(service)
-    assert any("cel_general_additional.conf" in one["what"] and "(DTMF)" in one["what"] for one in found)
+    (found,) = [one for one in await troubles(service) if one["area"] == "cel"]
+    assert found["level"] == "warn"
+    assert "cel_general_additional.conf" in found["what"]
+    assert "(DTMF)" in found["what"]
