@@ -127,13 +127,13 @@ async def _service(config: Config, alarms: AlarmDesk) -> AsyncIterator[HostDesk]
     refuse_behind(datetime.now(UTC))
     _make_folders(config.storage.state, config.storage.shared)
     async with AsyncExitStack() as stack:
-        mine = stack.enter_context(instance.held(config.storage.state))
         spool = Spool(config.pbx.spool)
         captures = Role.CAPTURE in config.host.does
         if captures:
             for advice in spool.check().advice:
                 log.warning("spool_advice", advice=advice)
             stack.enter_context(spool.held())
+        mine = stack.enter_context(instance.held(config.storage.state))
         files = VaultFiles(config.storage.vault, object_store.of(config))
         files.prepare()
         if files.store is not None:

@@ -574,6 +574,12 @@ SPOKEN = (
         how="beyond this host TLS with `verify-full`. Away: the page says 503, recording goes on",
     ),
     Spoken(
+        module="storage/servers.py",
+        to="PostgreSQL, of several servers the one that takes writes",
+        settings="`database.dsn` with several hosts",
+        how="the same; one that was promoted is found, and an old primary refused",
+    ),
+    Spoken(
         module="services/smtp.py",
         to="the mail server",
         settings="`mail.host`, `mail.port`",

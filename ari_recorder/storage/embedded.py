@@ -17,6 +17,7 @@ found it running only use it; `keep` starts it again when it is gone.
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import hashlib
 import importlib.util
@@ -291,6 +292,8 @@ class EmbeddedPostgres:
             raise
         self._process = None
         reason = _last_line(self._start_log.read_text(errors="replace")) or f"it ended with {process.returncode}"
+        if not os.statvfs(self.data).f_bavail:  # then it could not even write why
+            reason = f"{os.strerror(errno.ENOSPC)}; {reason}"
         raise EmbeddedFailed(path=self.data, reason=reason)
 
     @contextlib.asynccontextmanager

@@ -33,11 +33,12 @@ def held(state: Path, machine: Path = _MACHINE) -> Iterator[UUID]:
             mine = UUID(file.read().strip())
         except ValueError:  # it is new, or a crash left it half written
             mine = uuid4()
-            file.seek(0)
-            file.truncate()
-            file.write(f"{mine}\n")
-            file.flush()
-            os.fsync(fd)
+            try:
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, f"{mine}\n".encode(), 0)
+                os.fsync(fd)
+            except OSError as error:
+                raise FolderUnusable(path=path, reason=error.strerror) from error
         yield uuid5(mine, _machine(machine))
 
 

@@ -61,7 +61,8 @@ async def until(dsn: str, sql: str) -> None:
 
 async def test_calls_of_two_pbxs_while_a_recorder_and_a_sweeper_are_killed(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        server = EmbeddedPostgres(tmp_path / "database", tmp_path / "logs")
+        # Four hosts' connections, and the test's own.
+        server = EmbeddedPostgres(tmp_path / "database", tmp_path / "logs", settings={"max_connections": "150"})
         dsn = await server.start()
         stack.push_async_callback(server.stop)
         (tmp_path / "dsn").write_text(dsn)

@@ -109,10 +109,16 @@ Editor = Callable[[], Callable[[bytes], bytes]]
 
 
 def answering(status: str, code: str) -> Editor:
-    """Each answer of the store becomes this one."""
+    """Each answer of the store becomes this one, in however many pieces it comes: one request a connection."""
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>no</Message></Error>".encode()
-    answer = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-    return lambda: lambda _: answer + body
+    lines = (f"HTTP/1.1 {status}", "Content-Type: application/xml", f"Content-Length: {len(body)}", "Connection: close")
+    head = "".join(f"{line}\r\n" for line in (*lines, ""))
+
+    def of_connection() -> Callable[[bytes], bytes]:
+        pieces = iter([head.encode() + body])
+        return lambda _: next(pieces, b"")
+
+    return of_connection
 
 
 async def test_a_store_that_fails_is_away_and_one_that_comes_back_is_used(s3: S3House, file: FileIO) -> None:

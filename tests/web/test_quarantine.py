@@ -24,7 +24,9 @@ async def path(house: House) -> str:
     recorded = await record(house.site.config, house.site.database, started_at=now - timedelta(hours=1), marks=())
     async with house.site.database.transaction() as conn:
         await conn.execute(
-            "UPDATE recording SET quarantined_until = $2 WHERE id = $1", recorded.recording_id, now + timedelta(days=3)
+            "UPDATE recording SET quarantined_until = $2, ledger_state = 'quarantined' WHERE id = $1",
+            recorded.recording_id,
+            now + timedelta(days=3),
         )
         await conn.execute(
             "UPDATE call SET ledger_state = 'quarantined', ledger_reason = 'unknown-call', proved_uniqueid = 'pbx-1.7'"
