@@ -11,8 +11,8 @@ bytes twice and is the one check that every store can do.
 
 A listing may lag behind. What is gone is therefore asked in two ways, a few times; a doubt is an error, never "gone".
 
-The client is botocore alone. obstore cannot delete a version nor list them, and the minio library has had no release
-for a year; botocore does both, and everything else that is needed here. It blocks, like all of the vault: use a thread.
+The client is botocore alone. obstore cannot delete a version nor list them; botocore does both, and everything else
+that is needed here. It blocks, like all of the vault: use a thread.
 Where people wait for bytes they wait shortly: who reads from a store that is away gets an error at once for a while,
 so that no thread that seals waits behind somebody who listens. Only sealed bytes are remembered, in memory.
 """
