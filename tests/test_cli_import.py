@@ -91,6 +91,7 @@ async def test_a_freepbx_site_moves_in(site: Config, archive: Path, database: Da
     assert ledger["calls"] == []
 
     again = await ari(*asked, "--remove-originals")
+    assert "counts" in again.json, again
     assert again.json["counts"] == {"imported": 0, "overdue": 0, "duplicate": 0, "already": 4, "refused": 1}
     assert again.json["originals_removed"] == 4
     assert files(archive) == ["readme.txt"]
