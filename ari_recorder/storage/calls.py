@@ -174,9 +174,7 @@ async def upsert(
     until = call.quarantine.until if call.quarantine is not None else None
     await recordings.upsert(conn, row_id, call.queue, call.recordings, now, until)
     await _set_agents(conn, row_id)
-    if call.flagged:
-        await recordings.set_flagged(conn, row_id)
-    await recordings.set_ledger_state(conn, row_id)
+    await recordings.follow_call(conn, row_id, flagged=call.flagged)
     await keeping.join(conn, [row_id], now)
     await restrictions.join(conn, [row_id])
     return row_id

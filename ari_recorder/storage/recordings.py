@@ -207,19 +207,17 @@ def _because(recording: Recording) -> str:
     return recording.end_reason.value if recording.end_reason is not None else "destroyed"
 
 
-async def set_flagged(conn: Connection, call_id: UUID) -> None:
-    """Their call was flagged. A flag is never taken back."""
-    await conn.execute("UPDATE recording SET flagged = true WHERE call_id = $1 AND NOT flagged", call_id)
-
-
-async def set_ledger_state(conn: Connection, call_id: UUID) -> None:
-    """As the row of their call has it."""
+async def follow_call(conn: Connection, call_id: UUID, *, flagged: bool) -> None:
+    """What the ledger says stands with the recordings as the row of their call has it, and that it was flagged, which
+    is never taken back."""
     await conn.execute(
         """
-        UPDATE recording SET ledger_state = call.ledger_state FROM call
-        WHERE call.id = $1 AND call_id = call.id AND recording.ledger_state <> call.ledger_state
+        UPDATE recording SET flagged = recording.flagged OR $2, ledger_state = call.ledger_state FROM call
+        WHERE call.id = $1 AND call_id = call.id
+            AND ($2 AND NOT recording.flagged OR recording.ledger_state <> call.ledger_state)
         """,
         call_id,
+        flagged,
     )
 
 
